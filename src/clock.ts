@@ -1,0 +1,29 @@
+/**
+ * Time and timers as arguments, so that tests advance them by hand. This file alone reads the real ones.
+ */
+
+/** Monotonic milliseconds with a fraction, from an arbitrary start above 0. Never goes back when the wall clock does. */
+export interface Clock {
+  now(): number;
+}
+
+/** Cancels what was scheduled; calling it again, or after the task ran, does nothing. */
+export type Cancel = () => void;
+
+/** One-shot timers. A pending one never keeps the process alive. */
+export interface Scheduler {
+  after(delayMs: number, task: () => void): Cancel;
+}
+
+/** A number in [0, 1): jitter only, never identity. */
+export type Random = () => number;
+
+export const systemClock: Clock & Scheduler = {
+  now: () => performance.now(),
+  after: (delayMs, task) => {
+    const timer = setTimeout(task, delayMs).unref();
+    return () => clearTimeout(timer);
+  },
+};
+
+export const systemRandom: Random = () => Math.random();

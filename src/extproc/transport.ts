@@ -1,0 +1,43 @@
+/**
+ * The seam between the wire and the exchange: protobuf messages in, protobuf messages out. The grpc-js transport is behind it
+ * today; a faster one must fit without touching anything above.
+ */
+import type { MaybePromise } from "../affinity/binding-store.ts";
+
+export type ListenAddress =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string };
+
+/** Where an exchange sends its replies. All methods do nothing once the stream has ended. */
+export interface ReplySink {
+  /**
+   * Sends one encoded ProcessingResponse, in call order. `message` is only lent for the duration of the call: the transport
+   * copies what it keeps. The transport reads no further message of this stream before what was sent has been taken by
+   * the connection (back-pressure).
+   */
+  send(message: Uint8Array): void;
+  /** Ends the stream with status OK, which Envoy takes as "go on without me". */
+  end(): void;
+}
+
+/** One ext_proc stream, which is one exchange. Calls never overlap: `message` is awaited before the next event but `cancel`. */
+export interface ExchangeHandler {
+  /**
+   * One encoded ProcessingRequest, lent until the returned promise settles (or the call returns). Never throws, never
+   * rejects: an exchange turns its own failures into a reply or a clean end.
+   */
+  message(message: Uint8Array): MaybePromise<void>;
+  /** The peer half-closed after its last message: a good end. The transport then ends the stream with status OK. */
+  end(): void;
+  /** The stream was reset, or its connection was lost. Nothing can be sent any more. May come while `message` is pending. */
+  cancel(): void;
+}
+
+export type OpenExchange = (sink: ReplySink) => ExchangeHandler;
+
+export interface Transport {
+  /** Rejects with `listen_failed`. Resolves to the bound address: the real port where 0 was asked for. */
+  listen(address: ListenAddress): Promise<ListenAddress>;
+  /** Stops accepting, lets open streams finish for `graceMs`, then cuts what is left. Idempotent. */
+  close(graceMs: number): Promise<void>;
+}
