@@ -25,7 +25,7 @@ export type BindReason =
 export interface Binding {
   readonly pool: string;
   readonly endpoint: EndpointId;
-  /** Grows by one with each move of this session; compare-and-set tokens for `extend` and `move`. */
+  /** 1 when claimed, and one more with each move of this session: the compare-and-set token of `extend` and `move`. */
   readonly generation: number;
   readonly reason: BindReason;
   /** On the store's clock. Sliding: every extend sets it anew. */
@@ -55,7 +55,8 @@ export interface BindingStore {
   extend(key: BindingKey, generation: number): MaybePromise<Binding | undefined>;
   /**
    * Rebinds if the generation is still `fromGeneration`. Returns what is true now, perhaps another caller's move; a binding
-   * that has expired or was evicted meanwhile is claimed afresh.
+   * that has expired or was evicted meanwhile is written afresh, at the generation that the move would have given it, so
+   * that of several moves from one generation still only one wins.
    */
   move(key: BindingKey, fromGeneration: number, target: Target): MaybePromise<Binding>;
   /** Ends the binding. Returns whether there was one. */
