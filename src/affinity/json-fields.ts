@@ -7,8 +7,7 @@
  * decoded, and the last of several equal keys wins, together with all that is below it. The walk keeps its own stack, so
  * depth costs no call stack and has a limit.
  */
-import { childOf, decodeString, pathNode } from "./json-paths.ts";
-import type { FieldPaths, PathNode } from "./json-paths.ts";
+import { childOf, decodeString, pathNode, type FieldPaths, type PathNode } from "./json-paths.ts";
 import {
   endOfLiteral,
   endOfNumber,
@@ -18,6 +17,8 @@ import {
   skipSpace,
 } from "./json-tokens.ts";
 import type { JsonText } from "./json-tokens.ts";
+
+export { compileFieldPaths, type FieldPaths } from "./json-paths.ts";
 
 /** Arrays and objects open at once. A deeper body is unreadable. */
 export const JSON_DEPTH_LIMIT = 128;

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  compileFieldPaths,
   JSON_DEPTH_LIMIT,
   JSON_VALUE_LIMIT_BYTES,
   scanJsonFields,
 } from "../../src/affinity/json-fields.ts";
-import { compileFieldPaths } from "../../src/affinity/json-paths.ts";
 
 const encoder = new TextEncoder();
 
