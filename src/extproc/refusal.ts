@@ -1,0 +1,58 @@
+/**
+ * What a client hears when its request cannot be routed: one JSON shape, one reason header, one status per reason.
+ * `{"error":{"code":"session_id_invalid","message":"..."}}`; the code is also the value of `x-moorline-reason`.
+ */
+import type { RefusalReason } from "../affinity/router.ts";
+import { SESSION_ID_HEADER } from "../affinity/session-key.ts";
+import { encodeImmediate } from "./replies.ts";
+
+export type RefusalCode =
+  | RefusalReason
+  | "session_id_invalid" // `x-session-id` is not 1-256 visible ASCII bytes
+  | "tenant_invalid" // the tenant header is not 1-128 visible ASCII bytes
+  | "model_invalid" // the model header is not 1-256 visible ASCII bytes
+  | "model_missing" // several pools, and neither the header nor the body names a model
+  | "model_unknown" // no pool serves the model, and there is no default pool
+  | "body_invalid" // the model must come from the body, which is no JSON object text
+  | "body_encoded" // the model must come from the body, which has a content-encoding
+  | "body_too_large" // the model must come from the body, which is over the limit
+  | "internal_error"; // a fault of ours, with `extproc.onError: refuse`
+
+const statuses = {
+  no_endpoints: 503,
+  no_ready_endpoint: 503,
+  subset_empty: 503,
+  subset_no_match: 503,
+  session_id_invalid: 400,
+  tenant_invalid: 400,
+  model_invalid: 400,
+  model_missing: 400,
+  model_unknown: 404,
+  body_invalid: 400,
+  body_encoded: 415,
+  body_too_large: 413,
+  internal_error: 503,
+} as const satisfies Record<RefusalCode, number>;
+
+export interface Refusal {
+  readonly code: RefusalCode;
+  /** For people; names the field, the value's length and the limit, never the value. */
+  readonly message: string;
+  /** The client's own id, where it is known before the exchange knows it. */
+  readonly sessionId?: string | undefined;
+}
+
+/** The name of the header that carries the refusal's code. */
+export const REASON_HEADER = "x-moorline-reason";
+
+/** `sessionId` is echoed, as on every response; undefined only where the client's own id is what is wrong. */
+export function encodeRefusal(refusal: Refusal, sessionId: string | undefined): Uint8Array {
+  const { code, message } = refusal;
+  const echo = sessionId === undefined ? [] : [[SESSION_ID_HEADER, sessionId] as const];
+  return encodeImmediate({
+    status: statuses[code],
+    set: [["content-type", "application/json"], [REASON_HEADER, code], ...echo],
+    body: Buffer.from(JSON.stringify({ error: { code, message } })),
+    details: `moorline_${code}`,
+  });
+}
