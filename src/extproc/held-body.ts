@@ -1,0 +1,65 @@
+/**
+ * A request body that is held back until its session is known (full duplex only), and the cutting of bodies into pieces. The
+ * bytes count against the budget of the whole process for as long as they are held.
+ */
+import type { BodyBudget } from "./body-budget.ts";
+
+/** Envoy advises at most 64 KiB a piece; this leaves room for the framing around it. */
+export const PIECE_LIMIT_BYTES = 62_000;
+
+export interface BodyPiece {
+  readonly bytes: Uint8Array;
+  readonly endOfStream: boolean;
+}
+
+/** Pieces of at most `PIECE_LIMIT_BYTES`, the last one with `endOfStream`; one empty piece for an empty body. */
+export function* piecesOf(body: Uint8Array, endOfStream: boolean): Generator<BodyPiece> {
+  let at = 0;
+  do {
+    const next = Math.min(at + PIECE_LIMIT_BYTES, body.byteLength);
+    const isLast = next === body.byteLength;
+    yield { bytes: body.subarray(at, next), endOfStream: endOfStream && isLast };
+    at = next;
+  } while (at < body.byteLength);
+}
+
+export class HeldBody {
+  readonly #budget: BodyBudget;
+  #chunks: Uint8Array[] = [];
+  #sizeBytes = 0;
+  /** What this body has taken from the budget; less than `#sizeBytes` only by the chunk that did not fit. */
+  #takenBytes = 0;
+
+  constructor(budget: BodyBudget) {
+    this.#budget = budget;
+  }
+
+  /** Keeps a copy in any case. False where the body is now over its limit, or all bodies together are over theirs. */
+  add(chunk: Uint8Array, limitBytes: number): boolean {
+    this.#chunks.push(Buffer.from(chunk)); // a copy; Buffer.slice would not be one
+    this.#sizeBytes += chunk.byteLength;
+    if (!this.#budget.tryTake(chunk.byteLength)) return false;
+    this.#takenBytes += chunk.byteLength;
+    return this.#sizeBytes <= limitBytes;
+  }
+
+  whole(): Uint8Array {
+    return this.#chunks.length === 1 && this.#chunks[0] !== undefined
+      ? this.#chunks[0]
+      : Buffer.concat(this.#chunks);
+  }
+
+  *pieces(endOfStream: boolean): Generator<BodyPiece> {
+    for (const [index, chunk] of this.#chunks.entries()) {
+      yield* piecesOf(chunk, endOfStream && index === this.#chunks.length - 1);
+    }
+  }
+
+  /** Gives the bytes back. Idempotent. */
+  release(): void {
+    this.#budget.give(this.#takenBytes);
+    this.#takenBytes = 0;
+    this.#chunks = [];
+    this.#sizeBytes = 0;
+  }
+}

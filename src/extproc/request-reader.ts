@@ -1,0 +1,202 @@
+/**
+ * What a request says about itself, as far as routing needs it: session id, tenant, model. Headers are read when they come; the
+ * body is read only where they leave something open, on routes where a body may be asked for.
+ */
+import { scanJsonFields } from "../affinity/json-fields.ts";
+import { compileFieldPaths, type FieldPaths } from "../affinity/json-paths.ts";
+import {
+  createSessionKeyReader,
+  MODEL_LIMIT_BYTES,
+  parseField,
+  SESSION_ID_HEADER,
+  TENANT_LIMIT_BYTES,
+  type SessionKeyReader,
+  type SessionSources,
+  type Unusable,
+} from "../affinity/session-key.ts";
+import { parseSubsetHint, type SubsetHint } from "../affinity/subset.ts";
+import { HeaderNames } from "./header-names.ts";
+import type { ProcessingMessage } from "./message.ts";
+import type { Refusal, RefusalCode } from "./refusal.ts";
+
+export interface RequestReaderOptions {
+  readonly sources: SessionSources;
+  readonly tenantHeader: string | null;
+  /** With several pools: the header that names the model; null or absent in a request: the body's `model`. */
+  readonly modelHeader: string | null;
+  /** Whether a request must name a model at all: there are several pools. */
+  readonly needsModel: boolean;
+  /** Exact paths, without the query, on which the body may be asked for. */
+  readonly bodyPaths: readonly string[];
+  readonly bodyLimitBytes: number;
+  /** Hears of each unusable session id that was passed over, by source. */
+  readonly onSkipped: (source: string) => void;
+}
+
+/** Why a body cannot be read; undefined: it can be, or there is nothing wrong with it. */
+export type BodyObstacle = "body_encoded" | "body_too_large" | "body_invalid";
+
+export interface RequestFacts {
+  /** undefined: not known yet, or the client named none. */
+  sessionId: string | undefined;
+  /** Where the id came from; `minted` until one is found. */
+  source: "headers" | "body" | "minted";
+  readonly tenant: string;
+  model: string | undefined;
+  readonly subset: SubsetHint | undefined;
+  /** The path before the query. */
+  readonly path: string;
+  bodyObstacle: BodyObstacle | undefined;
+}
+
+const MODEL_FIELD = "model";
+
+export class RequestReader {
+  readonly wantedHeaders: HeaderNames;
+  readonly #options: RequestReaderOptions;
+  readonly #keys: SessionKeyReader;
+  readonly #bodyPaths: ReadonlySet<string>;
+  readonly #fields: FieldPaths;
+  readonly #at: Readonly<Record<"path" | "length" | "encoding" | "type" | "cookie", number>>;
+  readonly #tenantAt: number;
+  readonly #modelAt: number;
+
+  constructor(options: RequestReaderOptions) {
+    this.#options = options;
+    this.#keys = createSessionKeyReader(options.sources, options.onSkipped);
+    this.#bodyPaths = new Set(options.bodyPaths);
+    // The session headers come first, so that the collected values line up with them.
+    const names = [
+      ...new Set([
+        ...options.sources.headers,
+        ":path",
+        "content-length",
+        "content-encoding",
+        "content-type",
+        "cookie",
+        ...(options.tenantHeader === null ? [] : [options.tenantHeader]),
+        ...(options.modelHeader === null ? [] : [options.modelHeader]),
+      ]),
+    ];
+    this.wantedHeaders = new HeaderNames(names);
+    this.#at = {
+      path: names.indexOf(":path"),
+      length: names.indexOf("content-length"),
+      encoding: names.indexOf("content-encoding"),
+      type: names.indexOf("content-type"),
+      cookie: names.indexOf("cookie"),
+    };
+    this.#tenantAt = options.tenantHeader === null ? -1 : names.indexOf(options.tenantHeader);
+    this.#modelAt = options.modelHeader === null ? -1 : names.indexOf(options.modelHeader);
+    this.#fields = compileFieldPaths([...options.sources.bodyFields, MODEL_FIELD]);
+  }
+
+  readHeaders(message: ProcessingMessage): RequestFacts | Refusal {
+    const values = message.headers;
+    const sessionId = this.#keys.fromHeaders(values, values[this.#at.cookie]);
+    if (typeof sessionId === "object") return unusable("session_id_invalid", sessionId);
+    const tenant = this.#headerField(
+      values[this.#tenantAt],
+      this.#options.tenantHeader,
+      TENANT_LIMIT_BYTES,
+    );
+    if (typeof tenant === "object") return { ...unusable("tenant_invalid", tenant), sessionId };
+    const model = this.#headerField(
+      values[this.#modelAt],
+      this.#options.modelHeader,
+      MODEL_LIMIT_BYTES,
+    );
+    if (typeof model === "object") return { ...unusable("model_invalid", model), sessionId };
+    return {
+      sessionId,
+      source: sessionId === undefined ? "minted" : "headers",
+      tenant: tenant ?? "",
+      model,
+      subset: message.subset === undefined ? undefined : parseSubsetHint(message.subset),
+      path: withoutQuery(values[this.#at.path] ?? ""),
+      bodyObstacle: undefined,
+    };
+  }
+
+  /**
+   * Whether the body has to be read before the request can be routed as the client means it. A body that is there and cannot
+   * be read leaves its reason in `facts.bodyObstacle`, and is not asked for.
+   */
+  needsBody(facts: RequestFacts, message: ProcessingMessage): boolean {
+    if (message.endOfStream) return false;
+    const wantsId = facts.sessionId === undefined && this.#options.sources.bodyFields.length > 0;
+    const wantsModel = facts.model === undefined && this.#options.needsModel;
+    if (!(wantsId || wantsModel) || !this.#bodyPaths.has(facts.path)) return false;
+    const values = message.headers;
+    const encoding = values[this.#at.encoding] ?? "identity";
+    const type = values[this.#at.type] ?? "application/json";
+    if (encoding.toLowerCase() !== "identity") facts.bodyObstacle = "body_encoded";
+    else if (!type.toLowerCase().includes("json")) facts.bodyObstacle = "body_invalid";
+    else if (Number(values[this.#at.length] ?? 0) > this.#options.bodyLimitBytes) {
+      facts.bodyObstacle = "body_too_large";
+    }
+    return facts.bodyObstacle === undefined;
+  }
+
+  /** Adds what the body says to what the headers left open. */
+  readBody(facts: RequestFacts, body: Uint8Array): void {
+    if (body.byteLength > this.#options.bodyLimitBytes) {
+      facts.bodyObstacle = "body_too_large";
+      return;
+    }
+    const scan = scanJsonFields(body, this.#fields);
+    if (scan.kind === "unreadable") {
+      facts.bodyObstacle = "body_invalid";
+      return;
+    }
+    facts.model ??= this.#bodyModel(scan.values);
+    if (facts.sessionId !== undefined) return;
+    facts.sessionId = this.#keys.fromBody(scan.values);
+    if (facts.sessionId !== undefined) facts.source = "body";
+  }
+
+  /** Why a request without a model cannot be routed among several pools. */
+  missingModel(facts: RequestFacts): Refusal {
+    const code = facts.bodyObstacle ?? "model_missing";
+    const limit = `the limit is ${this.#options.bodyLimitBytes} bytes`;
+    const messages = {
+      model_missing: "the request names no model, and its route needs one",
+      body_invalid: "the body must be a JSON object that names a model",
+      body_encoded: "the body must name a model and cannot be read: it has a content-encoding",
+      body_too_large: `the body must name a model and is too large to be read: ${limit}`,
+    } as const;
+    return { code, message: messages[code] };
+  }
+
+  #headerField(
+    raw: string | undefined,
+    name: string | null,
+    limitBytes: number,
+  ): string | undefined | Unusable {
+    return raw === undefined || name === null
+      ? undefined
+      : parseField(raw, { field: name, limitBytes });
+  }
+
+  #bodyModel(values: readonly (string | undefined)[]): string | undefined {
+    const model = parseField(values[this.#options.sources.bodyFields.length], {
+      field: MODEL_FIELD,
+      limitBytes: MODEL_LIMIT_BYTES,
+    });
+    return typeof model === "string" ? model : undefined;
+  }
+}
+
+function unusable(code: RefusalCode, value: Unusable): Refusal {
+  const { field, lengthBytes, limitBytes } = value;
+  const header = field === SESSION_ID_HEADER ? "the header x-session-id" : `the header ${field}`;
+  return {
+    code,
+    message: `${header} has ${lengthBytes} bytes; it must be 1 to ${limitBytes} visible ASCII characters`,
+  };
+}
+
+function withoutQuery(path: string): string {
+  const query = path.indexOf("?");
+  return query < 0 ? path : path.slice(0, query);
+}

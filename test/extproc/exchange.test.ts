@@ -1,0 +1,685 @@
+import { describe, expect, it } from "vitest";
+import {
+  openExchange,
+  createHarness,
+  errorOf,
+  headersOf,
+  metadataDestination,
+  poolOf,
+  requestHeaders,
+  threeReady,
+  DESTINATION,
+} from "../support/exchange-harness.ts";
+import { headerMap, struct } from "../support/published-codec.ts";
+
+const SUBSET = `${DESTINATION}-subset`;
+const responseHeaders = (status = "200", attributes: Record<string, string | number> = {}) => ({
+  response_headers: { headers: headerMap({ ":status": status }) },
+  attributes: { "envoy.filters.http.ext_proc": struct(attributes) },
+});
+const jsonBody = (value: unknown, endOfStream = true) => ({
+  request_body: { body: Buffer.from(JSON.stringify(value)), end_of_stream: endOfStream },
+});
+const posted = (headers = {}, more = {}) =>
+  requestHeaders(headers, { endOfStream: false, ...more });
+const modes = (
+  request: "NONE" | "STREAMED" | "BUFFERED" | "BUFFERED_PARTIAL" | "FULL_DUPLEX_STREAMED",
+  response = request,
+) => ({
+  protocol_config: { request_body_mode: request, response_body_mode: response },
+});
+
+describe("the decision at request headers", () => {
+  it("names the same ordered destination in the header and in envoy.lb metadata [C1] [C7]", async () => {
+    const { open } = createHarness();
+    const [reply] = await open().send(requestHeaders({ "x-session-id": "s-1" }));
+    const destination = headersOf(reply)[DESTINATION];
+    expect(destination?.split(",").toSorted()).toEqual(Object.keys(threeReady));
+    expect(metadataDestination(reply)).toBe(destination);
+  });
+
+  it("names the first address alone for an ORIGINAL_DST cluster", async () => {
+    const { open } = createHarness({ ports: { sendsFallbacks: false } });
+    const [reply] = await open().send(requestHeaders({ "x-session-id": "s-1" }));
+    expect(Object.keys(threeReady)).toContain(headersOf(reply)[DESTINATION]);
+    expect(metadataDestination(reply)).toBe(headersOf(reply)[DESTINATION]);
+  });
+
+  it("sends the same session to the same endpoint ten times, by either header, and the x-session-id wins [B21]", async () => {
+    const { open } = createHarness();
+    const first = async (headers: Record<string, string>) =>
+      headersOf((await open().send(requestHeaders(headers)))[0])[DESTINATION]?.split(",")[0];
+    const byId = await first({ "x-session-id": "a" });
+    const byHarness = await first({ "x-claude-code-session-id": "b" });
+    for (let turn = 0; turn < 10; turn++) {
+      expect(await first({ "x-session-id": "a" })).toBe(byId);
+      expect(await first({ "x-claude-code-session-id": "b" })).toBe(byHarness);
+      expect(await first({ "x-session-id": "a", "x-claude-code-session-id": "b" })).toBe(byId);
+    }
+  });
+
+  it("mints an id where none came, and the minted id leads back to the same endpoint [A12] [A18] [B20]", async () => {
+    const { open } = createHarness();
+    const exchange = open();
+    const [decided] = await exchange.send(requestHeaders());
+    const [answered] = await exchange.send(responseHeaders());
+    const id = headersOf(answered)["x-session-id"] ?? "";
+    expect(id).toBe("minted-1");
+    const [replayed] = await open().send(requestHeaders({ "x-session-id": id }));
+    expect(headersOf(replayed)[DESTINATION]).toBe(headersOf(decided)[DESTINATION]);
+  });
+
+  it("hands the id on to the engine and echoes the client's own, trimmed, at response headers [A9] [A16]", async () => {
+    const exchange = createHarness().open();
+    const [decided] = await exchange.send(requestHeaders({ "x-session-id": "  s-1\t" }));
+    const [answered] = await exchange.send(responseHeaders("500"));
+    expect(headersOf(decided)["x-session-id"]).toBe("s-1");
+    expect(headersOf(answered)).toEqual({ "x-session-id": "s-1" });
+  });
+
+  it("refuses an unusable x-session-id with a 400 that names header, length and limit", async () => {
+    const { open, events } = createHarness();
+    const [reply] = await open().send(requestHeaders({ "x-session-id": "x".repeat(257) }));
+    expect(reply?.immediate_response?.status?.code).toBe("BadRequest");
+    const { code, message } = errorOf(reply);
+    expect(code).toBe("session_id_invalid");
+    for (const part of ["x-session-id", "257", "256"]) expect(message).toContain(part);
+    expect(headersOf(reply)["x-session-id"]).toBeUndefined();
+    expect(events).toContain("refused session_id_invalid");
+  });
+
+  it("skips and counts an unusable id of any other source", async () => {
+    const { open, events, decided } = createHarness();
+    await open().send(requestHeaders({ "x-claude-code-session-id": "a b", session_id: "usable" }));
+    expect(decided[0]?.request.sessionId).toBe("usable");
+    expect(events).toContain("skipped header x-claude-code-session-id");
+  });
+
+  it("removes nothing of a client's other headers and overwrites its destination [C22]", async () => {
+    const [reply] = await createHarness()
+      .open()
+      .send(requestHeaders({ [DESTINATION]: "6.6.6.6:6", "x-session-id": "s" }));
+    expect(headersOf(reply)[DESTINATION]).not.toContain("6.6.6.6");
+    expect(reply?.request_headers?.response?.header_mutation?.remove_headers ?? []).toEqual([]);
+  });
+
+  it("brackets IPv6 destinations [W9]", async () => {
+    const { open } = createHarness({ pools: [poolOf("default", { "[::1]:8000": "ready" })] });
+    const [reply] = await open().send(requestHeaders({ "x-session-id": "s" }));
+    expect(headersOf(reply)[DESTINATION]).toBe("[::1]:8000");
+  });
+
+  it.each([
+    ["an empty pool", {}, "no_endpoints"],
+    ["a pool that is all down", { "10.0.0.1:80": "down" }, "no_ready_endpoint"],
+  ] as const)(
+    "answers 503 with JSON, reason and session id for %s [C6] [B4]",
+    async (_, endpoints, reason) => {
+      const { open } = createHarness({ pools: [poolOf("default", endpoints)] });
+      const [reply] = await open().send(requestHeaders({ "x-session-id": "s" }));
+      expect(reply?.immediate_response?.status?.code).toBe("ServiceUnavailable");
+      expect(errorOf(reply).code).toBe(reason);
+      expect(headersOf(reply)).toMatchObject({ "x-moorline-reason": reason, "x-session-id": "s" });
+    },
+  );
+
+  it.each([
+    ["three of three [C8]", Object.keys(threeReady), 3],
+    ["one alone [C9]", ["10.0.0.2:80"], 1],
+    ["a comma string", "10.0.0.2:80, 10.0.0.3:80", 2],
+  ])("keeps inside a subset of %s", async (_, subset, size) => {
+    const [reply] = await createHarness()
+      .open()
+      .send(
+        requestHeaders(
+          {},
+          {
+            metadata_context: {
+              filter_metadata: { "envoy.lb.subset_hint": struct({ [SUBSET]: subset }) },
+            },
+          },
+        ),
+      );
+    const offered = headersOf(reply)[DESTINATION]?.split(",") ?? [];
+    expect(offered).toHaveLength(size);
+    expect(offered.every((address) => [subset].flat().join(",").includes(address))).toBe(true);
+  });
+
+  it.each([
+    ["nothing ready [C10]", ["9.9.9.9:9"], "subset_no_match"],
+    ["nothing at all", [], "subset_empty"],
+  ])("answers 503 where the subset names %s", async (_, subset, reason) => {
+    const [reply] = await createHarness()
+      .open()
+      .send(
+        requestHeaders(
+          {},
+          {
+            metadata_context: {
+              filter_metadata: { "envoy.lb.subset_hint": struct({ [SUBSET]: subset }) },
+            },
+          },
+        ),
+      );
+    expect(errorOf(reply).code).toBe(reason);
+  });
+});
+
+describe("an id in the body", () => {
+  it("is asked for in one piece, without letting a client's destination through meanwhile [R8]", async () => {
+    const exchange = createHarness().open();
+    const [asked] = await exchange.send(
+      posted({ "content-length": "99", [DESTINATION]: "6.6.6.6:6" }),
+    );
+    expect(asked?.mode_override?.request_body_mode).toBe("BUFFERED");
+    expect(asked?.request_headers?.response?.header_mutation?.remove_headers).toContain(
+      DESTINATION,
+    );
+    expect(headersOf(asked)[DESTINATION]).toBeUndefined();
+
+    const [decided] = await exchange.send(
+      jsonBody({ messages: [], session_params: { id: "b-1" } }),
+    );
+    expect(headersOf(decided)).toMatchObject({ "x-session-id": "b-1" });
+    expect(metadataDestination(decided)).toBe(headersOf(decided)[DESTINATION]);
+    expect(decided?.request_body?.response?.body_mutation ?? undefined).toBeUndefined();
+  });
+
+  it("leads where the same id in the header leads", async () => {
+    const { open } = createHarness();
+    const exchange = open();
+    await exchange.send(posted());
+    const [fromBody] = await exchange.send(jsonBody({ prompt_cache_key: "same" }));
+    const [fromHeader] = await open().send(requestHeaders({ "x-session-id": "same" }));
+    expect(headersOf(fromHeader)[DESTINATION]).toBe(headersOf(fromBody)[DESTINATION]);
+  });
+
+  it("is not asked for where Envoy buffers by itself; the reply goes with the body", async () => {
+    const exchange = createHarness().open();
+    const [asked] = await exchange.send(posted({}, modes("BUFFERED")));
+    expect(asked?.mode_override ?? undefined).toBeUndefined();
+    const [decided] = await exchange.send(jsonBody({ prompt_cache_key: "k" }));
+    expect(headersOf(decided)["x-session-id"]).toBe("k");
+  });
+
+  it.each([
+    ["a header has the id", { "x-session-id": "s" }, {}],
+    ["the path is not configured", { ":path": "/other" }, {}],
+    ["there is no body", {}, { endOfStream: true }],
+    [
+      "the announced length is over the limit",
+      { "content-length": String(8 * 1024 * 1024 + 1) },
+      {},
+    ],
+    ["the body has a content-encoding", { "content-encoding": "gzip" }, {}],
+    ["the content type is no JSON", { "content-type": "text/plain" }, {}],
+  ])("is not asked for where %s", async (_, headers, more) => {
+    const [reply] = await createHarness().open().send(posted(headers, more));
+    expect(reply?.mode_override ?? undefined).toBeUndefined();
+    expect(headersOf(reply)[DESTINATION]).toBeDefined();
+  });
+
+  it("is asked for at a length of exactly the limit", async () => {
+    const [reply] = await createHarness()
+      .open()
+      .send(posted({ "content-length": String(8 * 1024 * 1024) }));
+    expect(reply?.mode_override?.request_body_mode).toBe("BUFFERED");
+  });
+
+  it.each([
+    ["no JSON [C3]", "not json"],
+    ["without an id [B17]", JSON.stringify({ prompt: "x" })],
+    ["with a number for an id [R10]", JSON.stringify({ prompt_cache_key: 7 })],
+    ["empty", ""],
+  ])("is minted for a body that is %s", async (_, body) => {
+    const exchange = createHarness().open();
+    await exchange.send(posted());
+    const [decided] = await exchange.send({
+      request_body: { body: Buffer.from(body), end_of_stream: true },
+    });
+    expect(headersOf(decided)["x-session-id"]).toBe("minted-1");
+    expect(headersOf(decided)[DESTINATION]).toBeDefined();
+  });
+
+  it("is minted for a body that turns out larger than the limit, which passes unchanged", async () => {
+    const exchange = createHarness({ reader: { bodyLimitBytes: 100 } }).open();
+    await exchange.send(posted());
+    const [decided] = await exchange.send(
+      jsonBody({ prompt_cache_key: "k", fill: "x".repeat(100) }),
+    );
+    expect(headersOf(decided)["x-session-id"]).toBe("minted-1");
+    expect(decided?.request_body?.response?.body_mutation ?? undefined).toBeUndefined();
+  });
+
+  it("is echoed as a fresh id where Envoy never sent the body that was asked for", async () => {
+    const exchange = createHarness().open();
+    await exchange.send(posted());
+    const [answered] = await exchange.send(responseHeaders());
+    expect(headersOf(answered)["x-session-id"]).toBe("minted-1");
+  });
+});
+
+describe("pools by model", () => {
+  const pools = [
+    poolOf("small", { "10.0.1.1:80": "ready" }),
+    poolOf("large", { "10.0.2.1:80": "ready" }),
+  ];
+  const models = { "m-small": "small", "m-large": "large" };
+  const open = () => createHarness({ pools, models }).open();
+
+  it("are chosen by the header, named for the route, and the route is chosen again", async () => {
+    const [reply] = await open().send(posted({ "x-model": "m-large", "x-session-id": "s" }));
+    expect(headersOf(reply)).toMatchObject({
+      "x-moorline-pool": "large",
+      [DESTINATION]: "10.0.2.1:80",
+    });
+    expect(reply?.request_headers?.response?.clear_route_cache).toBe(true);
+  });
+
+  it("are chosen by the body's model where the header is absent, in the body reply", async () => {
+    const exchange = open();
+    const [asked] = await exchange.send(posted({ "x-session-id": "s" }));
+    expect(asked?.mode_override?.request_body_mode).toBe("BUFFERED");
+    expect(asked?.request_headers?.response?.header_mutation?.remove_headers).toContain(
+      "x-moorline-pool",
+    );
+    const [reply] = await exchange.send(jsonBody({ model: "m-small" }));
+    expect(headersOf(reply)).toMatchObject({
+      "x-moorline-pool": "small",
+      [DESTINATION]: "10.0.1.1:80",
+    });
+    expect(reply?.request_body?.response?.clear_route_cache).toBe(true);
+  });
+
+  it.each([
+    ["an unknown model", { "x-model": "nope" }, 404, "model_unknown"],
+    ["no model and no body", {}, 400, "model_missing"],
+    ["a model that is no visible ASCII", { "x-model": "a\u00e9" }, 400, "model_invalid"],
+  ])("refuse %s", async (_, headers, status, code) => {
+    const [reply] = await open().send(requestHeaders({ "x-session-id": "s", ...headers }));
+    const statuses = { BadRequest: 400, NotFound: 404 } as Record<string, number>;
+    expect(statuses[reply?.immediate_response?.status?.code ?? ""]).toBe(status);
+    expect(errorOf(reply).code).toBe(code);
+    expect(headersOf(reply)["x-session-id"]).toBe("s");
+  });
+
+  it.each([
+    ["is no JSON [C4]", Buffer.from("{"), "body_invalid"],
+    ["names no model [C5]", Buffer.from("{}"), "model_missing"],
+    ["is too large to be read", Buffer.alloc(8 * 1024 * 1024 + 1), "body_too_large"],
+  ])("refuse a request whose body %s", async (_, body, code) => {
+    const exchange = open();
+    await exchange.send(posted({ "x-session-id": "s" }));
+    const [reply] = await exchange.send({ request_body: { body, end_of_stream: true } });
+    expect(errorOf(reply).code).toBe(code);
+  });
+
+  it("keep a session of the same name apart in each pool", async () => {
+    const harness = createHarness({ pools, models });
+    await harness.open().send(posted({ "x-model": "m-small", "x-session-id": "s" }));
+    await harness.open().send(posted({ "x-model": "m-large", "x-session-id": "s" }));
+    expect(harness.bindingOf("s", "small")).toMatchObject({ endpoint: "10.0.1.1:80" });
+    expect(harness.bindingOf("s", "large")).toMatchObject({ endpoint: "10.0.2.1:80" });
+  });
+});
+
+describe("bodies and trailers", () => {
+  it.each(["NONE", "STREAMED", "BUFFERED", "BUFFERED_PARTIAL"] as const)(
+    "in mode %s are answered one for one, unchanged, also a repeated end of stream [C12] [C13] [C14]",
+    async (mode) => {
+      const exchange = createHarness().open();
+      await exchange.send(posted({ "x-session-id": "s" }, modes(mode)));
+      for (const endOfStream of [false, true, true]) {
+        const [reply, ...more] = await exchange.send(jsonBody("chunk", endOfStream));
+        expect(reply?.response).toBe("request_body");
+        expect(reply?.request_body?.response ?? undefined).toBeUndefined();
+        expect(more).toEqual([]);
+      }
+      await exchange.send(responseHeaders());
+      for (const endOfStream of [false, true, true]) {
+        const [reply] = await exchange.send({
+          response_body: { body: Buffer.from("x"), end_of_stream: endOfStream },
+        });
+        expect(reply?.response).toBe("response_body");
+        expect(reply?.response_body?.response ?? undefined).toBeUndefined();
+      }
+    },
+  );
+
+  it("in full duplex are sent back as streamed pieces with the same end of stream [C1] [C2] [C15]", async () => {
+    const exchange = createHarness().open();
+    await exchange.send(posted({ "x-session-id": "s" }, modes("FULL_DUPLEX_STREAMED")));
+    const pieces: [string, boolean][] = [
+      ["data: {}", false],
+      ["data: [DONE]", false],
+      ["", true],
+    ];
+    for (const [text, endOfStream] of pieces) {
+      const [request] = await exchange.send({
+        request_body: { body: Buffer.from(text), end_of_stream: endOfStream },
+      });
+      expect(streamed(request)).toEqual([text, endOfStream]);
+    }
+    await exchange.send(responseHeaders());
+    for (const [text, endOfStream] of pieces) {
+      const [response] = await exchange.send({
+        response_body: { body: Buffer.from(text), end_of_stream: endOfStream },
+      });
+      expect(streamed(response)).toEqual([text, endOfStream]);
+    }
+  });
+
+  it.each([
+    [0, 1],
+    [61_999, 1],
+    [62_000, 1],
+    [62_001, 2],
+    [124_000, 2],
+  ])(
+    "in full duplex are cut into pieces of at most 62,000 bytes: %i bytes are %i [C20]",
+    async (size, count) => {
+      const exchange = createHarness().open();
+      await exchange.send(posted({ "x-session-id": "s" }, modes("FULL_DUPLEX_STREAMED")));
+      const body = Buffer.alloc(size, "abc");
+      const replies = await exchange.send({ request_body: { body, end_of_stream: true } });
+      expect(replies).toHaveLength(count);
+      expect(
+        replies
+          .map(streamed)
+          .map(([text]) => text)
+          .join(""),
+      ).toBe(body.toString());
+      expect(replies.map(streamed).map(([, end]) => end)).toEqual([
+        ...Array<boolean>(count - 1).fill(false),
+        true,
+      ]);
+    },
+  );
+
+  it("in full duplex ignore a chunk that is repeated after the end, and the response goes on [C19]", async () => {
+    const exchange = createHarness().open();
+    await exchange.send(posted({ "x-session-id": "s" }, modes("FULL_DUPLEX_STREAMED")));
+    await exchange.send(jsonBody({}));
+    expect(await exchange.send(jsonBody({}))).toEqual([]);
+    const [answered] = await exchange.send(responseHeaders());
+    expect(headersOf(answered)["x-session-id"]).toBe("s");
+    await exchange.send({ response_body: { body: Buffer.from("x"), end_of_stream: true } });
+    expect(
+      await exchange.send({ response_body: { body: Buffer.from("x"), end_of_stream: true } }),
+    ).toEqual([]);
+  });
+
+  it("in full duplex are held with the headers while the id must come from them, then follow byte for byte", async () => {
+    const { open, ports } = createHarness();
+    const exchange = open();
+    const body = JSON.stringify({ prompt_cache_key: "k", prompt: "x".repeat(70_000) });
+    expect(await exchange.send(posted({}, modes("FULL_DUPLEX_STREAMED")))).toEqual([]);
+    const half = body.length / 2;
+    expect(
+      await exchange.send({ request_body: { body: Buffer.from(body.slice(0, half)) } }),
+    ).toEqual([]);
+    expect(ports.budget.heldBytes).toBe(Math.floor(half));
+    const [headers, ...pieces] = await exchange.send({
+      request_body: { body: Buffer.from(body.slice(half)), end_of_stream: true },
+    });
+    expect(headers?.response).toBe("request_headers");
+    expect(headersOf(headers)["x-session-id"]).toBe("k");
+    expect(
+      pieces
+        .map(streamed)
+        .map(([text]) => text)
+        .join(""),
+    ).toBe(body);
+    expect(
+      pieces
+        .map(streamed)
+        .map(([, end]) => end)
+        .indexOf(true),
+    ).toBe(pieces.length - 1);
+    expect(ports.budget.heldBytes).toBe(0);
+  });
+
+  it("in full duplex end with trailers, and then no piece says that the body ended [C16] [C26]", async () => {
+    const exchange = createHarness().open();
+    await exchange.send(posted({}, modes("FULL_DUPLEX_STREAMED")));
+    await exchange.send(jsonBody({ prompt_cache_key: "k" }, false));
+    const replies = await exchange.send({ request_trailers: {} });
+    expect(replies.map(({ response }) => response)).toEqual([
+      "request_headers",
+      "request_body",
+      "request_trailers",
+    ]);
+    expect(streamed(replies[1])[1]).toBe(false);
+  });
+
+  it.each([
+    ["one body", { reader: { bodyLimitBytes: 10 } }, undefined],
+    ["all bodies together", {}, 10],
+  ])(
+    "in full duplex are let go where the limit of %s is passed; the id is minted",
+    async (_, options, budgetBytes) => {
+      const harness = createHarness(options);
+      if (budgetBytes !== undefined)
+        harness.ports.budget.tryTake(harness.ports.budget.limitBytes - budgetBytes);
+      const before = harness.ports.budget.heldBytes;
+      const exchange = harness.open();
+      await exchange.send(posted({}, modes("FULL_DUPLEX_STREAMED")));
+      const replies = await exchange.send(jsonBody({ prompt_cache_key: "k" }, false));
+      expect(headersOf(replies[0])["x-session-id"]).toBe("minted-1");
+      expect(streamed(replies[1])).toEqual(['{"prompt_cache_key":"k"}', false]);
+      expect(harness.ports.budget.heldBytes).toBe(before);
+      const [next] = await exchange.send(jsonBody("rest"));
+      expect(streamed(next)).toEqual(['"rest"', true]);
+    },
+  );
+
+  it.each(["STREAMED", "FULL_DUPLEX_STREAMED"] as const)(
+    "are followed by trailers that are answered in both directions, in mode %s [C16]",
+    async (mode) => {
+      const exchange = createHarness().open();
+      await exchange.send(posted({ "x-session-id": "s" }, modes(mode)));
+      const [request] = await exchange.send({ request_trailers: {} });
+      await exchange.send(responseHeaders());
+      const [response] = await exchange.send({ response_trailers: {} });
+      expect([request?.response, response?.response]).toEqual([
+        "request_trailers",
+        "response_trailers",
+      ]);
+    },
+  );
+
+  it("pass where Envoy sends no request headers at all", async () => {
+    const { open, decided } = createHarness();
+    const exchange = open();
+    const [body] = await exchange.send(jsonBody({}));
+    const [answered] = await exchange.send(responseHeaders());
+    expect([body?.response, answered?.response]).toEqual(["request_body", "response_headers"]);
+    expect(headersOf(answered)).toEqual({});
+    expect(decided).toEqual([]);
+  });
+});
+
+describe("observability mode", () => {
+  it("is never answered, and binds nothing", async () => {
+    const { open, decided, events } = createHarness();
+    const exchange = open();
+    expect(
+      await exchange.send(requestHeaders({ "x-session-id": "s" }, { observability_mode: true })),
+    ).toEqual([]);
+    expect(await exchange.send({ ...responseHeaders(), observability_mode: true })).toEqual([]);
+    expect(decided).toEqual([]);
+    expect(events).toContain("observed");
+  });
+});
+
+describe("the endpoint that really served", () => {
+  const routed = async (attributes: Record<string, string | number>, status = "200") => {
+    const harness = createHarness();
+    const exchange = harness.open();
+    const [reply] = await exchange.send(requestHeaders({ "x-session-id": "s" }));
+    const offered = headersOf(reply)[DESTINATION]?.split(",") ?? [];
+    const named = Object.fromEntries(
+      Object.entries(attributes).map(([key, value]) => [
+        key,
+        typeof value === "string"
+          ? value.replace(/^#(\d)$/, (_m, n) => offered[Number(n)] ?? "")
+          : value,
+      ]),
+    );
+    await exchange.send(responseHeaders(status, named));
+    return { ...harness, offered };
+  };
+
+  it("moves the binding where the first could not be connected to and a fallback served [A14] [B13]", async () => {
+    const { bindingOf, offered, events } = await routed({
+      "upstream.address": "#1",
+      "upstream.request_attempt_count": 2,
+    });
+    expect(bindingOf("s")).toMatchObject({ endpoint: offered[1], generation: 2, reason: "moved" });
+    expect(events).toContain(`connectFailed default ${offered[0]}`);
+  });
+
+  it("leaves the binding where it is the one decided [A15]", async () => {
+    const { bindingOf, offered } = await routed({
+      "upstream.address": "#0",
+      "upstream.request_attempt_count": 1,
+    });
+    expect(bindingOf("s")).toMatchObject({ endpoint: offered[0], generation: 1 });
+  });
+
+  it.each([
+    ["was not offered", { "upstream.address": "9.9.9.9:9", "upstream.request_attempt_count": 2 }],
+    [
+      "was offered but the first was never tried",
+      { "upstream.address": "#1", "upstream.request_attempt_count": 1 },
+    ],
+  ])("never rebinds where it %s, and is reported", async (_, attributes) => {
+    const { bindingOf, offered, events } = await routed(attributes);
+    expect(bindingOf("s")).toMatchObject({ endpoint: offered[0], generation: 1 });
+    expect(events.some((event) => event.startsWith("servedElsewhere default"))).toBe(true);
+  });
+
+  it("gives passive health a sign for a refused connection and for a 5xx", async () => {
+    const refused = await routed(
+      {
+        "upstream.address": "#0",
+        "response.code_details":
+          "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_111}",
+      },
+      "503",
+    );
+    expect(refused.events).toContain(`connectFailed default ${refused.offered[0]}`);
+    const failing = await routed(
+      { "upstream.address": "#0", "response.code_details": "via_upstream" },
+      "500",
+    );
+    expect(failing.events).toContain(`serverError default ${failing.offered[0]}`);
+    const fine = await routed(
+      { "upstream.address": "#0", "response.code_details": "via_upstream" },
+      "404",
+    );
+    expect(fine.events.filter((event) => event.includes("default"))).toEqual([]);
+  });
+});
+
+describe("faults", () => {
+  it("end the stream cleanly by default, with the error named", async () => {
+    const { open, events } = createHarness({
+      wrapRouter: (router) => ({
+        ...router,
+        route: () => {
+          throw new Error("boom");
+        },
+        correct: router.correct,
+      }),
+    });
+    const exchange = open();
+    expect(await exchange.send(requestHeaders())).toEqual([]);
+    expect(exchange.isEnded()).toBe(true);
+    expect(events).toEqual(["opened", "failed internal: boom", "closed"]);
+  });
+
+  it("are a 503 with a reason where onError says refuse", async () => {
+    const { open } = createHarness({
+      wrapRouter: (router) => ({
+        ...router,
+        route: () => Promise.reject(new Error("secret")),
+        correct: router.correct,
+      }),
+      ports: { onError: "refuse" },
+    });
+    const [reply] = await open().send(requestHeaders());
+    expect(errorOf(reply).code).toBe("internal_error");
+    expect(JSON.stringify(errorOf(reply))).not.toContain("secret");
+  });
+
+  it("send what is held before they end the stream", async () => {
+    const { open, ports } = createHarness({
+      wrapRouter: (router) => ({
+        ...router,
+        route: () => Promise.reject(new Error("boom")),
+        correct: router.correct,
+      }),
+    });
+    const exchange = open();
+    await exchange.send(posted({}, modes("FULL_DUPLEX_STREAMED")));
+    await exchange.send(jsonBody("first ", false));
+    const replies = await exchange.send(jsonBody("second"));
+    expect(replies.map(({ response }) => response)).toEqual([
+      "request_headers",
+      "request_body",
+      "request_body",
+    ]);
+    expect(replies.slice(1).map(streamed)).toEqual([
+      ['"first "', false],
+      ['"second"', true],
+    ]);
+    expect(exchange.isEnded()).toBe(true);
+    expect(ports.budget.heldBytes).toBe(0);
+  });
+
+  it("that are malformed protobuf end the stream cleanly and name the cause", async () => {
+    const { events, ports } = createHarness();
+    const exchange = openExchange(ports);
+    await exchange.exchange.message(Buffer.from([0xff, 0xff, 0xff]));
+    expect(exchange.isEnded()).toBe(true);
+    expect(events.find((event) => event.startsWith("failed"))).toContain(
+      "wire_invalid: malformed protobuf",
+    );
+  });
+
+  it("leave a stream that was reset while its decision was pending alone, and count it closed once", async () => {
+    let answer: (() => void) | undefined;
+    const gate = new Promise<void>((resolve) => (answer = resolve));
+    const harness = createHarness({
+      wrapRouter: (router) => ({
+        ...router,
+        route: (request) => gate.then(() => router.route(request)),
+        correct: router.correct,
+      }),
+    });
+    const exchange = harness.open();
+    const pending = exchange.send(requestHeaders({ "x-session-id": "s" }));
+    exchange.exchange.cancel();
+    exchange.exchange.end();
+    answer?.();
+    expect(await pending).toEqual([]);
+    expect(harness.events).toEqual(["opened", "closed"]);
+  });
+
+  it("give held bytes back when the stream is reset", async () => {
+    const { open, ports } = createHarness();
+    const exchange = open();
+    await exchange.send(posted({}, modes("FULL_DUPLEX_STREAMED")));
+    await exchange.send(jsonBody("x", false));
+    expect(ports.budget.heldBytes).toBe(3);
+    exchange.exchange.cancel();
+    expect(ports.budget.heldBytes).toBe(0);
+  });
+});
+
+function streamed(reply: Parameters<typeof headersOf>[0]): [string, boolean] {
+  const body = (reply?.request_body ?? reply?.response_body)?.response?.body_mutation
+    ?.streamed_response;
+  return [body?.body?.toString() ?? "", body?.end_of_stream ?? false];
+}
