@@ -31,8 +31,6 @@ export interface ExchangePorts {
 
 /** Never throws, never waits. */
 export interface ExchangeObserver {
-  opened(): void;
-  closed(): void;
   /** One per request that got as far as a pool. */
   decided(decided: Decided): void;
   /** One per request that was answered by Moorline itself; the client's fault or ours. */

@@ -68,7 +68,6 @@ export class Exchange implements ExchangeHandler {
   constructor(ports: ExchangePorts, sink: ReplySink) {
     this.#ports = ports;
     this.#sink = sink;
-    ports.observer.opened();
   }
 
   message(bytes: Uint8Array): MaybePromise<void> {
@@ -291,9 +290,7 @@ export class Exchange implements ExchangeHandler {
   /** The stream is over, however it ended. */
   #close(): void {
     this.#enterClosed();
-    if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#ports.observer.closed();
   }
 
   #enterClosed(): void {

@@ -128,8 +128,6 @@ export function createHarness(options: HarnessOptions = {}) {
     },
     budget: new BodyBudget(64 * 1024 * 1024),
     observer: {
-      opened: () => events.push("opened"),
-      closed: () => events.push("closed"),
       decided: (what) => decided.push(what),
       refused: (code) => events.push(`refused ${code}`),
       servedElsewhere: (pool, address) => events.push(`servedElsewhere ${pool} ${address}`),
