@@ -1,0 +1,68 @@
+/** What the demo ends with: the table of its three replays, and what to try next. */
+import type { Cluster } from "./cluster.ts";
+import { percent } from "./progress.ts";
+import type { Summary } from "./replay/summary.ts";
+
+export interface Results {
+  readonly roundRobin: Summary;
+  readonly moorline: Summary;
+  readonly killed: Summary;
+}
+
+export function formatTable({ roundRobin, moorline, killed }: Results): string {
+  const columns = [roundRobin, moorline, killed];
+  const rows = [
+    ["", "round robin", "Moorline", "Moorline, an engine killed"],
+    ["requests", ...columns.map(({ requests }) => String(requests))],
+    ["failures", ...columns.map(formatFailures)],
+    ["stickiness", ...columns.map(({ stickiness }) => percent(stickiness))],
+    ["prefix tokens found", ...columns.map(({ tokensFound }) => percent(tokensFound))],
+    ["time to first token, p50", ...columns.map(({ firstTokenP50Ms }) => ms(firstTokenP50Ms))],
+    ["time to first token, p99", ...columns.map(({ firstTokenP99Ms }) => ms(firstTokenP99Ms))],
+    ["sessions moved", ...columns.map(({ sessionsMoved }) => String(sessionsMoved))],
+    ["sessions that had to move", ...columns.map(formatHadToMove)],
+  ];
+  return rows.map(formatRow).join("\n");
+}
+
+function formatRow(cells: readonly string[]): string {
+  const [name = "", ...values] = cells;
+  return `${name.padEnd(27)}${values.map((value) => value.padEnd(14)).join("")}`.trimEnd();
+}
+
+function formatFailures({ failures, failuresOpenAtKill }: Summary): string {
+  if (failuresOpenAtKill === 0) return String(failures);
+  return `${failures}, of which ${failuresOpenAtKill} were open at that engine`;
+}
+
+/** The two numbers may be equal and still not be of the same sessions. */
+function formatHadToMove({ sessionsThatHadToMove, sessionsMovedNeedlessly }: Summary): string {
+  if (sessionsThatHadToMove === 0 || sessionsMovedNeedlessly === 0) {
+    return String(sessionsThatHadToMove);
+  }
+  return `${sessionsThatHadToMove}, and ${sessionsMovedNeedlessly} others moved`;
+}
+
+function ms(value: number): string {
+  return `${Math.round(value)} ms`;
+}
+
+/** Each line works as it is while the demo is kept running. */
+export function formatNextSteps(cluster: Cluster): string {
+  const { moorlineUrl, adminUrl, envoyAdminUrl, configPath, engines } = cluster;
+  const post = `curl -si ${moorlineUrl}/v1/chat/completions -H 'content-type: application/json'`;
+  const body = `-d '{"messages":[{"role":"user","content":"Where is my boat?"}]}'`;
+  return [
+    "A conversation without an id gets one (x-session-id), and says where it was served (x-engine):",
+    `  ${post} ${body}`,
+    "One with an id stays where it is, streamed or not:",
+    `  ${post} -H 'x-session-id: mine' ${body}`,
+    "Where that is, and why; the pools; the numbers:",
+    `  curl -s ${adminUrl}/v1/sessions/mine`,
+    `  curl -s ${adminUrl}/v1/pools`,
+    `  curl -s ${adminUrl}/metrics`,
+    "What Envoy thinks of the endpoints:",
+    `  curl -s ${envoyAdminUrl}/clusters`,
+    `Moorline's configuration is ${configPath}; engines listen at ${engines.map(({ address }) => address).join(", ")}.`,
+  ].join("\n");
+}

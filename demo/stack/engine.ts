@@ -1,0 +1,73 @@
+/** A simulated engine as a process of its own, one that can be killed and comes back at the same address. */
+import { join, resolve } from "node:path";
+import { startChild, waitUntilReady } from "./child.ts";
+import type { Child } from "./child.ts";
+
+const main = join(resolve(import.meta.dirname, ".."), "engine", "main.ts");
+const readyDeadlineMs = 10_000;
+
+export interface EngineProcessOptions {
+  readonly name: string;
+  /** 0 or absent takes a free one, and keeps it over restarts. */
+  readonly port?: number;
+  /** Further options of demo/engine/main.ts, without the dashes: `{ "prefill-us": 400 }`. */
+  readonly settings?: Readonly<Record<string, number>>;
+}
+
+export class EngineProcess {
+  readonly name: string;
+  readonly #settings: readonly string[];
+  #port: number;
+  #child: Child | undefined;
+
+  constructor(options: EngineProcessOptions) {
+    this.name = options.name;
+    this.#port = options.port ?? 0;
+    this.#settings = Object.entries(options.settings ?? {}).flatMap(([name, value]) => [
+      `--${name}`,
+      String(value),
+    ]);
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.#port}`;
+  }
+
+  get url(): string {
+    return `http://${this.address}`;
+  }
+
+  /** Resolves when it listens; after a `kill`, at the same port and with an empty cache. */
+  async start(): Promise<void> {
+    const child = startChild({
+      label: `engine ${this.name}`,
+      command: process.execPath,
+      args: [main, "--name", this.name, "--port", String(this.#port), ...this.#settings],
+    });
+    this.#child = child;
+    let isListening = false;
+    child.onLine((line) => {
+      const port = /^listening on (\d+)$/.exec(line)?.[1];
+      if (port === undefined) return;
+      this.#port = Number(port);
+      isListening = true;
+    });
+    await waitUntilReady(child, {
+      deadlineMs: readyDeadlineMs,
+      check: () => Promise.resolve(isListening),
+    });
+  }
+
+  /** As a crash: open answers are cut, new connections refused. */
+  async kill(): Promise<void> {
+    await this.#child?.kill();
+  }
+
+  async flush(): Promise<void> {
+    await fetch(`${this.url}/flush_cache`, { method: "POST" });
+  }
+
+  async close(): Promise<void> {
+    await this.#child?.close();
+  }
+}
