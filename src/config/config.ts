@@ -1,0 +1,139 @@
+/**
+ * The configuration as the parts of the program see it: parsed once from YAML into a frozen object, with every default filled in
+ * and file paths absolute. Nothing re-reads it; each part receives its slice.
+ *
+ * Parsing is three passes that all report before anything is refused: single keys (schema.ts), rules between keys (rules.ts),
+ * and endpoint items with their share of the ring.
+ */
+import { dirname, resolve } from "node:path";
+import type * as z from "zod";
+import type { EndpointSpec } from "../endpoints/endpoint.ts";
+import { parseEndpointItems } from "../endpoints/spec.ts";
+import { AppError } from "../errors.ts";
+import { capacityProblems } from "./capacity.ts";
+import { parseYaml, readDocument } from "./document.ts";
+import { describeIssue } from "./problems.ts";
+import { checkRules, valueAt } from "./rules.ts";
+import { affinitySchema, configSchema } from "./schema.ts";
+
+type Frozen<T> = T extends string | number | boolean | null | undefined
+  ? T
+  : { readonly [Key in keyof T]: Frozen<T[Key]> };
+
+type Shape = z.output<typeof configSchema>;
+
+/** Where the endpoints of a pool come from. */
+export type EndpointSource =
+  | { readonly kind: "static"; readonly endpoints: readonly EndpointSpec[] }
+  /** A file that is watched; `path` is absolute. */
+  | { readonly kind: "file"; readonly path: string };
+
+export interface PoolConfig {
+  readonly name: string;
+  /** Empty for the default pool. */
+  readonly models: readonly string[];
+  readonly source: EndpointSource;
+}
+
+export type Config = Frozen<Omit<Shape, "pools">> & { readonly pools: readonly PoolConfig[] };
+
+/** Throws `config_invalid` when the file cannot be read, or as `parseConfig`. */
+export async function loadConfig(path: string): Promise<Config> {
+  let text: string;
+  try {
+    text = await readDocument(path);
+  } catch (reason) {
+    throw new AppError("config_invalid", `${path}: ${AppError.from(reason).message}`, {
+      cause: reason,
+    });
+  }
+  return parseConfig(text, { path });
+}
+
+/** Throws one `config_invalid` that lists every problem, one per line. Relative files are resolved from the folder of `path`. */
+export function parseConfig(text: string, { path }: { readonly path: string }): Config {
+  const document = parseYaml(text);
+  if (document.kind === "unreadable") throw invalid(path, document.problems);
+  const shape = parseShape(document.value);
+  const pools = parsePools(document.value);
+  const problems = [...shape.problems, ...pools.problems];
+  if (shape.data === undefined || problems.length > 0) throw invalid(path, problems);
+  return freeze(assemble(shape.data, pools.endpoints, dirname(path)));
+}
+
+export function invalid(path: string, problems: readonly string[]): AppError {
+  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  return new AppError("config_invalid", [`${path}: ${count}`, ...problems].join("\n  "));
+}
+
+function parseShape(document: unknown): { data: Shape | undefined; problems: string[] } {
+  const ruled = configSchema.superRefine(
+    (value, context) =>
+      checkRules(value, (path, message) => {
+        context.addIssue({ code: "custom", path: [...path], message });
+      }),
+    { when: ({ value }) => typeof value === "object" && value !== null },
+  );
+  const { data, error } = ruled.safeParse(document);
+  const problems = error?.issues.flatMap((issue) => describeIssue(issue, document)) ?? [];
+  return { data, problems };
+}
+
+/** The static endpoints by pool, undefined for a pool that has none in this file. */
+function parsePools(document: unknown): {
+  endpoints: (readonly EndpointSpec[] | undefined)[];
+  problems: string[];
+} {
+  const pools = valueAt(document, "pools");
+  const affinity = affinitySchema.safeParse(valueAt(document, "affinity") ?? {});
+  const problems: string[] = [];
+  const endpoints = (Array.isArray(pools) ? pools : []).map((pool, index) => {
+    const items = valueAt(pool, "endpoints");
+    if (!Array.isArray(items)) return undefined;
+    const where = `pools[${index}].endpoints`;
+    const parsed = parseEndpointItems(items, where);
+    problems.push(...parsed.problems);
+    if (affinity.success) {
+      problems.push(...capacityProblems(where, parsed.specs, affinity.data.ringSlots));
+    }
+    return parsed.specs;
+  });
+  return { endpoints, problems };
+}
+
+function assemble(
+  shape: Shape,
+  endpoints: readonly (readonly EndpointSpec[] | undefined)[],
+  folder: string,
+): Config {
+  const file = <Path extends string | null>(path: Path) =>
+    path === null ? path : resolve(folder, path);
+  const { tls } = shape.extproc;
+  return {
+    ...shape,
+    extproc: {
+      ...shape.extproc,
+      tls: tls && {
+        certFile: resolve(folder, tls.certFile),
+        keyFile: resolve(folder, tls.keyFile),
+        clientCaFile: file(tls.clientCaFile),
+      },
+    },
+    envoy: { edsFile: file(shape.envoy.edsFile) },
+    admin: { ...shape.admin, tokenFile: file(shape.admin.tokenFile) },
+    pools: shape.pools.map(({ name, models, endpointsFile }, index) => ({
+      name,
+      models,
+      source:
+        endpointsFile === undefined
+          ? { kind: "static", endpoints: endpoints[index] ?? [] }
+          : { kind: "file", path: resolve(folder, endpointsFile) },
+    })),
+  };
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  for (const child of Object.values(value)) freeze(child);
+  return Object.freeze(value);
+}

@@ -1,0 +1,59 @@
+#!/usr/bin/env node
+import { inspect } from "node:util";
+import { parseCommand, USAGE } from "./command-line.ts";
+import type { App } from "./compose.ts";
+import { checkConfig } from "./config/check.ts";
+import { loadConfig } from "./config/config.ts";
+import { AppError } from "./errors.ts";
+import { packageVersion } from "./version.ts";
+
+async function run(args: readonly string[]): Promise<number> {
+  // oxlint-disable-next-line node/no-process-env -- the one variable that the program reads, and where it is read
+  const command = parseCommand(args, process.env["MOORLINE_CONFIG"]);
+  switch (command.kind) {
+    case "serve":
+      await serve(command.configPath);
+      return 0;
+    case "check-config":
+      process.stdout.write(`${await checkConfig(command.configPath)}\n`);
+      return 0;
+    case "version":
+      process.stdout.write(`${packageVersion()}\n`);
+      return 0;
+    case "help":
+      process.stdout.write(USAGE);
+      return 0;
+    case "wrong":
+      process.stderr.write(`${command.problem}\n\n${USAGE}`);
+      return 2;
+  }
+}
+
+async function serve(configPath: string): Promise<void> {
+  let app: App | undefined;
+  process.on("SIGHUP", () => void app?.reload());
+  const stopped = untilStopped();
+  const config = await loadConfig(configPath);
+  const { compose } = await import("./compose.ts"); // not needed, and not loaded, by the other commands
+  app = await compose(config, { configPath });
+  await stopped;
+  await app.close();
+}
+
+/** Resolves at the first signal to end; the second one ends the process at once. */
+function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = () => {
+      process.off("SIGTERM", stop).off("SIGINT", stop);
+      resolve();
+    };
+    process.on("SIGTERM", stop).on("SIGINT", stop);
+  });
+}
+
+const status = run(process.argv.slice(2)).catch((reason: unknown) => {
+  const { code, message } = AppError.from(reason);
+  process.stderr.write(`${code === "internal" ? inspect(reason) : message}\n`);
+  return code === "config_invalid" ? 2 : 1;
+});
+process.exit(await status);

@@ -1,0 +1,365 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadConfig, parseConfig } from "../../src/config/config.ts";
+import { CONFIG_FILE_LIMIT_BYTES } from "../../src/config/document.ts";
+import { AppError } from "../../src/errors.ts";
+
+const POOLS = 'pools: [{ name: default, endpoints: ["10.0.0.1:8000"] }]';
+
+function parse(text: string) {
+  return parseConfig(text, { path: "/etc/moorline/config.yaml" });
+}
+
+/** The problems that a text is refused with, without the line that counts them. */
+function problemsOf(text: string): string[] {
+  try {
+    parse(text);
+  } catch (reason) {
+    if (!(reason instanceof AppError) || reason.code !== "config_invalid") throw reason;
+    return reason.message.split("\n  ").slice(1);
+  }
+  return [];
+}
+
+/** As above, for a text with one good pool. */
+function problemsWith(text: string): string[] {
+  return problemsOf(`${POOLS}\n${text}`);
+}
+
+describe("parseConfig", () => {
+  it("needs nothing but a pool, and fills in every other key", () => {
+    const config = parse(POOLS);
+    expect(config.extproc.listen).toEqual([{ kind: "tcp", host: "127.0.0.1", port: 9002 }]);
+    expect(config.admin).toEqual({
+      listen: { kind: "tcp", host: "127.0.0.1", port: 9003 },
+      metricsListen: null,
+      tokenFile: null,
+    });
+    expect(config.affinity.ringSlots).toBe(65_536);
+    expect(config.pools).toEqual([
+      {
+        name: "default",
+        models: [],
+        source: {
+          kind: "static",
+          endpoints: [expect.objectContaining({ id: "10.0.0.1:8000", weight: 1 })],
+        },
+      },
+    ]);
+  });
+
+  it("reports all problems of all kinds at once, each with its key, value and limit", () => {
+    const text = `
+affinity: { loadFactor: 0.5, fallbacks: 8, ttlMs: soon, speed: 9 }
+admin: { listen: "0.0.0.0:9003" }
+session: { headers: [":path"] }
+pools:
+  - { name: a, endpoints: ["foo:80"] }
+  - { name: a, models: [m], endpointsFile: x.yaml, colour: red }
+`;
+    expect(problemsOf(text)).toEqual([
+      'session.headers[0] ":path" must be a lower-case header name of 1..128 characters, no pseudo, hop-by-hop or framing header',
+      'affinity.ttlMs "soon" must be a number',
+      "affinity.loadFactor 0.5 must be >= 1",
+      "affinity.fallbacks 8 must be <= 7",
+      "affinity.speed is not a known key",
+      "pools[1].colour is not a known key",
+      'pools[1].name "a" must be unique; pools[0] has it',
+      "admin.tokenFile must name a file, because admin.listen 0.0.0.0 is no loopback",
+      'pools[0].endpoints[0] "foo:80": host must be an IPv4 or IPv6 address',
+    ]);
+  });
+
+  it("counts the problems in one config_invalid that names the file", () => {
+    expect(() => parse("colour: red")).toThrow(
+      new AppError(
+        "config_invalid",
+        "/etc/moorline/config.yaml: 2 problems\n  pools is required\n  colour is not a known key",
+      ),
+    );
+  });
+
+  it("gives an object that is frozen to its leaves", () => {
+    const config = parse(POOLS);
+    const [pool] = config.pools;
+    expect([config, config.affinity, config.session.headers, pool, pool?.source]).toSatisfy(
+      (parts: unknown[]) => parts.every((part) => Object.isFrozen(part)),
+    );
+    expect(() => Object.assign(config.affinity, { loadFactor: 0 })).toThrow(TypeError);
+  });
+
+  it("makes file paths absolute, from the folder of the configuration file", () => {
+    const config = parse(`
+extproc: { tls: { certFile: tls/cert.pem, keyFile: /keys/key.pem, clientCaFile: ../ca.pem } }
+envoy: { edsFile: ./eds.yaml }
+admin: { tokenFile: token }
+pools: [{ name: default, endpointsFile: endpoints.yaml }]
+`);
+    expect(config.extproc.tls).toEqual({
+      certFile: "/etc/moorline/tls/cert.pem",
+      keyFile: "/keys/key.pem",
+      clientCaFile: "/etc/ca.pem",
+    });
+    expect(config.envoy.edsFile).toBe("/etc/moorline/eds.yaml");
+    expect(config.admin.tokenFile).toBe("/etc/moorline/token");
+    expect(config.pools[0]?.source).toEqual({
+      kind: "file",
+      path: "/etc/moorline/endpoints.yaml",
+    });
+  });
+
+  it("names the line of every YAML error", () => {
+    expect(problemsOf("pools: []\npools: []\nmodel: {")).toEqual([
+      "line 2, column 1: Map keys must be unique",
+      expect.stringMatching(/^line 3, column 9: /),
+    ]);
+  });
+
+  it("refuses a document that aliases would blow up", () => {
+    const levels = Array.from({ length: 9 }, (_, level) => {
+      const below =
+        level === 0
+          ? "x"
+          : Array(9)
+              .fill(`*l${level - 1}`)
+              .join(", ");
+      return `l${level}: &l${level} [${below}]`;
+    });
+    expect(problemsOf(levels.join("\n"))).toEqual([expect.stringContaining("alias")]);
+  });
+
+  it.each([
+    ["", "configuration null must be a mapping"],
+    ["just text", 'configuration "just text" must be a mapping'],
+    ["- a", "configuration (1 items) must be a mapping"],
+  ])("refuses the document %j", (text, problem) => {
+    expect(problemsOf(text)).toEqual([problem]);
+  });
+
+  it("takes a text at the size limit and refuses one byte more", () => {
+    const filler = "#".repeat(CONFIG_FILE_LIMIT_BYTES - POOLS.length - 1);
+    expect(problemsOf(`${POOLS}\n${filler}`)).toEqual([]);
+    expect(problemsOf(`${POOLS}\n${filler}#`)).toEqual([
+      "file of 1048577 bytes must have <= 1048576 bytes",
+    ]);
+  });
+});
+
+describe("numbers", () => {
+  it.each([
+    ["affinity: { loadFactor: 1 }"],
+    ["affinity: { loadFactor: 100 }"],
+    ["affinity: { fallbacks: 0 }"],
+    ["affinity: { fallbacks: 7 }"],
+    ["affinity: { ringSlots: 1024 }"],
+    ["affinity: { ringSlots: 1048576 }"],
+    ["extproc: { bodyLimitBytes: 33554432 }"],
+    ["extproc: { bodyLimitBytes: 2097152, bufferedBytesLimit: 2097152 }"],
+  ])("takes %s", (text) => {
+    expect(problemsWith(text)).toEqual([]);
+  });
+
+  it.each([
+    ["affinity: { loadFactor: 100.1 }", "affinity.loadFactor 100.1 must be <= 100"],
+    ["affinity: { fallbacks: -1 }", "affinity.fallbacks -1 must be >= 0"],
+    ["affinity: { fallbacks: 1.5 }", "affinity.fallbacks 1.5 must be an integer"],
+    ["affinity: { ttlMs: .nan }", "affinity.ttlMs NaN must be a number"],
+    ["affinity: { ringSlots: 512 }", "affinity.ringSlots 512 must be >= 1024"],
+    ["affinity: { ringSlots: 2097152 }", "affinity.ringSlots 2097152 must be <= 1048576"],
+    ["affinity: { ringSlots: 1025 }", "affinity.ringSlots 1025 must be a power of two"],
+    [
+      "extproc: { bodyLimitBytes: 33554433 }",
+      "extproc.bodyLimitBytes 33554433 must be <= 33554432",
+    ],
+    [
+      "extproc: { bodyLimitBytes: 2097153, bufferedBytesLimit: 2097152 }",
+      "extproc.bufferedBytesLimit 2097152 must be >= extproc.bodyLimitBytes 2097153",
+    ],
+    ["affinity: { mode: fast }", 'affinity.mode "fast" must be one of sticky, ring'],
+    ["health: { enabled: yes please }", 'health.enabled "yes please" must be true or false'],
+    ["health:", "health null must be a mapping"],
+    ["extproc: { tls: { certFile: a } }", "extproc.tls.keyFile is required"],
+  ])("refuses %s", (text, problem) => {
+    expect(problemsWith(text)).toEqual([problem]);
+  });
+});
+
+describe("listen addresses", () => {
+  it("reads IPv4, bracketed IPv6, localhost and Unix sockets", () => {
+    const text =
+      'extproc: { listen: ["0.0.0.0:0", "[::1]:65535", "localhost:1", "unix:/run/m.sock"] }';
+    expect(parse(`${POOLS}\n${text}`).extproc.listen).toEqual([
+      { kind: "tcp", host: "0.0.0.0", port: 0 },
+      { kind: "tcp", host: "::1", port: 65_535 },
+      { kind: "tcp", host: "localhost", port: 1 },
+      { kind: "unix", path: "/run/m.sock" },
+    ]);
+  });
+
+  it.each([
+    "127.0.0.1:65536",
+    "127.0.0.1",
+    "::1:80",
+    "[127.0.0.1]:80",
+    "example.com:80",
+    "unix:relative.sock",
+    "unix:/run/",
+    `unix:/${"s".repeat(103)}`,
+  ])("refuses %s", (address) => {
+    expect(problemsWith(`extproc: { listen: ["${address}"] }`)).toEqual([
+      expect.stringMatching(/^extproc\.listen\[0\] ".* must be IP:port/),
+    ]);
+  });
+
+  it("takes a Unix path of 103 bytes", () => {
+    expect(problemsWith(`extproc: { listen: ["unix:/${"s".repeat(102)}"] }`)).toEqual([]);
+  });
+
+  it("refuses the same address twice, and an empty list", () => {
+    expect(problemsWith('extproc: { listen: ["[::1]:1", "[::1]:1"] }')).toEqual([
+      'extproc.listen[1] "[::1]:1" must not be listed twice',
+    ]);
+    expect(problemsWith("extproc: { listen: [] }")).toEqual([
+      "extproc.listen (0 items) must have >= 1 items",
+    ]);
+  });
+});
+
+describe("names", () => {
+  it.each([
+    ":authority",
+    "X-Session-Id",
+    "te",
+    "content-length",
+    "host",
+    "a b",
+    "",
+    "a".repeat(129),
+  ])("refuses the header name %j", (name) => {
+    expect(problemsWith(`session: { headers: ["${name}"] }`)).toHaveLength(1);
+  });
+
+  it("takes a header name of 128 characters", () => {
+    expect(problemsWith(`session: { headers: ["${"a".repeat(128)}"] }`)).toEqual([]);
+  });
+
+  it("takes a body field 4 deep, not 5", () => {
+    expect(problemsWith("session: { bodyFields: [a.b.c.d] }")).toEqual([]);
+    expect(problemsWith("session: { bodyFields: [a.b.c.d.e] }")).toHaveLength(1);
+  });
+
+  it("takes 32 headers, not 33", () => {
+    const headers = (count: number) => Array.from({ length: count }, (_, index) => `h${index}`);
+    expect(problemsWith(`session: { headers: [${headers(32).join()}] }`)).toEqual([]);
+    expect(problemsWith(`session: { headers: [${headers(33).join()}] }`)).toEqual([
+      "session.headers (33 items) must have <= 32 items",
+    ]);
+  });
+
+  it.each([
+    ["x-id", "must differ from session.headers[0]"],
+    ["x-tenant", "must differ from session.tenantHeader"],
+    ["x-model", "must differ from model.header"],
+    ["x-session-id", "must not be x-session-id or x-moorline-*"],
+    ["x-moorline-pool", "must not be x-session-id or x-moorline-*"],
+  ])("refuses the destination header %s", (header, problem) => {
+    const text = `
+session: { headers: [x-id], tenantHeader: x-tenant }
+model: { header: x-model }
+destination: { header: ${header} }`;
+    expect(problemsWith(text)).toEqual([`destination.header "${header}" ${problem}`]);
+  });
+});
+
+describe("pools", () => {
+  it("refuses none, and more than 64", () => {
+    const pools = (count: number) =>
+      Array.from({ length: count }, (_, i) => `{ name: p${i}, models: [m${i}], endpoints: [] }`);
+    expect(problemsOf("pools: []")).toEqual(["pools (0 items) must have >= 1 items"]);
+    expect(problemsOf(`pools: [${pools(64).join()}]`)).toEqual([]);
+    expect(problemsOf(`pools: [${pools(65).join()}]`)).toEqual([
+      "pools (65 items) must have <= 64 items",
+    ]);
+  });
+
+  it("refuses a second default pool", () => {
+    expect(problemsOf("pools: [{ name: a, endpoints: [] }, { name: b, endpoints: [] }]")).toEqual([
+      "pools[1].models must not be empty; pools[0] is the default pool already",
+    ]);
+  });
+
+  it("refuses a model in two pools, and twice in one", () => {
+    const text = `
+pools:
+  - { name: a, models: [m, n], endpoints: [] }
+  - { name: b, models: [o, o, n], endpoints: [] }`;
+    expect(problemsOf(text)).toEqual([
+      'pools[1].models[1] "o" must not be listed twice',
+      'pools[1].models[2] "n" must be in one pool only; pools[0] has it',
+    ]);
+  });
+
+  it("wants either endpoints or endpointsFile", () => {
+    const text = `
+pools:
+  - { name: a }
+  - { name: b, models: [m], endpoints: [], endpointsFile: x }`;
+    expect(problemsOf(text)).toEqual([
+      "pools[0] must have either endpoints or endpointsFile",
+      "pools[1] must have either endpoints or endpointsFile",
+    ]);
+  });
+
+  it("wants 100 expected slots for each endpoint, by weight", () => {
+    const withWeight = (weight: number) => `
+affinity: { ringSlots: 1024 }
+pools:
+  - name: default
+    endpoints: ["10.0.0.1:1", { address: "10.0.0.2:1", weight: ${weight} }, { address: "10.0.0.3:1", weight: 0 }]`;
+    expect(problemsOf(withWeight(9.24))).toEqual([]);
+    expect(problemsOf(withWeight(9.25))).toEqual([
+      "pools[0].endpoints 10.0.0.1:1 has 99.9 expected slots of affinity.ringSlots 1024, must have >= 100",
+    ]);
+  });
+});
+
+describe("the admin token", () => {
+  it.each(["127.0.0.1:1", "127.8.9.1:1", "[::1]:1", "localhost:1"])(
+    "is optional on %s",
+    (listen) => {
+      expect(problemsWith(`admin: { listen: "${listen}" }`)).toEqual([]);
+    },
+  );
+
+  it.each(["0.0.0.0:1", "[::]:1", "10.0.0.1:1"])("is required on %s", (listen) => {
+    expect(problemsWith(`admin: { listen: "${listen}" }`)).toHaveLength(1);
+    expect(problemsWith(`admin: { listen: "${listen}", tokenFile: t }`)).toEqual([]);
+  });
+});
+
+describe("loadConfig", () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "moorline-config-"));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it("reads a file", async () => {
+    const path = join(folder, "good.yaml");
+    await writeFile(path, POOLS);
+    expect((await loadConfig(path)).pools[0]?.name).toBe("default");
+  });
+
+  it("names a file that is missing, too large or no UTF-8", async () => {
+    const missing = join(folder, "missing.yaml");
+    const large = join(folder, "large.yaml");
+    const binary = join(folder, "binary.yaml");
+    await writeFile(large, "#".repeat(CONFIG_FILE_LIMIT_BYTES + 1));
+    await writeFile(binary, Buffer.from([0xff, 0xfe]));
+    await expect(loadConfig(missing)).rejects.toThrow(`${missing}: ENOENT`);
+    await expect(loadConfig(large)).rejects.toThrow(`${large}: file of 1048577 bytes`);
+    await expect(loadConfig(binary)).rejects.toMatchObject({ code: "config_invalid" });
+  });
+});

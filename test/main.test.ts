@@ -1,0 +1,98 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseCommand } from "../src/command-line.ts";
+import manifest from "../package.json" with { type: "json" };
+
+const MAIN = new URL("../src/main.ts", import.meta.url).pathname;
+
+interface Ending {
+  readonly status: number | string | null | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function moorline(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  return new Promise<Ending>((resolve) => {
+    const { MOORLINE_CONFIG: _, ...inherited } = process.env;
+    execFile(
+      process.execPath,
+      [MAIN, ...args],
+      { env: { ...inherited, ...env } },
+      (error, stdout, stderr) =>
+        resolve({ status: error === null ? 0 : error.code, stdout, stderr }),
+    );
+  });
+}
+
+describe("the process", () => {
+  let folder: string;
+  let good: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "moorline-main-"));
+    good = join(folder, "good.yaml");
+    await writeFile(good, 'pools: [{ name: default, endpoints: ["10.0.0.1:8000"] }]');
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it("prints the version of the package", async () => {
+    expect(await moorline(["version"])).toEqual({
+      status: 0,
+      stdout: `${manifest.version}\n`,
+      stderr: "",
+    });
+  });
+
+  it("checks the configuration that MOORLINE_CONFIG names", async () => {
+    expect(await moorline(["check-config"], { MOORLINE_CONFIG: good })).toEqual({
+      status: 0,
+      stdout: "ok: pools 1, endpoints 1, smallest expected slots 65536.0 of 10.0.0.1:8000\n",
+      stderr: "",
+    });
+  });
+
+  it.each(["check-config", "serve"])(
+    "%s ends with 2 and every problem of a bad file",
+    async (name) => {
+      const bad = join(folder, "bad.yaml");
+      await writeFile(bad, "affinity: { loadFactor: 0.5 }");
+      expect(await moorline([name, "--config", bad])).toEqual({
+        status: 2,
+        stdout: "",
+        stderr: `${bad}: 2 problems\n  affinity.loadFactor 0.5 must be >= 1\n  pools is required\n`,
+      });
+    },
+  );
+
+  it("ends with 2 and the usage on a wrong command line", async () => {
+    const { status, stderr } = await moorline(["sevre"]);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^sevre is no command\n\nUsage: moorline COMMAND/);
+  });
+
+  it("prints the usage when asked", async () => {
+    const { status, stdout } = await moorline(["--help"]);
+    expect([status, stdout.split("\n")[0]]).toEqual([0, "Usage: moorline COMMAND [--config FILE]"]);
+  });
+});
+
+describe("parseCommand", () => {
+  it("prefers --config to the environment", () => {
+    expect(parseCommand(["serve", "-c", "a.yaml"], "b.yaml")).toEqual({
+      kind: "serve",
+      configPath: "a.yaml",
+    });
+  });
+
+  it.each([
+    [[], "a command is missing"],
+    [["serve"], "serve needs --config FILE or MOORLINE_CONFIG"],
+    [["serve", "now", "-c", "a"], "now: one command is enough"],
+    [["serve", "--config"], "Option '-c, --config <value>' argument missing"],
+    [["serve", "--confg", "a"], expect.stringContaining("Unknown option '--confg'")],
+  ])("refuses %j", (args, problem) => {
+    expect(parseCommand(args, undefined)).toEqual({ kind: "wrong", problem });
+  });
+});
