@@ -55,7 +55,8 @@ export class MemoryBindings implements BindingStore {
     this.#table = new LRUCache({
       max: maxSessions,
       dispose: (entry, _key, reason) => {
-        if (reason === "evict") this.#forget(entry, this.#isLive(entry) ? "capacity" : "expired");
+        if (reason !== "evict") return;
+        this.#forget(entry, this.#clock.now() < entry.expiresAtMs ? "capacity" : "expired");
       },
     });
   }
@@ -73,10 +74,11 @@ export class MemoryBindings implements BindingStore {
   }
 
   extend(key: BindingKey, generation: number): Binding | undefined {
-    const entry = this.#live(key);
+    const nowMs = this.#clock.now();
+    const entry = this.#live(key, nowMs);
     if (entry?.generation !== generation) return entry;
-    this.#table.get(key);
-    entry.expiresAtMs = this.#clock.now() + this.#ttlMs;
+    this.#table.get(key); // makes it the most recently used
+    entry.expiresAtMs = nowMs + this.#ttlMs;
     return entry;
   }
 
@@ -117,15 +119,11 @@ export class MemoryBindings implements BindingStore {
   }
 
   /** Expired entries leave at the first look, swept or not. */
-  #live(key: BindingKey): Entry | undefined {
+  #live(key: BindingKey, nowMs = this.#clock.now()): Entry | undefined {
     const entry = this.#table.peek(key);
-    if (entry === undefined || this.#isLive(entry)) return entry;
+    if (entry === undefined || nowMs < entry.expiresAtMs) return entry;
     this.#remove(key, entry, "expired");
     return undefined;
-  }
-
-  #isLive(entry: Entry): boolean {
-    return this.#clock.now() < entry.expiresAtMs;
   }
 
   /** Writes a new entry, in place of the key's old one if there is one; the caller accounts for the old one. */
