@@ -1,0 +1,17 @@
+/**
+ * Benchmarks: `node bench/main.ts SUITE [--quick]`. A suite reports its progress on standard error and its result as one JSON
+ * line on standard output. `--quick` shows in seconds that everything runs; its figures mean little.
+ */
+import { runRouting } from "./routing/suite.ts";
+
+const suites = { routing: runRouting } as const;
+
+const [name, ...options] = process.argv.slice(2);
+const suite = Object.entries(suites).find(([known]) => known === name)?.[1];
+if (suite === undefined || options.some((option) => option !== "--quick")) {
+  console.error(`usage: bench ${Object.keys(suites).join("|")} [--quick]`);
+  process.exitCode = 2;
+} else {
+  const result = await suite({ isQuick: options.includes("--quick") });
+  console.log(JSON.stringify(result));
+}

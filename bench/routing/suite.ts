@@ -1,0 +1,99 @@
+/**
+ * What routing through Moorline costs. One Envoy offers four ways to the same endpoints: round robin, its own ring_hash, Moorline,
+ * and a minimal grpc-go ext_proc server. All are measured in one run by one client in alternating order, so that a noisy machine
+ * is noisy to all of them; figures are medians over the rounds of differences and ratios within a round.
+ */
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { cpuTimeMs } from "./cpu.ts";
+import type { Way } from "./envoy-config.ts";
+import { summarise, table, type Figures, type Round, type RoutingResult } from "./report.ts";
+import { startStack, type Contender, type Stack } from "./stack.ts";
+
+interface Plan {
+  readonly rounds: number;
+  readonly warmUpMs: number;
+  readonly closedMs: number;
+  readonly open500Ms: number;
+  readonly open2000Ms: number;
+}
+
+const fullPlan: Plan = {
+  rounds: 3,
+  warmUpMs: 3_000,
+  closedMs: 4_000,
+  open500Ms: 6_000,
+  open2000Ms: 4_000,
+};
+const quickPlan: Plan = {
+  rounds: 1,
+  warmUpMs: 500,
+  closedMs: 1_000,
+  open500Ms: 1_000,
+  open2000Ms: 1_000,
+};
+const CONNECTIONS = 16;
+
+export async function runRouting({ isQuick }: { isQuick: boolean }): Promise<RoutingResult> {
+  const heapMb = await measureHeap();
+  progress(`100,000 bindings take ${heapMb} MB`);
+  const stack = await startStack(progress);
+  try {
+    return summarise(await measure(stack, isQuick ? quickPlan : fullPlan), heapMb);
+  } finally {
+    await stack.close();
+  }
+}
+
+async function measureHeap(): Promise<number> {
+  const script = join(import.meta.dirname, "heap.ts");
+  const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", script]);
+  return Number(stdout);
+}
+
+async function measure({ contenders }: Stack, plan: Plan): Promise<Round[]> {
+  for (const { client } of contenders) {
+    await client.closedLoop({ connections: CONNECTIONS, durationMs: plan.warmUpMs });
+  }
+  const rounds: Round[] = [];
+  while (rounds.length < plan.rounds) {
+    const order = rounds.length % 2 === 0 ? contenders : contenders.toReversed();
+    const figures = new Map<Way, Figures>();
+    for (const contender of order) figures.set(contender.way, await measureOne(contender, plan));
+    const round = roundOf(figures);
+    rounds.push(round);
+    progress(`round ${rounds.length} of ${plan.rounds}\n${table(round)}`);
+  }
+  return rounds;
+}
+
+function roundOf(figures: ReadonlyMap<Way, Figures>): Round {
+  const of = (way: Way) => {
+    const found = figures.get(way);
+    if (found === undefined) throw new Error(`${way} was not measured`);
+    return found;
+  };
+  return {
+    round_robin: of("round_robin"),
+    ring_hash: of("ring_hash"),
+    moorline: of("moorline"),
+    grpc_go: figures.get("grpc_go"),
+  };
+}
+
+async function measureOne({ client, sidecarPid }: Contender, plan: Plan): Promise<Figures> {
+  const closed = await client.closedLoop({ connections: CONNECTIONS, durationMs: plan.closedMs });
+  const at500 = await client.openLoop({ ratePerSecond: 500, durationMs: plan.open500Ms });
+  const cpuMs = async () => (sidecarPid === undefined ? undefined : cpuTimeMs(sidecarPid));
+  const before = await cpuMs();
+  const at2000 = await client.openLoop({ ratePerSecond: 2_000, durationMs: plan.open2000Ms });
+  const after = await cpuMs();
+  const isKnown = before !== undefined && after !== undefined;
+  const cpuUsAt2000 = isKnown ? ((after - before) * 1_000) / at2000.requests : undefined;
+  return { closed, at500, at2000, cpuUsAt2000 };
+}
+
+function progress(text: string): void {
+  console.error(text);
+}
