@@ -38,7 +38,7 @@ export interface EngineServer {
   readonly port: number;
   readonly engine: Engine;
   setFault(fault: EngineFault): void;
-  /** Drops open connections. */
+  /** Drops open connections. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -62,6 +62,7 @@ export async function openEngineServer(options: EngineServerOptions): Promise<En
     engine: handler.engine,
     setFault: (fault) => (handler.fault = fault),
     close: async () => {
+      if (!server.listening) return;
       const closed = once(server, "close");
       server.close();
       server.closeAllConnections();
