@@ -1,0 +1,53 @@
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { TlsPaths } from "../../../src/extproc/tls.ts";
+
+/** A server's certificate and key of make-certificates.sh; each is signed by an authority of its own. */
+export type ServerName = "first-server" | "second-server";
+
+export function certificateFile(name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url));
+}
+
+export function readCertificate(name: string): Promise<Buffer> {
+  return readFile(certificateFile(name));
+}
+
+/** A folder of TLS files in use, as an operator has it. */
+export class TlsFolder {
+  readonly paths: Required<Pick<TlsPaths, "certFile" | "keyFile">>;
+  readonly #folder: string;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+    this.paths = { certFile: join(folder, "tls.crt"), keyFile: join(folder, "tls.key") };
+  }
+
+  static async create(server: ServerName): Promise<TlsFolder> {
+    const folder = new TlsFolder(await mkdtemp(join(tmpdir(), "moorline-tls-")));
+    await folder.install(server);
+    return folder;
+  }
+
+  /** Replaces both files, each by an atomic rename. */
+  async install(server: ServerName): Promise<void> {
+    await this.#replace(this.paths.certFile, await readCertificate(`${server}.crt`));
+    await this.#replace(this.paths.keyFile, await readCertificate(`${server}.key`));
+  }
+
+  /** Replaces the certificate alone. */
+  async installCertificate(content: Buffer | string): Promise<void> {
+    await this.#replace(this.paths.certFile, content);
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#folder, { recursive: true });
+  }
+
+  async #replace(path: string, content: Buffer | string): Promise<void> {
+    await writeFile(`${path}.new`, content);
+    await rename(`${path}.new`, path);
+  }
+}
