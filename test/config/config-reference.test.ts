@@ -26,7 +26,10 @@ function documentedRows(heading: string): Row[] {
 }
 
 it("docs/config.md lists every key with its default and limit, and no other", () => {
-  expect(documentedRows("key").map(({ meaning: _, ...row }) => row)).toEqual(schemaRows());
+  const documented = documentedRows("key");
+  expect(
+    documented.map(({ key, default: preset, limit }) => ({ key, default: preset, limit })),
+  ).toEqual(schemaRows());
 });
 
 it("docs/config.md says what every key means", () => {

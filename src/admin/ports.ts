@@ -1,0 +1,31 @@
+/**
+ * What the admin API needs of the program.
+ */
+import type { LoadView, MaybePromise } from "../affinity/binding-store.ts";
+import type { SessionDesk } from "../affinity/router.ts";
+import type { Clock } from "../clock.ts";
+import type { EndpointId } from "../endpoints/endpoint.ts";
+import type { PoolDirectory } from "../endpoints/pools.ts";
+
+export interface Readiness {
+  readonly isReady: boolean;
+  /** Why not, for people: `draining`, `pool default has no ready endpoint`. */
+  readonly reasons: readonly string[];
+}
+
+export interface MetricsPage {
+  readonly contentType: string;
+  readonly text: string;
+}
+
+export interface AdminPorts {
+  /** The clock of the bindings' expiry. */
+  readonly clock: Clock;
+  readonly pools: Pick<PoolDirectory, "get" | "all">;
+  readonly sessions: SessionDesk;
+  readiness(): Readiness;
+  load(pool: string): LoadView;
+  /** Why an endpoint has its state, in a few words; undefined where there is nothing to say. */
+  stateCause(pool: string, endpoint: EndpointId): string | undefined;
+  metrics(): MaybePromise<MetricsPage>;
+}
