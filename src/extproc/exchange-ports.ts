@@ -46,6 +46,8 @@ export interface Decided {
   readonly request: RouteRequest;
   readonly decision: Decision;
   readonly source: RequestFacts["source"];
+  /** Why the body was not read, where it might have said something. */
+  readonly bodyObstacle: RequestFacts["bodyObstacle"];
   /** From the message that made the decision possible to the decision. */
   readonly elapsedMs: number;
 }

@@ -202,7 +202,8 @@ export class Exchange implements ExchangeHandler {
     return andThen(router.route(request), (decision) => {
       if (this.#state.at === "closed") return;
       const elapsedMs = this.#ports.clock.now() - startedAtMs;
-      this.#ports.observer.decided({ request, decision, source: facts.source, elapsedMs });
+      const { source, bodyObstacle } = facts;
+      this.#ports.observer.decided({ request, decision, source, bodyObstacle, elapsedMs });
       if (decision.kind === "refused") {
         const message = `no endpoint of the pool ${pool.name} can take this request`;
         return this.#refuse({ code: decision.reason, message });
