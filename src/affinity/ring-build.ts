@@ -1,10 +1,9 @@
 /**
- * Makes rings, at once or in steps, from nothing or from the ring before. There is one algorithm: a slot starts from the stored
- * ranks of the previous ring that still hold, and the members that are new are ranked in among them. Where a stored rank is gone
- * and the pool has members that were not stored, the slot is ranked afresh; without a previous ring that is every slot. So the
- * result depends on the members alone, never on the way to it.
+ * Makes rings, at once or in steps, from nothing or from the ring before. There is one algorithm: a slot whose stored members are
+ * all still there keeps their order, and the members that are new are ranked in among them; any other slot is ranked afresh, and
+ * without a previous ring that is every slot. So the result depends on the members alone, never on the way to it.
  *
- * Cost in scores: a first build takes slots x members, an added member about 9 x slots, a removed one about 16 x slots.
+ * Cost in scores: a first build takes slots x members; an added member 9 x slots and a removed one 16 x slots, or less.
  */
 import { AppError } from "../errors.ts";
 import { MAX_MEMBERS, MAX_SLOTS, STORED_RANKS } from "./ring.ts";
@@ -143,7 +142,7 @@ class SlotRanker {
   readonly #storedBefore: number;
   /** Those ranks, as they were read for the slot at hand, and behind them the fresh members. */
   readonly #updated: Uint16Array;
-  /** By position among the candidates of the slot at hand. */
+  /** Of the candidates of the slot at hand, by their position among them. */
   readonly #scores: Float64Array;
   /** Positions of the best candidates so far. One longer than what is stored: the last entry takes what is pushed out. */
   readonly #best = new Uint16Array(STORED_RANKS + 1);
@@ -197,7 +196,8 @@ class SlotRanker {
 
   /** Equal scores go by id, which is the order of the members. */
   #isBefore(candidates: Uint16Array, a: number, b: number): boolean {
-    const [scoreA, scoreB] = [this.#scores[a] as number, this.#scores[b] as number];
+    const scoreA = this.#scores[a] as number;
+    const scoreB = this.#scores[b] as number;
     return (
       scoreA < scoreB ||
       (scoreA === scoreB && (candidates[a] as number) < (candidates[b] as number))
