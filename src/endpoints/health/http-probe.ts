@@ -4,21 +4,15 @@ import type { Probe } from "./active-checks.ts";
 /** What a health page may say; past this it is cut off. The status has answered already. */
 const MAX_BODY_BYTES = 64 * 1024;
 
-export interface HttpProbe {
-  readonly probe: Probe;
-  /** Ends idle sockets. Idempotent. */
-  close(): Promise<void>;
-}
-
 /**
  * A GET of `path`; 2xx is well, anything else (redirects too) is not. Each check opens its own connection: that is what a
  * new request would have to do, and a kept one would tell of the past (or fail because the engine closed it while idle).
  */
-export function createHttpProbe(path: string): HttpProbe {
+export function createHttpProbe(path: string): Probe {
   const agent = new Agent({ keepAlive: false });
-  const probe: Probe = ({ host, port }, signal) =>
+  return ({ host, port }, signal) =>
     new Promise((resolve) => {
-      const headers = { "user-agent": "moorline-health", connection: "close" };
+      const headers = { "user-agent": "moorline-health" };
       const call = request({ host, port, path, agent, signal, headers }, (response) => {
         const isGood = Math.floor((response.statusCode ?? 0) / 100) === 2;
         drain(response, (ended) => resolve(ended && isGood));
@@ -26,13 +20,6 @@ export function createHttpProbe(path: string): HttpProbe {
       call.on("error", () => resolve(false));
       call.end();
     });
-  return {
-    probe,
-    close: () => {
-      agent.destroy();
-      return Promise.resolve();
-    },
-  };
 }
 
 /** Reads to the end, so that the endpoint sees a clean close and not a reset. `done(false)`: cut off by an error or abort. */
