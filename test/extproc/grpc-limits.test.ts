@@ -1,10 +1,17 @@
+import { once } from "node:events";
 import { status } from "@grpc/grpc-js";
 import type { Server } from "@grpc/grpc-js";
 import { describe, expect, it } from "vitest";
 import { MAX_RECEIVE_BYTES, raiseResetBudget } from "../../src/extproc/grpc-transport.ts";
 import type { OpenExchange } from "../../src/extproc/transport.ts";
 import { echo, ExchangeLog } from "../support/exchange-log.ts";
-import { createClient, ExtProcStream } from "../support/ext-proc-client.ts";
+import {
+  connectSocket,
+  createClient,
+  ExtProcStream,
+  openBareStream,
+  openConnection,
+} from "../support/ext-proc-client.ts";
 import { eventually, start } from "../support/grpc-server.ts";
 
 const answerLength: OpenExchange = (sink) => ({
@@ -13,7 +20,7 @@ const answerLength: OpenExchange = (sink) => ({
   cancel: () => {},
 });
 
-describe("a message of 33 MiB", () => {
+describe("a message of 33 MiB", { timeout: 30_000 }, () => {
   it.each([MAX_RECEIVE_BYTES - 1, MAX_RECEIVE_BYTES])(
     "or less is delivered whole: %i bytes [C18]",
     async (length) => {
@@ -101,6 +108,33 @@ describe("an exchange that breaks its promise", () => {
     expect(log.events).toEqual(["other", "bug", "CANCEL"]);
     expect(counts.failures).toEqual(["a bug"]);
     expect(await other.ask("still served")).toBe("still served");
+  });
+});
+
+describe("what is not ext_proc", () => {
+  it("over HTTP/2 harms no other connection", async () => {
+    const { address, client } = await start(echo);
+    const stream = new ExtProcStream(client);
+    await stream.ask("before");
+    const babble = connectSocket(address).resume();
+    babble.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "x".repeat(10_000));
+    await once(babble, "close");
+    const http1 = connectSocket(address).resume();
+    http1.end("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    await once(http1, "close");
+    expect(await stream.ask("after")).toBe("after");
+  });
+
+  it("in a compressed message ends its own stream, and cancels its exchange", async () => {
+    const log = new ExchangeLog((message, sink) => sink.send(message));
+    const { address, client } = await start(log.open);
+    const session = await openConnection(connectSocket(address));
+    const stream = openBareStream(session, { "grpc-encoding": "gzip" });
+    stream.write(Buffer.from([1, 0, 0, 0, 2, 0xff, 0xff]));
+    const [headers] = await once(stream, "response");
+    expect(headers["grpc-status"]).toBe(String(status.INTERNAL));
+    await eventually(() => expect(log.events).toEqual(["CANCEL"]));
+    expect(await new ExtProcStream(client).ask("hello")).toBe("hello");
   });
 });
 

@@ -36,7 +36,7 @@ async function* watch(client: Client, name: string): AsyncGenerator<string> {
 }
 
 describe("health", () => {
-  it("says before the first readiness that only the process lives [H1]", async () => {
+  it("says before the first readiness that only the process lives [H1] [H3] [H8]", async () => {
     const { client } = await start(echo);
     expect(await checkAll(client)).toEqual([
       "NOT_SERVING",
@@ -46,13 +46,13 @@ describe("health", () => {
     ]);
   });
 
-  it("serves every service when ready, the overall one like readiness [H2] [H6]", async () => {
+  it("serves every service when ready, the overall one like readiness [H7]", async () => {
     const { client, health } = await start(echo);
     health.setReady(true);
     expect(await checkAll(client)).toEqual(["SERVING", "SERVING", "SERVING", "SERVING"]);
   });
 
-  it("turns all but liveness when a drain begins [H7] [H8]", async () => {
+  it("turns all but liveness when a drain begins [H9] [H10] [H11] [H12] [H13] [H14]", async () => {
     const { client, health } = await start(echo);
     health.setReady(true);
     health.setReady(false);
@@ -64,7 +64,7 @@ describe("health", () => {
     ]);
   });
 
-  it("does not know a service that is not served [H5]", async () => {
+  it("does not know a service that is not served [H6]", async () => {
     const { client } = await start(echo);
     await expect(check(client, "other")).rejects.toMatchObject({ code: status.NOT_FOUND });
     expect((await watch(client, "other").next()).value).toBe("SERVICE_UNKNOWN");

@@ -98,7 +98,7 @@ describe("a listener with TLS", () => {
     expect(counts.openedEver).toBe(0);
   });
 
-  it("keeps a connection whose streams are all reset", async () => {
+  it("keeps a connection whose streams are all reset", { timeout: 30_000 }, async () => {
     const folder = await openFolder("first-server");
     const { address, counts } = await startTls((await openFiles(folder.paths)).files);
     const ca = await readCertificate("first-ca.crt");

@@ -4,7 +4,7 @@
  */
 import { once } from "node:events";
 import { connect } from "node:http2";
-import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
+import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
 import { createConnection } from "node:net";
 import type { Socket } from "node:net";
 import { Client, credentials } from "@grpc/grpc-js";
@@ -87,12 +87,16 @@ export async function openConnection(socket: Socket): Promise<ClientHttp2Session
 }
 
 /** Starts an exchange that reads nothing until it is told to. */
-export function openBareStream(session: ClientHttp2Session): ClientHttp2Stream {
+export function openBareStream(
+  session: ClientHttp2Session,
+  headers: OutgoingHttpHeaders = {},
+): ClientHttp2Stream {
   const stream = session.request({
     ":method": "POST",
     ":path": processPath,
     "content-type": "application/grpc",
     te: "trailers",
+    ...headers,
   });
   stream.on("error", () => {}); // a reset by the server or a lost connection, seen otherwise
   return stream;
