@@ -55,7 +55,7 @@ export class Metrics {
   readonly #decisions: ReadonlyMap<string, Tally>;
   readonly #decisionDuration = new DurationHistogram(DECISION_BOUNDS_MS);
   readonly #refused = new Tally();
-  readonly #keys = new Tally(["minted"]);
+  readonly #keys = new Tally(["headers", "body", "minted"]);
   readonly #skippedKeys = new Tally();
   readonly #refusedBodies = new Tally();
   readonly #evictions = new Tally(["capacity", "expired", "released"]);
@@ -108,7 +108,7 @@ export class Metrics {
     this.#exchangeFailures++;
   }
 
-  /** `source` is a configured one, or `minted`. */
+  /** `source` is a kind of source, or `minted`. */
   sessionKey(source: string): void {
     this.#keys.add(source);
   }

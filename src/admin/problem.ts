@@ -10,7 +10,8 @@ export type AdminErrorCode =
   | "timed_out" // the answer took too long, as a slow store may
   | "internal"; // a bug of ours; its text is in the log only
 
-const STATUS = {
+/** docs/admin.md lists them. */
+export const ADMIN_STATUS = {
   request_invalid: 400,
   unauthorized: 401,
   not_found: 404,
@@ -31,7 +32,7 @@ export class AdminProblem extends Error {
   }
 
   get status(): number {
-    return STATUS[this.code];
+    return ADMIN_STATUS[this.code];
   }
 
   get body(): { readonly error: { readonly code: AdminErrorCode; readonly message: string } } {

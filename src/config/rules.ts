@@ -16,6 +16,7 @@ export function checkRules(document: unknown, report: Report): void {
   checkBodyLimits(document, report);
   checkHeaders(document, report);
   checkAdminToken(document, report);
+  checkEdsFile(document, report);
 }
 
 /** What lies at a path of a parsed document, or undefined. */
@@ -110,6 +111,15 @@ function checkAdminToken(document: unknown, report: Report): void {
   if (typeof host !== "string" || isLoopback(host)) return;
   if (valueAt(document, "admin", "tokenFile") === null) {
     report(["admin", "tokenFile"], `must name a file, because admin.listen ${host} is no loopback`);
+  }
+}
+
+/** An EDS cluster takes a file with one assignment only, so every pool needs a file of its own. */
+function checkEdsFile(document: unknown, report: Report): void {
+  const edsFile = valueAt(document, "envoy", "edsFile");
+  if (typeof edsFile !== "string" || edsFile.includes("{pool}")) return;
+  if (listAt(document, "pools").length > 1) {
+    report(["envoy", "edsFile"], "must contain {pool}, because there are several pools");
   }
 }
 

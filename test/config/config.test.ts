@@ -312,6 +312,15 @@ pools:
     ]);
   });
 
+  it("wants an EDS file each", () => {
+    const pools = "pools: [{ name: a, endpoints: [] }, { name: b, models: [m], endpoints: [] }]";
+    expect(problemsOf(`${pools}\nenvoy: { edsFile: "{pool}.yaml" }`)).toEqual([]);
+    expect(problemsWith("envoy: { edsFile: eds.yaml }")).toEqual([]);
+    expect(problemsOf(`${pools}\nenvoy: { edsFile: eds.yaml }`)).toEqual([
+      'envoy.edsFile "eds.yaml" must contain {pool}, because there are several pools',
+    ]);
+  });
+
   it("wants 100 expected slots for each endpoint, by weight", () => {
     const withWeight = (weight: number) => `
 affinity: { ringSlots: 1024 }
