@@ -5,7 +5,7 @@ import { buildRing, rebuildRing, WORK_PER_STEP } from "../../src/affinity/ring-b
 import { MAX_MEMBERS, STORED_RANKS } from "../../src/affinity/ring.ts";
 import type { Ring, RingMember } from "../../src/affinity/ring.ts";
 import { createHash64 } from "../../src/hash.ts";
-import { equalMembers, member } from "../support/ring-member.ts";
+import { equalMembers, member, rankedIds } from "../support/ring-member.ts";
 
 const hash = await createHash64();
 const options = { slots: 1024, hash };
@@ -60,6 +60,15 @@ describe("rebuilding a ring", () => {
 
     expect(storedRanks(added)).not.toEqual(storedRanks(before));
     expect(storedRanks(after)).toEqual(storedRanks(before));
+  });
+
+  it("ranks an added member by id among those of equal score", () => {
+    const tied = (id: string): RingMember => member(id, Number.MIN_VALUE); // every score is infinite
+    const before = buildRing([tied("a"), tied("c")], options);
+
+    const added = rebuild(before, [tied("c"), tied("b"), tied("a")]);
+
+    expect(rankedIds(added, 0)).toEqual(["a", "b", "c"]);
   });
 
   it("returns the previous ring itself when its members are the same", () => {
