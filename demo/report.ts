@@ -32,7 +32,7 @@ function formatRow(cells: readonly string[]): string {
 
 function formatFailures({ failures, failuresOpenAtKill }: Summary): string {
   if (failuresOpenAtKill === 0) return String(failures);
-  return `${failures}, of which ${failuresOpenAtKill} were open at that engine`;
+  return `${failures} (${failuresOpenAtKill} open at that moment)`;
 }
 
 /** The two numbers may be equal and still not be of the same sessions. */

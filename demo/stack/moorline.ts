@@ -7,8 +7,7 @@ import { startChild, waitUntilReady } from "./child.ts";
 import type { Child } from "./child.ts";
 import { freePort } from "./ports.ts";
 
-const main =
-  process.env["MOORLINE_MAIN"] ?? resolve(import.meta.dirname, "..", "..", "src", "main.ts");
+const main = resolve(import.meta.dirname, "..", "..", "src", "main.ts");
 const readyDeadlineMs = 15_000;
 
 /** A configuration as in docs/config.md. Where it listens and the EDS file are put in. */
