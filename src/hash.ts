@@ -1,7 +1,4 @@
-/**
- * XXH64 for the core, which takes it as an argument. From `xxhash-wasm`: it hashes a short key in about the time that a
- * hash in plain JavaScript takes to encode it.
- */
+/** XXH64 for the core, which takes it as an argument: `xxhash-wasm`, since 64-bit arithmetic is native there. */
 import xxhash from "xxhash-wasm";
 import type { Hash64 } from "./affinity/ring.ts";
 
