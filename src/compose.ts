@@ -107,11 +107,9 @@ async function build(config: Config, { configPath, closers, closeAll }: Building
   closers.push(() => Promise.all([...edsFiles.values()].map((file) => file.close())));
 
   const hash = await createHash64();
-  const probe = createHttpProbe(config.health.path);
-  closers.push(() => probe.close());
   const checks = new ActiveChecks({
     ...config.health,
-    probe: probe.probe,
+    probe: createHttpProbe(config.health.path),
     clock,
     random: systemRandom,
   });
