@@ -197,8 +197,9 @@ export class Pool {
     return touches;
   }
 
+  /** The first list is published even if it is empty: whoever waits for one may act on it. */
   #publish(touches: readonly Touch[]): void {
-    if (touches.length === 0) return;
+    if (touches.length === 0 && this.#snapshot.generation > 0) return;
     this.#replaceSnapshot();
     for (const touch of touches) {
       if (touch.from === touch.to) continue;

@@ -28,6 +28,15 @@ describe("a pool's membership", () => {
     expect(pool.isReady).toBe(false);
   });
 
+  it("publishes its first list even if that is empty, and then only what changes", async () => {
+    const { pool, log } = openPool();
+    pool.setMembers([]);
+    pool.setMembers([]);
+    await pool.ranked();
+    expect(log.snapshots.map(({ generation }) => generation)).toEqual([1]);
+    expect(pool.isReady).toBe(true);
+  });
+
   it("lists new endpoints at once, beside the ring, and puts them on it in a later turn", async () => {
     const { pool, checks } = openPool();
     pool.setMembers([specOf("b"), specOf("a")]);
