@@ -43,10 +43,13 @@ function refusal(status: number, code: string, message: unknown = expect.any(Str
   return { status, body: { error: { code, message } } };
 }
 
+function portOf(address: string | undefined): number {
+  return Number(address?.split(":")[1]);
+}
+
 /** Sends bytes as they are, and gives back all that is answered until the connection closes. */
 function sendRaw(bytes: string): Promise<string> {
-  const port = Number(server?.address.split(":")[1]);
-  const socket = connect(port, "127.0.0.1");
+  const socket = connect(portOf(server?.address), "127.0.0.1");
   socket.end(bytes);
   return text(socket);
 }
@@ -282,25 +285,28 @@ describe("listeners", () => {
     expect((await fetch(`http://${metricsAddress}/v1/pools`)).status).toBe(404);
   });
 
-  it("a port that is taken is a listen_failed that names the address", async () => {
-    const { address } = await open();
-    const port = Number(address.split(":")[1]);
+  it("a port that is taken is a listen_failed that names the address, and leaves nothing open", async () => {
+    const freed = await open();
+    await freed.close();
+    const { address: taken } = await open();
     const second = openAdmin(new FakePorts("default"), {
-      listen: ANY_PORT,
-      metricsListen: { ...ANY_PORT, port },
+      listen: { ...ANY_PORT, port: portOf(freed.address) },
+      metricsListen: { ...ANY_PORT, port: portOf(taken) },
       token: null,
       log: createLogger({ level: "silent", sessionIds: "hash" }, { write: () => undefined }),
     });
     await expect(second).rejects.toMatchObject({
       code: "listen_failed",
-      message: expect.stringContaining(`admin ${address}: listen EADDRINUSE`),
+      message: expect.stringContaining(`admin ${taken}: listen EADDRINUSE`),
     });
+    await expect(fetch(`http://${freed.address}/livez`)).rejects.toThrow("fetch failed");
   });
 
-  it("closing twice is once", async () => {
-    const opened = await open();
+  it("closing closes both, and twice is once", async () => {
+    const opened = await open({ hasMetricsListener: true });
     await opened.close();
     await opened.close();
-    await expect(ask("/livez")).rejects.toThrow("fetch failed");
+    await expect(fetch(`http://${opened.address}/livez`)).rejects.toThrow("fetch failed");
+    await expect(fetch(`http://${opened.metricsAddress}/metrics`)).rejects.toThrow("fetch failed");
   });
 });
