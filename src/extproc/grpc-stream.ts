@@ -16,7 +16,7 @@ import { AppError } from "../errors.ts";
 import type { ExchangeHandler, OpenExchange, ReplySink } from "./transport.ts";
 
 /** What is counted about exchanges. `closed` comes once for each `opened`; a refused exchange is neither. */
-export interface ExchangeObserver {
+export interface StreamObserver {
   opened(): void;
   closed(): void;
   /** The limit on open exchanges was reached: the stream was ended with UNAVAILABLE. */
@@ -27,7 +27,7 @@ export interface ExchangeObserver {
 
 export interface ExchangeAdmission {
   readonly openExchange: OpenExchange;
-  readonly observer: ExchangeObserver;
+  readonly observer: StreamObserver;
   /** Open streams at the same time, over all listeners. */
   readonly maxOpenExchanges: number;
 }

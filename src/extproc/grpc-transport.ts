@@ -9,7 +9,7 @@ import type { Scheduler } from "../clock.ts";
 import { AppError } from "../errors.ts";
 import { loadExternalProcessor } from "./external-processor.ts";
 import { interceptExchanges } from "./grpc-stream.ts";
-import type { ExchangeObserver } from "./grpc-stream.ts";
+import type { StreamObserver } from "./grpc-stream.ts";
 import type { GrpcHealth } from "./health.ts";
 import { openSocketListener } from "./socket-listener.ts";
 import type { SocketListener } from "./socket-listener.ts";
@@ -31,7 +31,7 @@ const RESET_BUDGET = 1_000_000;
 export interface GrpcTransportOptions {
   /** Called once per stream. It must not use the sink before it has returned. */
   readonly openExchange: OpenExchange;
-  readonly observer: ExchangeObserver;
+  readonly observer: StreamObserver;
   readonly health: GrpcHealth;
   readonly scheduler: Scheduler;
   /** For every TCP and Unix listener. The caller closes it, after the transport. */

@@ -1,5 +1,5 @@
 import type { AppError } from "../../src/errors.ts";
-import type { ExchangeObserver } from "../../src/extproc/grpc-stream.ts";
+import type { StreamObserver } from "../../src/extproc/grpc-stream.ts";
 import type { ExchangeHandler, OpenExchange, ReplySink } from "../../src/extproc/transport.ts";
 
 /** Answers every message with itself. */
@@ -31,7 +31,7 @@ export class ExchangeLog {
 }
 
 /** Counts what a transport reports. */
-export class ExchangeCounts implements ExchangeObserver {
+export class ExchangeCounts implements StreamObserver {
   open = 0;
   openedEver = 0;
   refusedEver = 0;
