@@ -105,10 +105,11 @@ describe("over a store that answers at once", () => {
   });
 
   it("leaves the binding alone when a subset sends one request elsewhere [B14]", () => {
-    const { route } = openSticky();
+    const { route, log } = openSticky();
     expect(route(abc, "s0")).toBe("placed a");
     expect(route(abc, "s0", ["10.0.0.2"])).toBe("placed b");
     expect(route(abc, "s0")).toBe("bound a");
+    expect(log).toEqual([]);
   });
 
   it("binds a new session inside its subset", () => {
@@ -184,6 +185,17 @@ describe("a correction", () => {
     const refused = send(abc, "s1", []);
     atOnce(router.correct(requestOf(abc, "s1"), refused, b ?? expect.unreachable()));
     expect(store.size).toBe(1);
+  });
+});
+
+describe("a correction of a decision that could not be bound", () => {
+  it("binds nothing", () => {
+    const { store } = openMemory();
+    const { router } = openRouter(failingAt(store, 1, "throws"));
+    const request = requestOf(abc, "s0");
+    const decision = atOnce(router.route(request));
+    atOnce(router.correct(request, decision, abc.endpoints[1] ?? expect.unreachable()));
+    expect(store.size).toBe(0);
   });
 });
 
