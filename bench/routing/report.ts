@@ -21,6 +21,8 @@ export interface RoutingResult {
 /** Of one way in one round. */
 export interface Figures {
   readonly closed: LoadReport;
+  /** CPU time of the sidecar per exchange; undefined without a sidecar, or where it cannot be read. */
+  readonly cpuUsAtMax: number | undefined;
   readonly at500: LoadReport;
   readonly at2000: LoadReport;
   readonly cpuUsAt2000: number | undefined;
@@ -75,20 +77,22 @@ function waysOf(round: Round): [string, Figures][] {
   return Object.entries(round).filter(([, figures]) => figures !== undefined);
 }
 
+/** Times in ms. */
 export function table(round: Round): string {
   const head =
-    "way            req/s  p99 ms | 500/s p50  p99 | 2000/s p50  p99  sidecar us | failures";
-  const rows = waysOf(round).map(([way, { closed, at500, at2000, cpuUsAt2000 }]) =>
+    "way          max /s    p99  cpu us | 500/s p50    p99 | 2000/s p50    p99  cpu us | failures";
+  const rows = waysOf(round).map(([way, { closed, cpuUsAtMax, at500, at2000, cpuUsAt2000 }]) =>
     [
       way.padEnd(12),
-      closed.perSecond.toFixed(0).padStart(7),
-      closed.p99Ms.toFixed(2).padStart(7),
+      closed.perSecond.toFixed(0).padStart(6),
+      closed.p99Ms.toFixed(2).padStart(6),
+      (cpuUsAtMax?.toFixed(0) ?? "-").padStart(7),
       at500.p50Ms.toFixed(2).padStart(11),
-      at500.p99Ms.toFixed(2).padStart(5),
+      at500.p99Ms.toFixed(2).padStart(6),
       at2000.p50Ms.toFixed(2).padStart(12),
-      at2000.p99Ms.toFixed(2).padStart(5),
-      (cpuUsAt2000?.toFixed(0) ?? "-").padStart(10),
-      String(closed.failures + at500.failures + at2000.failures).padStart(11),
+      at2000.p99Ms.toFixed(2).padStart(6),
+      (cpuUsAt2000?.toFixed(0) ?? "-").padStart(7),
+      String(closed.failures + at500.failures + at2000.failures).padStart(10),
     ].join(" "),
   );
   return [head, ...rows].join("\n");

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { cpuTimeMs } from "./cpu.ts";
 import type { Way } from "./envoy-config.ts";
+import type { LoadReport } from "./load.ts";
 import { summarise, table, type Figures, type Round, type RoutingResult } from "./report.ts";
 import { startStack, type Contender, type Stack } from "./stack.ts";
 
@@ -83,15 +84,28 @@ function roundOf(figures: ReadonlyMap<Way, Figures>): Round {
 }
 
 async function measureOne({ client, sidecarPid }: Contender, plan: Plan): Promise<Figures> {
-  const closed = await client.closedLoop({ connections: CONNECTIONS, durationMs: plan.closedMs });
+  const max = { connections: CONNECTIONS, durationMs: plan.closedMs };
+  const closed = await withCpu(sidecarPid, async () => client.closedLoop(max));
   const at500 = await client.openLoop({ ratePerSecond: 500, durationMs: plan.open500Ms });
-  const cpuMs = async () => (sidecarPid === undefined ? undefined : cpuTimeMs(sidecarPid));
+  const steady = { ratePerSecond: 2_000, durationMs: plan.open2000Ms };
+  const at2000 = await withCpu(sidecarPid, async () => client.openLoop(steady));
+  return {
+    closed: closed.report,
+    cpuUsAtMax: closed.cpuUs,
+    at500,
+    at2000: at2000.report,
+    cpuUsAt2000: at2000.cpuUs,
+  };
+}
+
+/** CPU time per request of the process under a load; undefined without a process, or where its time cannot be read. */
+async function withCpu(pid: number | undefined, load: () => Promise<LoadReport>) {
+  const cpuMs = async () => (pid === undefined ? undefined : cpuTimeMs(pid));
   const before = await cpuMs();
-  const at2000 = await client.openLoop({ ratePerSecond: 2_000, durationMs: plan.open2000Ms });
+  const report = await load();
   const after = await cpuMs();
   const isKnown = before !== undefined && after !== undefined;
-  const cpuUsAt2000 = isKnown ? ((after - before) * 1_000) / at2000.requests : undefined;
-  return { closed, at500, at2000, cpuUsAt2000 };
+  return { report, cpuUs: isKnown ? ((after - before) * 1_000) / report.requests : undefined };
 }
 
 function progress(text: string): void {
