@@ -5,7 +5,8 @@
  *
  * Every listed endpoint is a member whatever its health, because Moorline picks the endpoint: an `override_host` cluster
  * reaches a member of any health status, and what is no member is silently served elsewhere, which would be the first
- * request after each recovery. The status is for Envoy's fallback policy alone, which then uses only what is `ready`.
+ * request after each recovery. The status is for Envoy's fallback policy alone, which then uses only what is `ready`; Envoy
+ * takes in a change of status after up to a second (`update_merge_window`), and one of membership at once.
  */
 import { open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -67,24 +68,24 @@ export class EdsFile {
     await this.#writing;
   }
 
-  get #isBehind(): boolean {
-    return this.#wanted !== undefined && this.#wanted.assignment !== this.#writtenAssignment;
+  /** What there is to write: undefined when the file is as it should be, and for ever once closed. */
+  get #due(): EdsDocument | undefined {
+    if (this.#isClosed || this.#wanted?.assignment === this.#writtenAssignment) return undefined;
+    return this.#wanted;
   }
 
   #writeLatest(): void {
     this.#cancelRetry?.();
-    if (this.#isClosed || !this.#isBehind) return;
-    this.#writing ??= this.#writeUntilCurrent();
+    if (this.#due !== undefined) this.#writing ??= this.#writeAllDue();
   }
 
   /** Never rejects. */
-  async #writeUntilCurrent(): Promise<void> {
+  async #writeAllDue(): Promise<void> {
     const { path, observer } = this.#options;
     try {
-      while (!this.#isClosed && this.#wanted && this.#isBehind) {
-        const { assignment, text } = this.#wanted;
-        await replaceFile(path, text);
-        this.#writtenAssignment = assignment;
+      for (let due = this.#due; due !== undefined; due = this.#due) {
+        await replaceFile(path, due.text);
+        this.#writtenAssignment = due.assignment;
         this.#retryMs = FIRST_RETRY_MS;
         observer.written(path);
       }

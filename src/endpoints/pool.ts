@@ -114,8 +114,8 @@ export class Pool {
 
   /** The data path could not connect. It may be wrong about why, so it takes down no more than half of the pool. */
   connectFailed(id: EndpointId): void {
-    const member = this.#members.get(id);
-    if (member === undefined || member.isGone) return;
+    const member = this.#listed(id);
+    if (member === undefined) return;
     const { clock, checks, thresholds } = this.#settings;
     const listed = [...this.#members.values()].filter(({ isGone }) => !isGone);
     const downPassively = listed.filter(({ health }) => health.isDownPassively).length;
@@ -128,7 +128,7 @@ export class Pool {
 
   /** A 5xx may be one client's bad request: it only brings the next check forward. */
   serverError(id: EndpointId): void {
-    this.#members.get(id)?.check?.sooner();
+    this.#listed(id)?.check?.sooner();
   }
 
   /** Ends every check and timer; the last snapshot stays readable. Idempotent. */
@@ -137,6 +137,11 @@ export class Pool {
     this.#cancelWake?.();
     for (const member of this.#members.values()) member.check?.stop();
     await this.#ring.close();
+  }
+
+  #listed(id: EndpointId): Member | undefined {
+    const member = this.#members.get(id);
+    return member?.isGone === true ? undefined : member;
   }
 
   #dropAllBut(listed: ReadonlySet<EndpointId>, nowMs: number): readonly Touch[] {
@@ -153,8 +158,8 @@ export class Pool {
   }
 
   #list(spec: EndpointSpec, nowMs: number): readonly Touch[] {
-    const known = this.#members.get(spec.id);
-    if (known !== undefined && !known.isGone) {
+    const known = this.#listed(spec.id);
+    if (known !== undefined) {
       const { host, port } = known.spec;
       known.update(spec, nowMs);
       // Another process behind the same id: its sessions wait for the first check to say whether it is well.
@@ -239,6 +244,7 @@ export class Pool {
 
   #caughtUp(): void {
     for (const [id, member] of this.#members) if (member.isGone) this.#members.delete(id);
+    this.#wakeLater();
     this.#isRanked = true;
     this.#noteReady();
   }

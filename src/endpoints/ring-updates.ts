@@ -47,9 +47,8 @@ export class RingUpdates {
     return this.#ring;
   }
 
-  /** The list has changed. The build begins in a later turn, so that changes which come together are built once. */
+  /** The list has changed; once closed, nothing comes of it. The build begins in a later turn, so that changes which come together are built once. */
   request(): void {
-    if (this.#isClosed) return;
     this.#requested++;
     this.#running ??= this.#run();
   }

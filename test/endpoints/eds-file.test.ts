@@ -125,6 +125,9 @@ describe("the EDS file", () => {
     file.publish({ ...poolOf({ a: { weight: 7 } }), generation: 2 });
     await file.idle();
     expect(events).toEqual(["written"]);
+    file.publish(poolOf({ a: { port: 9 } }));
+    await file.idle();
+    expect(events).toEqual(["written", "written"]);
   });
 
   it("is replaced whole, with nothing left beside it", async () => {
@@ -165,6 +168,12 @@ describe("the EDS file", () => {
     await clock.advance(10_000);
     await file.idle();
     expect([events.at(-1), clock.pendingTimers]).toEqual(["written", 0]);
+    await rm(join(folder, "later"), { recursive: true });
+    file.publish(poolOf({ b: { port: 9 } }));
+    await file.idle();
+    await clock.advance(100);
+    await file.idle();
+    expect(events.slice(-2)).toEqual(["failed ENOENT", "failed ENOENT"]);
   });
 
   it("keeps its target as it was when the new content cannot be put in place", async () => {

@@ -325,6 +325,16 @@ describe("a pool's passive signs", () => {
     expect(checks.broughtForward).toHaveLength(10);
   });
 
+  it("about an endpoint that was just removed change nothing", async () => {
+    const { pool, checks } = await openReadyPool("ab");
+    pool.setMembers([specOf("b")]);
+    const before = pool.snapshot;
+    for (let count = 0; count < 3; count++) pool.connectFailed(a);
+    pool.serverError(a);
+    expect(pool.snapshot).toBe(before);
+    expect(checks.broughtForward).toEqual([]);
+  });
+
   it("about an endpoint that is not there change nothing", async () => {
     const { pool } = await openReadyPool("ab");
     const before = pool.snapshot;
@@ -380,6 +390,14 @@ describe("a draining endpoint", () => {
     pool.setMembers([draining, specOf("b")]);
     await clock.advance(599_999);
     expect(stateOf(pool, "a")).toBe("draining");
+  });
+
+  it("that is removed takes its deadline with it", async () => {
+    const { pool, clock } = await openReadyPool("ab");
+    pool.setMembers([draining, specOf("b")]);
+    pool.setMembers([specOf("b")]);
+    await pool.ranked();
+    expect(clock.pendingTimers).toBe(0);
   });
 
   it("is down while its checks fail, and comes back draining", async () => {

@@ -52,13 +52,14 @@ function openChecks(given: Partial<ActiveChecksOptions> = {}) {
 
 describe("active checks", () => {
   it("check a new endpoint at once and report the outcome", async () => {
-    const { hand, results, watch } = openChecks();
+    const { clock, hand, results, watch } = openChecks();
     watch(1);
     watch(2);
     expect(hand.started).toEqual([1, 2]);
     await hand.answer(2, true);
     await hand.answer(1, false);
     expect(results).toEqual(["passed", "failed"]);
+    expect(clock.pendingTimers).toBe(2);
   });
 
   it.each([
