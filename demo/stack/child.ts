@@ -6,6 +6,8 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { spawnContainer } from "./container.ts";
+import type { ContainerOptions } from "./container.ts";
 
 const tailLines = 40;
 const termGraceMs = 5_000;
@@ -21,6 +23,11 @@ export interface ChildOptions {
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+}
+
+/** The same program from an image. */
+export interface ContainerChildOptions extends ContainerOptions {
+  readonly label: string;
 }
 
 export interface Child {
@@ -40,11 +47,14 @@ export interface Child {
   close(): Promise<void>;
 }
 
-export function startChild(options: ChildOptions): Child {
-  const child = spawn(options.command, options.args, {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: options.env ?? process.env,
-  });
+export function startChild(options: ChildOptions | ContainerChildOptions): Child {
+  const child =
+    "image" in options
+      ? spawnContainer(options)
+      : spawn(options.command, options.args, {
+          stdio: ["ignore", "pipe", "pipe"],
+          env: options.env ?? process.env,
+        });
   const ended = waitForEnd(child);
   if (child.pid !== undefined) {
     alive.add(child);

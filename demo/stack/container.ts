@@ -1,13 +1,12 @@
 /**
- * A program in a container, to be used like a child process of this machine: the same network, the same paths under the
- * temporary folder, signals that reach the program, and an exit status that is the program's. It is given as little as in
- * production: no root, no capability, nothing to write but its folder.
+ * A program in a container, to be used like a child process of this machine: the same network, its folders at the
+ * same paths, signals that reach the program, and an exit status that is the program's. It is given as little as it should
+ * be in production: no root, no capability, nothing to write but its folders.
  */
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcessByStdio } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { chownSync, existsSync, readdirSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 
@@ -20,8 +19,8 @@ export const dockerCommand = existsSync("/usr/bin/docker") ? "/usr/bin/docker" :
 export interface ContainerOptions {
   readonly image: string;
   readonly args: readonly string[];
-  /** Under the temporary folder. It and what is in it become the program's own. */
-  readonly folder: string;
+  /** What it shares with this machine, at the same paths. They and what is in them become the program's own. */
+  readonly folders: readonly string[];
 }
 
 /** As `spawn`. The daemon is the one that DOCKER_HOST names. */
@@ -29,7 +28,7 @@ export function spawnContainer(
   options: ContainerOptions,
 ): ChildProcessByStdio<null, Readable, Readable> {
   const name = `moorline-${randomUUID()}`;
-  giveAway(options.folder);
+  for (const folder of options.folders) giveAway(folder);
   const client = spawn(
     dockerCommand,
     [
@@ -42,7 +41,7 @@ export function spawnContainer(
       ["--cap-drop", "ALL"],
       ["--security-opt", "no-new-privileges"],
       "--no-healthcheck", // its process would take time from what is measured
-      ["--volume", `${tmpdir()}:${tmpdir()}`],
+      options.folders.flatMap((folder) => ["--volume", `${folder}:${folder}`]),
       options.image,
       options.args,
     ].flat(2),

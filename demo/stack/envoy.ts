@@ -9,6 +9,8 @@ import { envoyBinary } from "../../envoy/fetch.ts";
 import { startChild, waitUntilReady } from "./child.ts";
 import type { Child } from "./child.ts";
 
+/** An image to run in place of the binary. */
+const image = process.env["ENVOY_IMAGE"];
 const readyDeadlineMs = 15_000;
 const flags = ["--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning"];
 
@@ -35,11 +37,12 @@ export async function startEnvoy({ bootstrap, binary }: EnvoyOptions): Promise<E
   const configPath = join(folder, "envoy.json");
   const adminPath = join(folder, "admin-address");
   await writeFile(configPath, JSON.stringify(bootstrap));
-  const child = startChild({
-    label: "Envoy",
-    command: binary ?? (await envoyBinary()),
-    args: ["-c", configPath, "--admin-address-path", adminPath, ...flags],
-  });
+  const args = ["-c", configPath, "--admin-address-path", adminPath, ...flags];
+  const program =
+    image === undefined || binary !== undefined
+      ? { command: binary ?? (await envoyBinary()), args }
+      : { image, args, folders: [folder, ...edsFolders(bootstrap)] };
+  const child = startChild({ label: "Envoy", ...program });
   const close = async () => {
     await child.close();
     await rm(folder, { recursive: true, force: true });
@@ -66,6 +69,14 @@ export async function startEnvoy({ bootstrap, binary }: EnvoyOptions): Promise<E
     await close();
     throw reason;
   }
+}
+
+function edsFolders({ static_resources: { clusters } }: Bootstrap): readonly string[] {
+  const sources = clusters.flatMap((cluster) => cluster.eds_cluster_config ?? []);
+  const paths = sources.map(
+    (source) => source.eds_config.path_config_source.watched_directory.path,
+  );
+  return [...new Set(paths)];
 }
 
 async function readListenerPorts(adminUrl: string): Promise<ReadonlyMap<string, number>> {

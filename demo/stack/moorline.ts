@@ -8,6 +8,8 @@ import type { Child } from "./child.ts";
 import { freePort } from "./ports.ts";
 
 const main = resolve(import.meta.dirname, "..", "..", "src", "main.ts");
+/** An image to run in place of this source. */
+const image = process.env["MOORLINE_IMAGE"];
 const readyDeadlineMs = 15_000;
 
 /** A configuration as in docs/config.md. Where it listens and the EDS file are put in. */
@@ -51,11 +53,12 @@ export async function startMoorline(
     writeFile(configPath, stringify(withPlaces(next, places)));
 
   await configure(settings);
-  const child = startChild({
-    label: "Moorline",
-    command: process.execPath,
-    args: [main, "serve", "--config", configPath],
-  });
+  const serve = ["serve", "--config", configPath];
+  const program =
+    image === undefined
+      ? { command: process.execPath, args: [main, ...serve] }
+      : { image, args: serve, folders: [folder] };
+  const child = startChild({ label: "Moorline", ...program });
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   const close = async () => {
     await child.close();

@@ -1,0 +1,77 @@
+/**
+ * The e2e cases again, with Envoy and the sidecar in containers, and what only an image can show. Needs Linux, root, and
+ * dockerd and debootstrap on PATH (`npm run test:docker` installs them). Everything that it starts ends with it.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { resolve } from "node:path";
+import { provideBaseImage } from "../test/docker/base-image.ts";
+import { openDaemon } from "../test/docker/daemon.ts";
+import type { DockerDaemon } from "../test/docker/daemon.ts";
+import { buildEnvoyImage, buildSidecarImage } from "../test/docker/images.ts";
+
+const repository = resolve(import.meta.dirname, "..");
+const folder = resolve(repository, ".cache/docker");
+const results = resolve(repository, ".cache/test-results/docker.json");
+const sidecarImage = "moorline:test";
+const envoyImage = "moorline-envoy:test";
+
+const stopping = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => stopping.abort(new Error(`stopped by ${signal}`)));
+}
+const { signal } = stopping;
+
+async function main(): Promise<number> {
+  const daemon = await step("Docker daemon", async () => openDaemon(folder));
+  try {
+    signal.throwIfAborted();
+    await buildImages(daemon);
+    return await runTests(daemon.host);
+  } finally {
+    await daemon.close();
+  }
+}
+
+async function buildImages(daemon: DockerDaemon): Promise<void> {
+  const base = await step("base image", async () => provideBaseImage({ daemon, folder, signal }));
+  await step(`sidecar image on ${base}`, async () =>
+    buildSidecarImage(base, { daemon, name: sidecarImage, signal }),
+  );
+  await step("Envoy image", async () => buildEnvoyImage({ daemon, name: envoyImage, signal }));
+  await daemon.docker(["image", "prune", "--force"]); // what the new images replaced
+}
+
+async function runTests(dockerHost: string): Promise<number> {
+  const vitest = resolve(repository, "node_modules/vitest/vitest.mjs");
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${results}`];
+  const env = {
+    ...process.env,
+    DOCKER_HOST: dockerHost,
+    MOORLINE_IMAGE: sidecarImage,
+    ENVOY_IMAGE: envoyImage,
+  };
+  const child = spawn(process.execPath, [vitest, "run", "--project=docker", ...reporters], {
+    cwd: repository,
+    stdio: "inherit",
+    env,
+    signal,
+  });
+  const [code] = (await once(child, "exit")) as [number | null];
+  return code ?? 1;
+}
+
+async function step<T>(title: string, work: () => Promise<T>): Promise<T> {
+  const start = performance.now();
+  const value = await work();
+  console.log(`${title}: ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  return value;
+}
+
+try {
+  process.exitCode = await main();
+} catch (reason) {
+  const cause: unknown = signal.aborted ? signal.reason : reason;
+  console.error(cause instanceof Error ? cause.message : cause);
+  process.exitCode = 1;
+}
