@@ -13,7 +13,7 @@ import { MemoryBindings } from "./bindings/memory.ts";
 import { openSweeper } from "./bindings/sweeper.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import type { Config } from "./config/config.ts";
-import { ConfigReload } from "./config/reload.ts";
+import { openConfigReload } from "./config/reload.ts";
 import { EdsFile, edsPath } from "./endpoints/eds-file.ts";
 import { FileDiscovery } from "./endpoints/discovery/file-discovery.ts";
 import { StaticDiscovery } from "./endpoints/discovery/static-discovery.ts";
@@ -148,7 +148,14 @@ async function build(config: Config, { configPath, closers, closeAll }: Building
     closers.push(() => discovery.close());
     await discovery.start((endpoints) => pools.setMembers(name, endpoints));
   }
-  const reload = new ConfigReload({ configPath, config, discoveries, observer: observers.reload });
+  const reload = await openConfigReload({
+    configPath,
+    config,
+    discoveries,
+    scheduler: clock,
+    observer: observers.reload,
+  });
+  closers.push(() => reload.close());
 
   const health = new GrpcHealth();
   const readiness = { isStarted: false, isDraining: false };

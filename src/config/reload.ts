@@ -3,10 +3,13 @@
  * Every other key needs a restart and is named, so that nobody believes that it took effect. A file that cannot be used
  * leaves everything as it was.
  */
+import type { Scheduler } from "../clock.ts";
 import type { FileDiscovery } from "../endpoints/discovery/file-discovery.ts";
 import { StaticDiscovery } from "../endpoints/discovery/static-discovery.ts";
 import { AppError } from "../errors.ts";
+import { readContent, WatchedFile } from "../watched-file.ts";
 import { loadConfig, type Config } from "./config.ts";
+import { CONFIG_FILE_LIMIT_BYTES } from "./document.ts";
 
 export interface ReloadObserver {
   /** `needsRestart`: top-level keys that differ from those in force. */
@@ -21,25 +24,49 @@ export interface ConfigReloadOptions {
   readonly config: Config;
   /** By pool name. */
   readonly discoveries: ReadonlyMap<string, StaticDiscovery | FileDiscovery>;
+  readonly scheduler: Scheduler;
   readonly observer: ReloadObserver;
+}
+
+/** Reloads on each change of the file from now on, and when told. */
+export async function openConfigReload(options: ConfigReloadOptions): Promise<ConfigReload> {
+  const reload = new ConfigReload(options);
+  await reload.open();
+  return reload;
 }
 
 export class ConfigReload {
   readonly #options: ConfigReloadOptions;
-  /** One reload after the other. */
-  #running: Promise<void> = Promise.resolve();
+  readonly #file: WatchedFile;
 
   constructor(options: ConfigReloadOptions) {
     this.#options = options;
+    this.#file = new WatchedFile({
+      path: options.configPath,
+      limitBytes: CONFIG_FILE_LIMIT_BYTES,
+      scheduler: options.scheduler,
+      changed: () => this.#apply(),
+    });
   }
 
-  /** Never rejects. */
-  now(): Promise<void> {
-    this.#running = this.#running.then(() => this.#reload());
-    return this.#running;
+  async open(): Promise<void> {
+    this.#file.open(await readContent(this.#options.configPath, CONFIG_FILE_LIMIT_BYTES));
   }
 
-  async #reload(): Promise<void> {
+  /** As a signal asks for: reads the configuration, and every endpoints file, also where nothing has changed. Never rejects. */
+  async now(): Promise<void> {
+    await this.#file.reload();
+    for (const discovery of this.#options.discoveries.values()) {
+      if (!(discovery instanceof StaticDiscovery)) await discovery.reload();
+    }
+  }
+
+  /** Idempotent. */
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+
+  async #apply(): Promise<void> {
     const { configPath, config, discoveries, observer } = this.#options;
     let next: Config;
     try {
@@ -50,9 +77,9 @@ export class ConfigReload {
     }
     for (const { name, source } of next.pools) {
       const discovery = discoveries.get(name);
-      if (discovery instanceof StaticDiscovery) {
-        if (source.kind === "static") discovery.replace(source.endpoints);
-      } else if (discovery !== undefined) await discovery.reload();
+      if (discovery instanceof StaticDiscovery && source.kind === "static") {
+        discovery.replace(source.endpoints);
+      }
     }
     observer.reloaded(changedKeys(withoutEndpoints(config), withoutEndpoints(next)));
   }

@@ -1,0 +1,87 @@
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { systemClock } from "../../src/clock.ts";
+import { loadConfig } from "../../src/config/config.ts";
+import { openConfigReload, type ConfigReload } from "../../src/config/reload.ts";
+import { StaticDiscovery } from "../../src/endpoints/discovery/static-discovery.ts";
+import { until } from "../support/until.ts";
+
+let folder: string;
+let path: string;
+let reload: ConfigReload;
+let published: string[][];
+let events: string[];
+
+const pool = (...endpoints: string[]) =>
+  `pools: [{ name: default, endpoints: [${endpoints.join(", ")}] }]`;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "moorline-reload-"));
+  path = join(folder, "moorline.yaml");
+  published = [];
+  events = [];
+  await writeFile(path, pool('"10.0.0.1:80"'));
+  const config = await loadConfig(path);
+  const discovery = new StaticDiscovery([]);
+  await discovery.start((list) => published.push(list.map(({ id, weight }) => `${id} ${weight}`)));
+  reload = await openConfigReload({
+    configPath: path,
+    config,
+    discoveries: new Map([["default", discovery]]),
+    scheduler: systemClock,
+    observer: {
+      reloaded: (needsRestart) => events.push(`reloaded ${needsRestart.join(",")}`),
+      refused: (error) => events.push(`refused ${error.code}: ${error.message}`),
+    },
+  });
+  published.length = 0;
+});
+
+afterEach(async () => {
+  await reload.close();
+  await rm(folder, { recursive: true });
+});
+
+describe("a changed configuration file", () => {
+  it("brings the pool's new endpoints and weights by itself", async () => {
+    const draft = `${path}.new`;
+    await writeFile(draft, pool('"10.0.0.1:80"', '{ address: "10.0.0.2:80", weight: 3 }'));
+    await rename(draft, path);
+    await until(() => events.length > 0);
+    expect(events).toEqual(["reloaded "]);
+    expect(published).toEqual([["10.0.0.1:80 1", "10.0.0.2:80 3"]]);
+  });
+
+  it("that cannot be used changes nothing and is told with its problems, once", async () => {
+    await writeFile(path, pool('"not-an-address"'));
+    await until(() => events.length > 0);
+    expect(events).toHaveLength(1);
+    expect(events[0]).toContain("refused config_invalid");
+    expect(events[0]).toContain("pools[0].endpoints[0]");
+    expect(published).toEqual([]);
+  });
+
+  it("names the keys that need a restart", async () => {
+    await writeFile(
+      path,
+      `${pool('"10.0.0.1:80"')}\nlog: { level: debug }\naffinity: { ttlMs: 1000 }`,
+    );
+    await reload.now();
+    expect(events).toEqual(["reloaded affinity,log"]);
+  });
+});
+
+describe("a reload by signal", () => {
+  it("applies the file also where nothing has changed", async () => {
+    await reload.now();
+    expect(published).toEqual([["10.0.0.1:80 1"]]);
+  });
+
+  it("does nothing after close", async () => {
+    await reload.close();
+    await reload.now();
+    expect([events, published]).toEqual([[], []]);
+  });
+});
