@@ -27,12 +27,16 @@ export interface ExchangeHandler {
    * rejects: an exchange turns its own failures into a reply or a clean end.
    */
   message(message: Uint8Array): MaybePromise<void>;
-  /** The peer half-closed after its last message: a good end. The transport then ends the stream with status OK. */
+  /**
+   * The peer half-closed after its last message; the transport then ends the stream with status OK. No proof of a good end:
+   * Envoy half-closes an aborted exchange as well, so an exchange judges by the end_of_stream that it has seen.
+   */
   end(): void;
   /** The stream was reset, or its connection was lost. Nothing can be sent any more. May come while `message` is pending. */
   cancel(): void;
 }
 
+/** Called once per stream. The sink does nothing before this has returned. */
 export type OpenExchange = (sink: ReplySink) => ExchangeHandler;
 
 export interface Transport {
