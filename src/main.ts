@@ -51,9 +51,9 @@ function untilStopped(): Promise<void> {
   });
 }
 
-const status = run(process.argv.slice(2)).catch((reason: unknown) => {
+// Set, and not `process.exit`, which would race with log lines that are still being written.
+process.exitCode = await run(process.argv.slice(2)).catch((reason: unknown) => {
   const { code, message } = AppError.from(reason);
   process.stderr.write(`${code === "internal" ? inspect(reason) : message}\n`);
   return code === "config_invalid" ? 2 : 1;
 });
-process.exit(await status);

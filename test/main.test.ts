@@ -1,7 +1,9 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseCommand } from "../src/command-line.ts";
 import manifest from "../package.json" with { type: "json" };
@@ -75,6 +77,56 @@ describe("the process", () => {
   it("prints the usage when asked", async () => {
     const { status, stdout } = await moorline(["--help"]);
     expect([status, stdout.split("\n")[0]]).toEqual([0, "Usage: moorline COMMAND [--config FILE]"]);
+  });
+});
+
+describe("serve", () => {
+  let folder: string;
+  let config: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "moorline-serve-"));
+    config = join(folder, "config.yaml");
+    await writeFile(
+      config,
+      `
+extproc: { listen: ["127.0.0.1:0"] }
+admin: { listen: "127.0.0.1:0" }
+health: { enabled: false }
+pools: [{ name: default, endpoints: ["127.0.0.1:9"] }]`,
+    );
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  /** Runs until it ends by itself, and sends each signal when a log line with its message appears. */
+  async function runWith(signals: Readonly<Record<string, NodeJS.Signals>>) {
+    const child = spawn(process.execPath, [MAIN, "serve", "--config", config]);
+    const ended = once(child, "exit");
+    const messages: string[] = [];
+    for await (const line of createInterface({ input: child.stdout })) {
+      const { msg } = JSON.parse(line) as { readonly msg: string };
+      messages.push(msg);
+      const signal = signals[msg];
+      if (signal !== undefined) child.kill(signal);
+    }
+    const [status] = (await ended) as [number | null];
+    return { status, messages };
+  }
+
+  it.each(["SIGTERM", "SIGINT"] as const)("drains on %s and ends with 0", async (signal) => {
+    const { status, messages } = await runWith({ ready: signal });
+    expect(status).toBe(0);
+    expect(messages.slice(-2)).toEqual(["draining", "closed"]);
+  });
+
+  it("reads its configuration again on SIGHUP and goes on", async () => {
+    const { status, messages } = await runWith({
+      ready: "SIGHUP",
+      "configuration reloaded": "SIGTERM",
+    });
+    expect([status, messages.filter((message) => message === "configuration reloaded")]).toEqual([
+      0,
+      ["configuration reloaded"],
+    ]);
   });
 });
 
