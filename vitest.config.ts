@@ -25,6 +25,7 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
+          sequence: { groupOrder: 1 }, // after the unit tests, with the machine to itself
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 120_000,

@@ -113,6 +113,7 @@ async function build(config: Config, { configPath, closers, closeAll }: Building
     clock,
     random: systemRandom,
   });
+  closers.push(() => checks.close());
   const pools = new Pools(config.pools, {
     clock,
     buildRing: (previous, members) =>

@@ -22,7 +22,7 @@ export interface WatchedFileOptions {
   /** A larger file is a failure, and is not read. */
   readonly limitBytes: number;
   readonly scheduler: Scheduler;
-  /** Told once per distinct content, readable or not, and once per `reload`. Never two at a time. */
+  /** Told once per distinct content, readable or not, and once per `reload`; one at a time. Must not throw or reject. */
   readonly changed: (content: FileContent) => void | Promise<void>;
   /** From an event to the look at the file, and between the two looks that must agree. Default 100. */
   readonly debounceMs?: number;
@@ -56,7 +56,7 @@ export class WatchedFile {
     this.#pollLater();
   }
 
-  /** Reads the file now and takes it as finished, as an operator's signal says. Never rejects unless `changed` does. */
+  /** Reads the file now and takes it as finished, as an operator's signal says. Never rejects. */
   reload(): Promise<void> {
     return this.#enqueue(async () => this.#act(await this.#read()));
   }

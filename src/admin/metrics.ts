@@ -207,7 +207,8 @@ export class Metrics {
   *#endpointRows(): Generator<Row> {
     for (const pool of this.#sources?.pools() ?? []) {
       for (const state of STATES) {
-        const count = pool.endpoints.filter((endpoint) => endpoint.state === state).length;
+        const listed = [...pool.byId.values()];
+        const count = listed.filter((endpoint) => endpoint.state === state).length;
         yield [count, pool.name, state];
       }
     }
