@@ -21,6 +21,7 @@ import { formatAddress } from "./endpoints/endpoint.ts";
 import { ActiveChecks } from "./endpoints/health/active-checks.ts";
 import { createHttpProbe } from "./endpoints/health/http-probe.ts";
 import { Pools } from "./endpoints/pools.ts";
+import { AppError } from "./errors.ts";
 import { BodyBudget } from "./extproc/body-budget.ts";
 import { Exchange } from "./extproc/exchange.ts";
 import type { ExchangePorts } from "./extproc/exchange-ports.ts";
@@ -56,8 +57,17 @@ export async function compose(
   { configPath }: { readonly configPath: string },
 ): Promise<App> {
   const closers: Close[] = [];
+  /** Every part is closed, also behind one that fails to; the first failure is then thrown. */
   const closeAll = async () => {
-    for (const close of closers.splice(0).toReversed()) await close();
+    const failures: unknown[] = [];
+    for (const close of closers.splice(0).toReversed()) {
+      try {
+        await close();
+      } catch (reason) {
+        failures.push(reason);
+      }
+    }
+    if (failures.length > 0) throw AppError.from(failures[0]);
   };
   try {
     return await build(config, { configPath, closers, closeAll });
@@ -147,7 +157,10 @@ async function build(config: Config, { configPath, closers, closeAll }: Building
   );
   for (const [name, discovery] of discoveries) {
     closers.push(() => discovery.close());
-    await discovery.start((endpoints) => pools.setMembers(name, endpoints));
+    await discovery.start((endpoints) => {
+      pools.setMembers(name, endpoints);
+      if (discovery instanceof FileDiscovery) observers.endpointsAccepted();
+    });
   }
   const reload = await openConfigReload({
     configPath,

@@ -79,6 +79,7 @@ export function createObservers({ log, metrics, pool }: ObserversOptions) {
       },
     } satisfies EdsFileObserver,
 
+    endpointsAccepted: () => metrics.reloaded("endpoints", "ok"),
     endpointsRejected: (error: AppError) => {
       metrics.reloaded("endpoints", "failed");
       log.error("endpoints file refused; the last good one stays", { error });

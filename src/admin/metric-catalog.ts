@@ -37,7 +37,9 @@ export const metricCatalog = {
   evictions_total: counter("Bindings that left the table.", "cause"),
   moves_total: counter("Sessions rebound to another endpoint.", "cause"),
   served_elsewhere_total: counter("Requests served by a host that was not offered."),
-  store_failures_total: counter("Calls of the binding store that failed."),
+  store_failures_total: counter(
+    "Calls of the binding store that failed, or lost every try to others.",
+  ),
   endpoints: gauge("Endpoints by state.", "pool", "state"),
   ring_generation: gauge("Generation of the published pool snapshot.", "pool"),
   health_transitions_total: counter("Changes of an endpoint's state.", "pool", "to", "cause"),

@@ -18,7 +18,8 @@ export type RefusalCode =
   | "body_too_large" // the model must come from the body, which is over the limit
   | "internal_error"; // a fault of ours, with `extproc.onError: refuse`
 
-const statuses = {
+/** docs/errors.md lists them; a test compares the two. */
+export const refusalStatuses = {
   no_endpoints: 503,
   no_ready_endpoint: 503,
   subset_empty: 503,
@@ -50,7 +51,7 @@ export function encodeRefusal(refusal: Refusal, sessionId: string | undefined): 
   const { code, message } = refusal;
   const echo = sessionId === undefined ? [] : [[SESSION_ID_HEADER, sessionId] as const];
   return encodeImmediate({
-    status: statuses[code],
+    status: refusalStatuses[code],
     set: [["content-type", "application/json"], [REASON_HEADER, code], ...echo],
     body: Buffer.from(JSON.stringify({ error: { code, message } })),
     details: `moorline_${code}`,
