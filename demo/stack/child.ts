@@ -16,6 +16,12 @@ const alive = new Set<ChildProcess>();
 process.once("exit", () => {
   for (const child of alive) child.kill("SIGKILL");
 });
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  // Unhandled, a signal ends this process without an `exit` event. A test runner ends its workers so.
+  process.on(signal, () => {
+    if (process.listenerCount(signal) === 1) process.exit(1);
+  });
+}
 
 export interface ChildOptions {
   /** Names the process in messages. */

@@ -19,33 +19,40 @@ export interface Moorline {
   readonly child: Child;
   readonly configPath: string;
   readonly adminUrl: string;
+  /** For another one that takes its place. */
+  readonly adminPort: number;
   /** The ext_proc port, for the bootstrap. */
   readonly extprocPort: number;
+  /** The Unix socket on which it listens as well. */
+  readonly extprocSocket: string;
   /** With `{pool}` in its name, for the bootstrap. */
   readonly edsFile: string;
-  /** Replaces the configuration file; Moorline sees the change by itself. */
+  /** Replaces the configuration file; SIGHUP makes Moorline read it. */
   reconfigure(settings: MoorlineSettings): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Free ones unless given: a test that starts Moorline again gives the ports of the one before. */
-export interface MoorlinePorts {
+/** Free and new ones unless given: a test that starts Moorline again gives the places of the one before. */
+export interface MoorlinePlaces {
   readonly extproc?: number;
   readonly admin?: number;
+  /** For its configuration, its EDS files, and what the settings name there. Removed when it closes. */
+  readonly folder?: string;
 }
 
 /** Resolves when Moorline is ready, which includes that its EDS files are written. */
 export async function startMoorline(
   settings: MoorlineSettings,
-  ports: MoorlinePorts = {},
+  given: MoorlinePlaces = {},
 ): Promise<Moorline> {
-  const folder = await mkdtemp(join(tmpdir(), "moorline-"));
+  const folder = given.folder ?? (await mkdtemp(join(tmpdir(), "moorline-")));
   const configPath = join(folder, "moorline.yaml");
   const edsFile = join(folder, "eds-{pool}.json");
-  const extprocPort = ports.extproc ?? (await freePort());
-  const adminPort = ports.admin ?? (await freePort());
+  const extprocSocket = join(folder, "extproc.sock");
+  const extprocPort = given.extproc ?? (await freePort());
+  const adminPort = given.admin ?? (await freePort());
   const places = {
-    extproc: { listen: [`127.0.0.1:${extprocPort}`] },
+    extproc: { listen: [`127.0.0.1:${extprocPort}`, `unix:${extprocSocket}`] },
     admin: { listen: `127.0.0.1:${adminPort}` },
     envoy: { edsFile },
   };
@@ -71,7 +78,17 @@ export async function startMoorline(
     await close();
     throw reason;
   }
-  return { child, configPath, adminUrl, extprocPort, edsFile, reconfigure: configure, close };
+  return {
+    child,
+    configPath,
+    adminUrl,
+    adminPort,
+    extprocPort,
+    extprocSocket,
+    edsFile,
+    reconfigure: configure,
+    close,
+  };
 }
 
 /** Section by section. */
