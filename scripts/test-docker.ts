@@ -4,7 +4,9 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { resolve } from "node:path";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { provideBaseImage } from "../test/docker/base-image.ts";
 import { openDaemon } from "../test/docker/daemon.ts";
 import type { DockerDaemon } from "../test/docker/daemon.ts";
@@ -23,13 +25,16 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 const { signal } = stopping;
 
 async function main(): Promise<number> {
+  // What the tests leave behind when they are stopped goes with it.
+  const temporary = await mkdtemp(join(tmpdir(), "moorline-e2e-"));
   const daemon = await step("Docker daemon", async () => openDaemon(folder));
   try {
     signal.throwIfAborted();
     await buildImages(daemon);
-    return await runTests(daemon.host);
+    return await runTests({ DOCKER_HOST: daemon.host, TMPDIR: temporary });
   } finally {
     await daemon.close();
+    await rm(temporary, { recursive: true, force: true });
   }
 }
 
@@ -42,22 +47,17 @@ async function buildImages(daemon: DockerDaemon): Promise<void> {
   await daemon.docker(["image", "prune", "--force"]); // what the new images replaced
 }
 
-async function runTests(dockerHost: string): Promise<number> {
+async function runTests(env: Readonly<Record<string, string>>): Promise<number> {
   const vitest = resolve(repository, "node_modules/vitest/vitest.mjs");
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${results}`];
-  const env = {
-    ...process.env,
-    DOCKER_HOST: dockerHost,
-    MOORLINE_IMAGE: sidecarImage,
-    ENVOY_IMAGE: envoyImage,
-  };
   const child = spawn(process.execPath, [vitest, "run", "--project=docker", ...reporters], {
     cwd: repository,
     stdio: "inherit",
-    env,
-    signal,
+    env: { ...process.env, ...env, MOORLINE_IMAGE: sidecarImage, ENVOY_IMAGE: envoyImage },
   });
+  signal.addEventListener("abort", () => child.kill("SIGTERM"));
   const [code] = (await once(child, "exit")) as [number | null];
+  signal.throwIfAborted();
   return code ?? 1;
 }
 
