@@ -1,13 +1,13 @@
 /**
  * A real Envoy as a child process. It takes free ports itself and is asked for them, so that several can start at once.
  */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Bootstrap } from "../../envoy/bootstrap.ts";
 import { envoyBinary } from "../../envoy/fetch.ts";
 import { startChild, waitUntilReady } from "./child.ts";
 import type { Child } from "./child.ts";
+import { createFolder, removeFolder } from "./folder.ts";
 
 /** An image to run in place of the binary. */
 const image = process.env["ENVOY_IMAGE"];
@@ -33,7 +33,7 @@ export interface Envoy {
 
 /** Resolves when Envoy serves. The EDS files that the bootstrap names must exist. */
 export async function startEnvoy({ bootstrap, binary }: EnvoyOptions): Promise<Envoy> {
-  const folder = await mkdtemp(join(tmpdir(), "moorline-envoy-"));
+  const folder = await createFolder("moorline-envoy-");
   const configPath = join(folder, "envoy.json");
   const adminPath = join(folder, "admin-address");
   await writeFile(configPath, JSON.stringify(bootstrap));
@@ -45,7 +45,7 @@ export async function startEnvoy({ bootstrap, binary }: EnvoyOptions): Promise<E
   const child = startChild({ label: "Envoy", ...program });
   const close = async () => {
     await child.close();
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   };
 
   let adminUrl = "";

@@ -1,10 +1,10 @@
 /** Moorline as a child process with a configuration of its own: `node src/main.ts serve`. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { stringify } from "yaml";
 import { startChild, waitUntilReady } from "./child.ts";
 import type { Child } from "./child.ts";
+import { createFolder, removeFolder } from "./folder.ts";
 import { freePort } from "./ports.ts";
 
 const main = resolve(import.meta.dirname, "..", "..", "src", "main.ts");
@@ -45,7 +45,7 @@ export async function startMoorline(
   settings: MoorlineSettings,
   given: MoorlinePlaces = {},
 ): Promise<Moorline> {
-  const folder = given.folder ?? (await mkdtemp(join(tmpdir(), "moorline-")));
+  const folder = given.folder ?? (await createFolder("moorline-"));
   const configPath = join(folder, "moorline.yaml");
   const edsFile = join(folder, "eds-{pool}.json");
   const extprocSocket = join(folder, "extproc.sock");
@@ -69,7 +69,7 @@ export async function startMoorline(
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   const close = async () => {
     await child.close();
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   };
   try {
     const check = async () => (await fetch(`${adminUrl}/readyz`)).ok;
