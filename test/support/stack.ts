@@ -2,7 +2,7 @@
  * Everything a request passes, for end-to-end tests: a real Envoy with a shipped bootstrap, Moorline as its own process, and
  * engines in this one.
  */
-import type { BootstrapName } from "../../envoy/bootstrap.ts";
+import type { Bootstrap, BootstrapName } from "../../envoy/bootstrap.ts";
 import { fillBootstrap } from "../../envoy/bootstrap.ts";
 import { startEnvoy } from "../../demo/stack/envoy.ts";
 import type { Envoy } from "../../demo/stack/envoy.ts";
@@ -16,6 +16,12 @@ export interface StackOptions {
   readonly engines: readonly TestEngineOptions[];
   /** Merged over one pool `default` of all engines, by their names, and fast health checks. */
   readonly settings?: (engines: readonly TestEngine[]) => MoorlineSettings;
+  /** For Moorline's files, where the settings name some. Removed when the stack closes. */
+  readonly folder?: string;
+  /** How Envoy reaches Moorline; `port` unless given. */
+  readonly listener?: "port" | "socket";
+  /** What a user would adapt in the bootstrap. Gets a copy of its own. */
+  readonly adapt?: (bootstrap: Bootstrap) => void;
 }
 
 export interface Stack {
@@ -37,17 +43,20 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     const engines = await Promise.all(options.engines.map(startEngine));
     closers.push(...engines.map((engine) => async () => engine.close()));
-    const moorline = await startMoorline({
+    const settings = {
       ...defaultSettings(options.bootstrap, engines),
       ...options.settings?.(engines),
-    });
+    };
+    const { folder } = options;
+    const moorline = await startMoorline(settings, folder === undefined ? {} : { folder });
     closers.push(async () => moorline.close());
     const bootstrap = await fillBootstrap(options.bootstrap, {
       listenPort: 0,
       adminPort: 0,
-      extproc: moorline.extprocPort,
+      extproc: options.listener === "socket" ? moorline.extprocSocket : moorline.extprocPort,
       edsFile: moorline.edsFile,
     });
+    options.adapt?.(bootstrap);
     const envoy = await startEnvoy({ bootstrap });
     closers.push(async () => envoy.close());
     const engine = (name: string) => {
