@@ -124,7 +124,7 @@ class JsonWalk {
     const end = endOfString(this.#text, at + 1);
     if (end < 0) return end;
     this.#node = OTHER_OBJECT;
-    if (this.#container.children.length > 0) this.#meet(this.#bytes.subarray(at + 1, end - 1));
+    if (this.#container.children.length > 0) this.#meet(at + 1);
     const colon = skipSpace(this.#bytes, end);
     if (this.#bytes[colon] !== COLON) return ~colon;
     this.#expected = VALUE;
@@ -132,8 +132,8 @@ class JsonWalk {
   }
 
   /** A key in a container on a wanted path: the value that follows replaces what an earlier equal key held. */
-  #meet(key: Uint8Array): void {
-    const child = childOf(this.#container, key);
+  #meet(at: number): void {
+    const child = childOf(this.#container, this.#text, at);
     if (child === undefined) return;
     this.#node = child;
     for (const field of child.covered) this.#starts[field] = -1;

@@ -2,13 +2,12 @@
  * The wanted fields of a JSON body, compiled once into a tree of keys, so that a scan compares each key it meets with the few
  * that can follow there and with nothing else.
  */
-import { BACKSLASH } from "./json-tokens.ts";
+import { BACKSLASH, endOfString, QUOTE } from "./json-tokens.ts";
+import type { JsonText } from "./json-tokens.ts";
 
 /** One key on a wanted path. Fields are numbered by their position in the list of paths. */
 export interface PathNode {
   readonly name: string;
-  /** `name` in UTF-8. */
-  readonly key: Uint8Array;
   readonly children: PathNode[];
   /** The fields that end here; several if a path was given twice. */
   readonly own: number[];
@@ -42,25 +41,50 @@ export function compileFieldPaths(paths: readonly string[]): FieldPaths {
 
 /** A node without fields; also of use as a mark. */
 export function pathNode(name: string): PathNode {
-  return { name, key: new TextEncoder().encode(name), children: [], own: [], covered: [] };
+  return { name, children: [], own: [], covered: [] };
 }
 
-/** The child that a key stands for. `key` is what is written between the quotes, a valid JSON string. */
-export function childOf(node: PathNode, key: Uint8Array): PathNode | undefined {
-  const isEscaped = key.includes(BACKSLASH);
-  for (const child of node.children) {
-    // An escape takes at most six bytes for each byte of what it stands for: a longer key need not be decoded.
-    if (isEscaped && key.length <= 6 * child.key.length && decodeString(key) === child.name)
-      return child;
-    if (!isEscaped && isEqual(key, child.key)) return child;
-  }
+/** The child that a key stands for. `at` is behind the opening quote of a valid JSON string. */
+export function childOf(node: PathNode, text: JsonText, at: number): PathNode | undefined {
+  for (const child of node.children) if (isKey(child, text, at)) return child;
   return undefined;
 }
 
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
+/**
+ * Compared in place: a body may hold a million keys, all escaped and equally long, and decoding each of them would hold up every
+ * other exchange for the better part of a second.
+ */
+function isKey({ name }: PathNode, text: JsonText, at: number): boolean {
+  const { bytes } = text;
+  let i = at;
+  for (let unit = 0; unit < name.length; unit++) {
+    const wanted = name.charCodeAt(unit);
+    if (wanted >= 0x80) return decodeString(bytes.subarray(at, endOfString(text, at) - 1)) === name;
+    if (bytes[i] === QUOTE) return false;
+    const isEscaped = bytes[i] === BACKSLASH;
+    if ((isEscaped ? unescaped(bytes, i) : bytes[i]) !== wanted) return false;
+    i += isEscaped ? (bytes[i + 1] === LETTER_U ? 6 : 2) : 1;
+  }
+  return bytes[i] === QUOTE;
+}
+
+const LETTER_U = 0x75;
+
+/** What the letter of a two-byte escape stands for, where it is not the letter itself. */
+const escapes: ReadonlyMap<number, number> = new Map(
+  Array.from("bfnrt", (letter, i) => [letter.charCodeAt(0), "\b\f\n\r\t".charCodeAt(i)]),
+);
+
+/** The UTF-16 unit that the escape at `at` stands for. */
+function unescaped(bytes: Uint8Array, at: number): number {
+  const letter = bytes[at + 1] ?? 0;
+  if (letter !== LETTER_U) return escapes.get(letter) ?? letter;
+  let unit = 0;
+  for (let i = at + 2; i < at + 6; i++) {
+    const digit = bytes[i] ?? 0;
+    unit = unit * 16 + (digit & 0x0f) + (digit > 0x39 ? 9 : 0);
+  }
+  return unit;
 }
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true }); // a U+FEFF inside a body is a character

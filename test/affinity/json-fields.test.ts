@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import {
   compileFieldPaths,
   JSON_DEPTH_LIMIT,
@@ -82,6 +82,17 @@ describe("a wanted field", () => {
   it("compares keys decoded, not as written", () => {
     expect(scan(String.raw`{"a\\b":"1","\u00e9":"2"}`, "a\\b", "é")).toEqual(found("1", "2"));
     expect(scan(String.raw`{"a\tb":"1"}`, String.raw`a\tb`)).toEqual(found(undefined));
+  });
+
+  it.each([
+    ['\\b\\f\\n\\r\\t\\"\\\\\\/', '\b\f\n\r\t"\\/'],
+    ["\\u006a\\u006A\\u005f\\u0039", "jj_9"],
+    ["\\u00e9\\ud83d\\ude00x", "é😀x"],
+  ])("has a key that may be written %s", (written, name) => {
+    expect(scan(`{"${written}":"1"}`, name)).toEqual(found("1"));
+    expect(scan(`{"${written}z":"1"}`, name)).toEqual(found(undefined));
+    expect(scan(`{"z${written}":"1"}`, name)).toEqual(found(undefined));
+    expect(scan(`{"${written}":"1"}`, `${name}z`)).toEqual(found(undefined));
   });
 
   it("is none of the keys that every object inherits", () => {
@@ -196,6 +207,16 @@ describe("a body", () => {
   ])("nested %i deep gives %s", (depth, kind) => {
     expect(scan("[".repeat(depth) + "]".repeat(depth)).kind).toBe(kind);
     expect(scan(`{"a":`.repeat(depth) + "1" + "}".repeat(depth)).kind).toBe(kind);
+  });
+
+  it("costs no decoding for keys, however many are escaped", () => {
+    const decode = vi.spyOn(TextDecoder.prototype, "decode");
+    onTestFinished(() => decode.mockRestore());
+
+    expect(scan(`{"model":"m"${String.raw`,"\u006dodex":1`.repeat(1_000)}}`, "model")).toEqual(
+      found("m"),
+    );
+    expect(decode).toHaveBeenCalledTimes(1); // the value
   });
 
   it("may be a window into a larger buffer", () => {
