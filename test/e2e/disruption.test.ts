@@ -122,7 +122,7 @@ describe("an engine that is killed", () => {
 describe("all engines gone", () => {
   it("is a 503 with JSON and reason, and ends when one is back [D3]", async () => {
     await ask("s");
-    await Promise.all(NAMES.map((name) => engines[name]?.kill()));
+    await Promise.all(NAMES.map(async (name) => engines[name]?.kill()));
     await until(async () => (await ask("s")).headers["x-moorline-reason"] !== undefined);
     const refused = await ask("s");
     expect(refused.status).toBe(503);
@@ -146,9 +146,9 @@ describe("all engines gone", () => {
     };
     const clients = sessions.slice(0, 6).map(client);
     await until(() => statuses.length > 20);
-    await Promise.all(NAMES.map((name) => engines[name]?.kill()));
+    await Promise.all(NAMES.map(async (name) => engines[name]?.kill()));
     await until(() => statuses.at(-1) === 503);
-    await Promise.all(NAMES.map((name) => engines[name]?.start()));
+    await Promise.all(NAMES.map(async (name) => engines[name]?.start()));
     const back = statuses.length;
     await until(() => statuses.slice(back).filter((status) => status === 200).length > 20);
     isDone = true;

@@ -41,10 +41,7 @@ describe("a fault of Moorline's own", () => {
   async function askFailing(name: BootstrapName, onError: "open" | "refuse") {
     const { ports, events } = createHarness({
       pools: [poolOf("default", { [engine.address]: "ready" })],
-      wrapRouter: (router) => ({
-        ...router,
-        route: () => Promise.reject(new Error("the secret cause")),
-      }),
+      wrapRoute: () => () => Promise.reject(new Error("the secret cause")),
       ports: { onError },
     });
     const { transport } = createTransport((sink) => new Exchange(ports, sink));

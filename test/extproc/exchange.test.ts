@@ -585,13 +585,9 @@ describe("the endpoint that really served", () => {
 describe("faults", () => {
   it("end the stream cleanly by default, with the error named", async () => {
     const { open, events } = createHarness({
-      wrapRouter: (router) => ({
-        ...router,
-        route: () => {
-          throw new Error("boom");
-        },
-        correct: router.correct,
-      }),
+      wrapRoute: () => () => {
+        throw new Error("boom");
+      },
     });
     const exchange = open();
     expect(await exchange.send(requestHeaders())).toEqual([]);
@@ -601,11 +597,7 @@ describe("faults", () => {
 
   it("are a 503 with a reason where onError says refuse", async () => {
     const { open } = createHarness({
-      wrapRouter: (router) => ({
-        ...router,
-        route: () => Promise.reject(new Error("secret")),
-        correct: router.correct,
-      }),
+      wrapRoute: () => () => Promise.reject(new Error("secret")),
       ports: { onError: "refuse" },
     });
     const [reply] = await open().send(requestHeaders());
@@ -615,11 +607,7 @@ describe("faults", () => {
 
   it("send what is held before they end the stream", async () => {
     const { open, ports } = createHarness({
-      wrapRouter: (router) => ({
-        ...router,
-        route: () => Promise.reject(new Error("boom")),
-        correct: router.correct,
-      }),
+      wrapRoute: () => () => Promise.reject(new Error("boom")),
     });
     const exchange = open();
     await exchange.send(posted({}, modes("FULL_DUPLEX_STREAMED")));
@@ -652,11 +640,7 @@ describe("faults", () => {
     let answer: (() => void) | undefined;
     const gate = new Promise<void>((resolve) => (answer = resolve));
     const harness = createHarness({
-      wrapRouter: (router) => ({
-        ...router,
-        route: (request) => gate.then(() => router.route(request)),
-        correct: router.correct,
-      }),
+      wrapRoute: (route) => (request) => gate.then(() => route(request)),
     });
     const exchange = harness.open();
     const pending = exchange.send(requestHeaders({ "x-session-id": "s" }));

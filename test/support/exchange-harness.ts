@@ -66,7 +66,8 @@ export interface HarnessOptions {
   readonly models?: Readonly<Record<string, string>>;
   readonly reader?: Partial<RequestReaderOptions>;
   readonly ports?: Partial<ExchangePorts>;
-  readonly wrapRouter?: (router: Router) => Router;
+  /** Stands in for the router's `route`, which it is given. */
+  readonly wrapRoute?: (route: Router["route"]) => Router["route"];
 }
 
 /** One sidecar's worth of parts; `open` starts an exchange over them. */
@@ -113,7 +114,12 @@ export function createHarness(options: HarnessOptions = {}) {
       get: (name) => pools.find((pool) => pool.name === name),
       all: () => pools,
     },
-    router: options.wrapRouter?.(sticky) ?? sticky,
+    router: {
+      route:
+        options.wrapRoute?.((request) => sticky.route(request)) ??
+        ((request) => sticky.route(request)),
+      correct: (request, decision, served) => sticky.correct(request, decision, served),
+    },
     passive: {
       connectFailed: (pool, endpoint) => events.push(`connectFailed ${pool} ${endpoint}`),
       serverError: (pool, endpoint) => events.push(`serverError ${pool} ${endpoint}`),

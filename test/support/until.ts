@@ -8,7 +8,7 @@ export async function until(
   const untilMs = performance.now() + deadlineMs;
   while (!(await claim())) {
     if (performance.now() > untilMs)
-      throw new Error(`did not come true within ${deadlineMs} ms: ${claim}`);
+      throw new Error(`did not come true within ${deadlineMs} ms: ${claim.toString()}`);
     await pause(10);
   }
 }
