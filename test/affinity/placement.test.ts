@@ -100,7 +100,7 @@ describe("bounded load", () => {
 });
 
 describe("a bound session", () => {
-  it("stays at its endpoint, at the binding's generation [A6] [B11]", () => {
+  it("stays at its endpoint, at the binding's generation [A6] [B1] [B11]", () => {
     const decision = decideCase({ binding: boundTo("c", 4) });
     expect(describeDecision(decision)).toBe("bound c");
     expect(decision).toMatchObject({ generation: 4 });

@@ -29,7 +29,7 @@ function problemsWith(text: string): string[] {
 }
 
 describe("parseConfig", () => {
-  it("needs nothing but a pool, and fills in every other key", () => {
+  it("needs nothing but a pool, and fills in every other key [A1] [B9]", () => {
     const config = parse(POOLS);
     expect(config.extproc.listen).toEqual([{ kind: "tcp", host: "127.0.0.1", port: 9002 }]);
     expect(config.admin).toEqual({
@@ -48,6 +48,14 @@ describe("parseConfig", () => {
         },
       },
     ]);
+  });
+
+  it("takes the operator's own header, table size and TTL [A2]", () => {
+    const { session, affinity } = parse(
+      `${POOLS}\nsession: { headers: [x-custom-id] }\naffinity: { maxSessions: 500, ttlMs: 300000 }`,
+    );
+    expect(session.headers).toEqual(["x-custom-id"]);
+    expect(affinity).toMatchObject({ maxSessions: 500, ttlMs: 300_000 });
   });
 
   it("reports all problems of all kinds at once, each with its key, value and limit", () => {
@@ -110,7 +118,7 @@ pools: [{ name: default, endpointsFile: endpoints.yaml }]
     });
   });
 
-  it("names the line of every YAML error", () => {
+  it("names the line of every YAML error [A3]", () => {
     expect(problemsOf("pools: []\npools: []\nmodel: {")).toEqual([
       "line 2, column 1: Map keys must be unique",
       expect.stringMatching(/^line 3, column 9: /),
@@ -181,7 +189,7 @@ describe("numbers", () => {
     ["health: { enabled: yes please }", 'health.enabled "yes please" must be true or false'],
     ["health:", "health null must be a mapping"],
     ["extproc: { tls: { certFile: a } }", "extproc.tls.keyFile is required"],
-  ])("refuses %s", (text, problem) => {
+  ])("refuses %s [B10]", (text, problem) => {
     expect(problemsWith(text)).toEqual([problem]);
   });
 });

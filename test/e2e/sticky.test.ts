@@ -32,7 +32,7 @@ async function askTimes(times: number, headers: Record<string, string>) {
 }
 
 describe("a conversation through Envoy", () => {
-  it("gets an id with its first answer, and with that id stays where it was [A12] [A18]", async () => {
+  it("gets an id with its first answer, and with that id stays where it was [A12] [A18] [B20]", async () => {
     const first = await ask({});
     const id = first.headers["x-session-id"] ?? "";
     expect(id).toMatch(uuid);
@@ -115,7 +115,7 @@ describe("a body of 5 MB", () => {
 });
 
 describe("a destination that the client names", () => {
-  it("is not obeyed and reaches no engine", async () => {
+  it("is not obeyed and reaches no engine [C22]", async () => {
     const [home = ""] = await askTimes(1, { "x-session-id": "forger" });
     for (const engine of stack.engines) {
       const forged = { "x-session-id": "forger", "x-gateway-destination-endpoint": engine.address };

@@ -160,7 +160,7 @@ describe("the end of a stream", () => {
     expect((await stream.status).code).toBe(status.OK);
   });
 
-  it("by our own side is OK, and nothing is told or sent after it", async () => {
+  it("by our own side is OK, and nothing is told or sent after it [C17]", async () => {
     const log = new ExchangeLog((message, sink) => {
       sink.send(message);
       sink.end();
