@@ -6,14 +6,14 @@ import { v4 as uuid } from "uuid";
 import { openAdmin } from "./admin/server.ts";
 import { Metrics } from "./admin/metrics.ts";
 import { readToken } from "./admin/token.ts";
-import type { Readiness } from "./admin/ports.ts";
 import { rebuildRing } from "./affinity/ring-build.ts";
 import { createRingRouter, createStickyRouter } from "./affinity/router.ts";
 import { MemoryBindings } from "./bindings/memory.ts";
 import { openSweeper } from "./bindings/sweeper.ts";
-import { systemClock, systemRandom } from "./clock.ts";
+import { Closers } from "./closers.ts";
+import { systemClock, systemRandom, type Clock, type Scheduler } from "./clock.ts";
 import type { Config } from "./config/config.ts";
-import { openConfigReload } from "./config/reload.ts";
+import { openConfigReload, type ConfigReload } from "./config/reload.ts";
 import { EdsFile, edsPath } from "./endpoints/eds-file.ts";
 import { FileDiscovery } from "./endpoints/discovery/file-discovery.ts";
 import { StaticDiscovery } from "./endpoints/discovery/static-discovery.ts";
@@ -21,7 +21,6 @@ import { formatAddress } from "./endpoints/endpoint.ts";
 import { ActiveChecks } from "./endpoints/health/active-checks.ts";
 import { createHttpProbe } from "./endpoints/health/http-probe.ts";
 import { Pools } from "./endpoints/pools.ts";
-import { AppError } from "./errors.ts";
 import { BodyBudget } from "./extproc/body-budget.ts";
 import { Exchange } from "./extproc/exchange.ts";
 import type { ExchangePorts } from "./extproc/exchange-ports.ts";
@@ -30,10 +29,11 @@ import { GrpcHealth } from "./extproc/health.ts";
 import { RequestReader } from "./extproc/request-reader.ts";
 import { responseAttributes, responseHeaders } from "./extproc/served.ts";
 import { openTlsFiles } from "./extproc/tls.ts";
-import type { ListenAddress } from "./extproc/transport.ts";
+import type { ListenAddress, OpenExchange } from "./extproc/transport.ts";
 import { createHash64 } from "./hash.ts";
 import { createLogger } from "./log.ts";
 import { createObservers } from "./observers.ts";
+import { ReadinessGate } from "./readiness.ts";
 import { packageVersion } from "./version.ts";
 
 export interface App {
@@ -50,41 +50,30 @@ export interface App {
  */
 const ENVOY_JOIN_DELAY_MS = 1_000;
 
-type Close = () => unknown;
-
 export async function compose(
   config: Config,
   { configPath }: { readonly configPath: string },
 ): Promise<App> {
-  const closers: Close[] = [];
-  /** Every part is closed, also behind one that fails to; the first failure is then thrown. */
-  const closeAll = async () => {
-    const failures: unknown[] = [];
-    for (const close of closers.splice(0).toReversed()) {
-      try {
-        await close();
-      } catch (reason) {
-        failures.push(reason);
-      }
-    }
-    if (failures.length > 0) throw AppError.from(failures[0]);
-  };
+  const closers = new Closers();
   try {
-    return await build(config, { configPath, closers, closeAll });
+    return await open({ config, configPath, closers, clock: systemClock });
   } catch (reason) {
-    await closeAll();
+    await closers.close();
     throw reason;
   }
 }
 
 interface Building {
+  readonly config: Config;
   readonly configPath: string;
-  readonly closers: Close[];
-  readonly closeAll: () => Promise<void>;
+  readonly closers: Closers;
+  readonly clock: Clock & Scheduler;
 }
 
-async function build(config: Config, { configPath, closers, closeAll }: Building): Promise<App> {
-  const clock = systemClock;
+type Observed = Building & { readonly observers: ReturnType<typeof createObservers> };
+
+async function open(building: Building): Promise<App> {
+  const { config, clock, closers } = building;
   const log = createLogger(config.log);
   const metrics = new Metrics({
     version: packageVersion(),
@@ -92,50 +81,11 @@ async function build(config: Config, { configPath, closers, closeAll }: Building
     bufferedBytesLimit: config.extproc.bufferedBytesLimit,
   });
   const observers = createObservers({ log, metrics, pool: (name) => pools.get(name) });
+  const observed = { ...building, observers };
 
-  const { affinity } = config;
-  const bindings = new MemoryBindings({ ...affinity, clock, observer: observers.bindings });
-  const sweeper = openSweeper({
-    store: bindings,
-    scheduler: clock,
-    intervalMs: affinity.sweepIntervalMs,
-    limit: affinity.sweepLimit,
-  });
-  closers.push(() => sweeper.close());
-  const router =
-    affinity.mode === "ring"
-      ? createRingRouter(affinity)
-      : createStickyRouter({ ...affinity, store: bindings, observer: observers.router });
-
-  const { edsFile } = config.envoy;
-  const edsFiles = new Map(
-    (edsFile === null ? [] : config.pools).map(({ name }) => {
-      const path = edsPath(edsFile ?? "", name);
-      return [name, new EdsFile({ path, scheduler: clock, observer: observers.eds })] as const;
-    }),
-  );
-  closers.push(() => Promise.all([...edsFiles.values()].map((file) => file.close())));
-
-  const hash = await createHash64();
-  const checks = new ActiveChecks({
-    ...config.health,
-    probe: createHttpProbe(config.health.path),
-    clock,
-    random: systemRandom,
-  });
-  closers.push(() => checks.close());
-  const pools = new Pools(config.pools, {
-    clock,
-    buildRing: (previous, members) =>
-      rebuildRing(previous, members, { slots: affinity.ringSlots, hash }),
-    checks: config.health.enabled ? checks : undefined,
-    thresholds: config.health,
-    drainDeadlineMs: affinity.drainDeadlineMs,
-    joinDelayMs: edsFile === null ? 0 : ENVOY_JOIN_DELAY_MS,
-    observer: observers.pools((snapshot) => edsFiles.get(snapshot.name)?.publish(snapshot)),
-  });
-  closers.push(() => pools.close());
-
+  const { bindings, router } = openRouting(observed);
+  const { pools, edsFiles } = await openPools(observed);
+  const reload = await openDiscoveries(observed, pools);
   const budget = new BodyBudget(config.extproc.bufferedBytesLimit);
   metrics.watch({
     pools: () => pools.all(),
@@ -143,49 +93,14 @@ async function build(config: Config, { configPath, closers, closeAll }: Building
     bufferedBytes: () => budget.heldBytes,
   });
 
-  const discoveries = new Map(
-    config.pools.map(({ name, source }) => [
-      name,
-      source.kind === "static"
-        ? new StaticDiscovery(source.endpoints)
-        : new FileDiscovery({
-            path: source.path,
-            scheduler: clock,
-            rejected: observers.endpointsRejected,
-          }),
-    ]),
-  );
-  for (const [name, discovery] of discoveries) {
-    closers.push(() => discovery.close());
-    await discovery.start((endpoints) => {
-      pools.setMembers(name, endpoints);
-      if (discovery instanceof FileDiscovery) observers.endpointsAccepted();
-    });
-  }
-  const reload = await openConfigReload({
-    configPath,
-    config,
-    discoveries,
-    scheduler: clock,
-    observer: observers.reload,
-  });
-  closers.push(() => reload.close());
-
   const health = new GrpcHealth();
-  const readiness = { isStarted: false, isDraining: false };
-  const readinessNow = (): Readiness => {
-    const reasons = [
-      ...(readiness.isDraining ? ["draining"] : []),
-      ...(readiness.isStarted ? [] : ["endpoints are not checked yet"]),
-    ];
-    return { isReady: reasons.length === 0, reasons };
-  };
+  const readiness = new ReadinessGate(health);
   const admin = await openAdmin(
     {
       clock,
       pools,
       sessions: router,
-      readiness: readinessNow,
+      readiness: () => readiness.now(),
       load: (pool) => bindings.load(pool),
       stateCause: observers.stateCause,
       metrics: () => metrics.page(),
@@ -196,60 +111,140 @@ async function build(config: Config, { configPath, closers, closeAll }: Building
       log: log.part("admin"),
     },
   );
-  closers.push(() => admin.close());
-
-  const { tls: tlsPaths } = config.extproc;
-  const tls =
-    tlsPaths === null
-      ? undefined
-      : await openTlsFiles(
-          { ...tlsPaths, clientCaFile: tlsPaths.clientCaFile ?? undefined },
-          { scheduler: clock, onError: observers.tlsFailed },
-        );
-  if (tls !== undefined) {
-    tls.subscribe(observers.tlsReloaded);
-    closers.push(() => tls.close());
-  }
+  closers.add(() => admin.close());
 
   const ports = exchangePorts(config, { pools, router, budget, observers });
-  const transport = createGrpcTransport({
-    openExchange: (sink) => new Exchange(ports, sink),
-    observer: observers.streams,
+  const extproc = await listen(observed, {
     health,
-    scheduler: clock,
-    tls,
+    openExchange: (sink) => new Exchange(ports, sink),
   });
-  closers.push(() => transport.close(config.shutdown.drainMs));
-  const listening: ListenAddress[] = [];
-  for (const address of config.extproc.listen) listening.push(await transport.listen(address));
-  const addresses = { extproc: listening.map(formatListening), admin: admin.address };
+  const addresses = { extproc, admin: admin.address };
   log.info("listening", addresses);
 
   void pools
     .ready()
-    .then(() => Promise.all([...edsFiles.values()].map((file) => file.idle())))
+    .then(() => Promise.all(edsFiles.map((file) => file.idle())))
     .then(() => {
-      readiness.isStarted = true;
-      if (readiness.isDraining) return;
-      health.setReady(true);
-      log.info("ready");
+      if (readiness.start()) log.info("ready");
     });
 
   let closing: Promise<void> | undefined;
-  return {
-    addresses,
-    reload: () => reload.now(),
-    close: () => {
-      closing ??= (async () => {
-        readiness.isDraining = true;
-        health.setReady(false);
-        log.info("draining", { drainMs: config.shutdown.drainMs });
-        await closeAll();
-        log.info("closed");
-      })();
-      return closing;
-    },
+  const drain = async () => {
+    readiness.drain();
+    log.info("draining", { drainMs: config.shutdown.drainMs });
+    await closers.close();
+    log.info("closed");
   };
+  return { addresses, reload: () => reload.now(), close: () => (closing ??= drain()) };
+}
+
+function openRouting({ config: { affinity }, clock, closers, observers }: Observed) {
+  const bindings = new MemoryBindings({ ...affinity, clock, observer: observers.bindings });
+  const sweeper = openSweeper({
+    store: bindings,
+    scheduler: clock,
+    intervalMs: affinity.sweepIntervalMs,
+    limit: affinity.sweepLimit,
+  });
+  closers.add(() => sweeper.close());
+  const router =
+    affinity.mode === "ring"
+      ? createRingRouter(affinity)
+      : createStickyRouter({ ...affinity, store: bindings, observer: observers.router });
+  return { bindings, router };
+}
+
+/** The pools, empty as yet, and the files that tell Envoy of their members. */
+async function openPools({ config, clock, closers, observers }: Observed) {
+  const { edsFile } = config.envoy;
+  const edsFiles = new Map<string, EdsFile>();
+  for (const { name } of edsFile === null ? [] : config.pools) {
+    const path = edsPath(edsFile ?? "", name);
+    edsFiles.set(name, new EdsFile({ path, scheduler: clock, observer: observers.eds }));
+  }
+  closers.add(() => Promise.all([...edsFiles.values()].map((file) => file.close())));
+
+  const checks = new ActiveChecks({
+    ...config.health,
+    probe: createHttpProbe(config.health.path),
+    clock,
+    random: systemRandom,
+  });
+  closers.add(() => checks.close());
+
+  const hash = await createHash64();
+  const { ringSlots: slots, drainDeadlineMs } = config.affinity;
+  const pools = new Pools(config.pools, {
+    clock,
+    buildRing: (previous, members) => rebuildRing(previous, members, { slots, hash }),
+    checks: config.health.enabled ? checks : undefined,
+    thresholds: config.health,
+    drainDeadlineMs,
+    joinDelayMs: edsFile === null ? 0 : ENVOY_JOIN_DELAY_MS,
+    observer: observers.pools((snapshot) => edsFiles.get(snapshot.name)?.publish(snapshot)),
+  });
+  closers.add(() => pools.close());
+  return { pools, edsFiles: [...edsFiles.values()] };
+}
+
+/** Fills the pools, and keeps them as the configuration and the endpoints files say. */
+async function openDiscoveries(observed: Observed, pools: Pools): Promise<ConfigReload> {
+  const { config, configPath, clock, closers, observers } = observed;
+  const discoveries = new Map<string, StaticDiscovery | FileDiscovery>();
+  for (const { name, source } of config.pools) {
+    const isFile = source.kind === "file";
+    const discovery = isFile
+      ? new FileDiscovery({
+          path: source.path,
+          scheduler: clock,
+          rejected: observers.endpointsRejected,
+        })
+      : new StaticDiscovery(source.endpoints);
+    discoveries.set(name, discovery);
+    closers.add(() => discovery.close());
+    await discovery.start((endpoints) => {
+      pools.setMembers(name, endpoints);
+      if (isFile) observers.endpointsAccepted();
+    });
+  }
+  const reload = await openConfigReload({
+    configPath,
+    config,
+    discoveries,
+    scheduler: clock,
+    observer: observers.reload,
+  });
+  closers.add(() => reload.close());
+  return reload;
+}
+
+/** Opens the ext_proc listeners; returns their addresses. */
+async function listen(
+  { config, clock, closers, observers }: Observed,
+  parts: { readonly health: GrpcHealth; readonly openExchange: OpenExchange },
+): Promise<string[]> {
+  const { tls: paths, listen: wanted } = config.extproc;
+  const tls =
+    paths === null
+      ? undefined
+      : await openTlsFiles(
+          { ...paths, clientCaFile: paths.clientCaFile ?? undefined },
+          { scheduler: clock, onError: observers.tlsFailed },
+        );
+  if (tls !== undefined) {
+    tls.subscribe(observers.tlsReloaded);
+    closers.add(() => tls.close());
+  }
+  const transport = createGrpcTransport({
+    ...parts,
+    observer: observers.streams,
+    scheduler: clock,
+    tls,
+  });
+  closers.add(() => transport.close(config.shutdown.drainMs));
+  const addresses: string[] = [];
+  for (const address of wanted) addresses.push(formatListening(await transport.listen(address)));
+  return addresses;
 }
 
 function exchangePorts(
