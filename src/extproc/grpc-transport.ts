@@ -27,6 +27,11 @@ const KEEPALIVE_TIME_MS = 60_000;
 const KEEPALIVE_TIMEOUT_MS = 20_000;
 /** Stream resets per second, and at once. */
 const RESET_BUDGET = 1_000_000;
+/**
+ * Per stream. With the 64 KiB of HTTP/2 a body comes in as many round trips, and a few large ones at once take longer than Envoy
+ * waits for their replies.
+ */
+const STREAM_WINDOW_BYTES = 1024 * 1024;
 
 export interface GrpcTransportOptions {
   /** Called once per stream. It must not use the sink before it has returned. */
@@ -101,7 +106,6 @@ function createServer(options: GrpcTransportOptions): Server {
     "grpc.enable_channelz": 0,
     "grpc.max_receive_message_length": MAX_RECEIVE_BYTES,
     "grpc.max_send_message_length": MAX_SEND_BYTES,
-    "grpc.max_concurrent_streams": MAX_OPEN_EXCHANGES,
     "grpc.keepalive_time_ms": KEEPALIVE_TIME_MS,
     "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
     interceptors: [
@@ -112,23 +116,30 @@ function createServer(options: GrpcTransportOptions): Server {
       }),
     ],
   });
-  raiseResetBudget(server);
+  setHttp2Options(server);
   server.addService(asBytes(service), { Process: unreachable });
   options.health.addToServer(server);
   return server;
 }
 
 /**
- * Envoy ends every exchange with RST_STREAM, and Node's guard against rapid resets (1,000 at once, then 33 per second) would
- * then close the connection under all the others. grpc-js 1.14.7 has no public way to set the guard. Raising it gives up a
- * protection, which is why only Envoy may reach a listener.
+ * What grpc-js 1.14.7 has no public way to set. Envoy ends every exchange with RST_STREAM, and Node's guard against rapid resets
+ * (1,000 at once, then 33 per second) would then close the connection under all the others. Raising it gives up a protection,
+ * which is why only Envoy may reach a listener.
  */
-export function raiseResetBudget(server: Server): void {
+export function setHttp2Options(server: Server): void {
   const http2Options: unknown = server["commonServerOptions"];
   if (typeof http2Options !== "object" || http2Options === null) {
-    throw new AppError("internal", "grpc-js has changed: its stream reset budget cannot be raised");
+    throw new AppError("internal", "grpc-js has changed: its HTTP/2 options cannot be set");
   }
-  Object.assign(http2Options, { streamResetBurst: RESET_BUDGET, streamResetRate: RESET_BUDGET });
+  Object.assign(http2Options, {
+    streamResetBurst: RESET_BUDGET,
+    streamResetRate: RESET_BUDGET,
+    settings: {
+      maxConcurrentStreams: MAX_OPEN_EXCHANGES,
+      initialWindowSize: STREAM_WINDOW_BYTES,
+    },
+  });
 }
 
 /** The same methods with messages left as bytes: the exchange decodes what it needs. */

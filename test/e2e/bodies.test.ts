@@ -50,6 +50,15 @@ describe("a body of 5 MB that holds the session id", () => {
   });
 });
 
+describe("thirty bodies of 5 MB at once", () => {
+  it("are all read in the time that Envoy gives them", async () => {
+    const ids = Array.from({ length: 30 }, (_, index) => `at-once-${index}`);
+    const answers = await Promise.all(ids.map(async (id) => post(bodyOf(5_000_000, id))));
+    expect(answers.map(({ response }) => response.status)).toEqual(ids.map(() => 200));
+    expect(answers.map(({ response }) => response.headers["x-session-id"])).toEqual(ids);
+  });
+});
+
 describe("a body around the limit of 8 MiB", () => {
   const refused = 'moorline_body_refused_total{reason="body_too_large"}';
 

@@ -72,6 +72,7 @@ describe.each(names)("%s.yaml", (name) => {
     for (const setting of [
       '"envoy.reloadable_features.ext_proc_graceful_grpc_close":true',
       '"per_connection_buffer_limit_bytes":33554432',
+      '"message_timeout":"10s"',
       '"max_message_timeout":"30s"',
       '"max_requests":65536',
     ]) {

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { status } from "@grpc/grpc-js";
 import type { Server } from "@grpc/grpc-js";
 import { describe, expect, it } from "vitest";
-import { MAX_RECEIVE_BYTES, raiseResetBudget } from "../../src/extproc/grpc-transport.ts";
+import { MAX_RECEIVE_BYTES, setHttp2Options } from "../../src/extproc/grpc-transport.ts";
 import type { OpenExchange } from "../../src/extproc/transport.ts";
 import { echo, ExchangeLog } from "../support/exchange-log.ts";
 import {
@@ -146,6 +146,6 @@ describe("the server", () => {
   });
 
   it("does not start on a grpc-js whose reset budget it cannot raise", () => {
-    expect(() => raiseResetBudget({} as Server)).toThrow("grpc-js has changed");
+    expect(() => setHttp2Options({} as Server)).toThrow("grpc-js has changed");
   });
 });
