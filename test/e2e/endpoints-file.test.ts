@@ -29,7 +29,7 @@ beforeAll(async () => {
   return async () => stack.close();
 });
 
-beforeEach(() => list("a", "b", "c"));
+beforeEach(() => list(["a", "b", "c"]));
 
 /** As an operator's tool does: the new file is renamed over the old one. */
 async function replaceFile(text: string): Promise<void> {
@@ -37,14 +37,16 @@ async function replaceFile(text: string): Promise<void> {
   await rename(`${file}.new`, file);
 }
 
-/** Resolves when exactly these engines are in the pool, and ready. */
-async function list(...names: readonly string[]): Promise<void> {
-  const engines = stack.engines.filter(({ name }) => names.includes(name));
-  await replaceFile(stringify({ endpoints: asEndpoints(engines) }));
+/** Resolves when exactly these engines are in the pool, ready or draining as listed. */
+async function list(names: readonly string[], draining: readonly string[] = []): Promise<void> {
+  const listed = asEndpoints(stack.engines.filter(({ name }) => names.includes(name)));
+  const items = listed.map((item) => ({ ...item, draining: draining.includes(item.id) }));
+  await replaceFile(stringify({ endpoints: items }));
   await until(async () => {
     const states = await endpointStates(stack.moorline);
-    const isExact = Object.keys(states).length === names.length;
-    return isExact && names.every((name) => states[name] === "ready");
+    const isAsListed = (name: string) =>
+      states[name] === (draining.includes(name) ? "draining" : "ready");
+    return Object.keys(states).length === names.length && names.every(isAsListed);
   });
 }
 
@@ -75,7 +77,7 @@ describe("endpoints that come and go", () => {
       while (!isDone) background.push(await askOnce(id));
     });
     for (const now of ["abcd", "acd", "acde", "ce", "abce", "abcde"].map((all) => all.split(""))) {
-      await list(...now);
+      await list(now);
       const lost = sessions.filter((id) => !now.includes(homes[id] ?? ""));
       for (let round = 0; round < 2; round++) {
         const next = await askAll(sessions);
@@ -101,7 +103,7 @@ describe("endpoints that come and go", () => {
       for (let n = 0; !isListed || n < 40; n++)
         fresh[`${prefix}-${n}`] = await askOnce(`${prefix}-${n}`);
     });
-    await list("a", "b", "c", "d");
+    await list(["a", "b", "c", "d"]);
     isListed = true;
     await Promise.all(traffic);
 
@@ -111,6 +113,21 @@ describe("endpoints that come and go", () => {
       expect(await askAll(Object.keys(homes))).toEqual(homes);
     }
     expect(await metric(stack.moorline, elsewhere)).toBe(elsewhereBefore);
+  });
+});
+
+describe("an endpoint that is draining", () => {
+  it("keeps its sessions, takes no new one, and takes new ones again when the mark is gone", async () => {
+    const sessions = idsOf("staying", 30);
+    const homes = await askAll(sessions);
+    expect(Object.values(homes)).toContain("b");
+
+    await list(["a", "b", "c"], ["b"]);
+    expect(await askAll(sessions)).toEqual(homes);
+    expect(Object.values(await askAll(idsOf("while", 40)))).not.toContain("b");
+
+    await list(["a", "b", "c"]);
+    expect(Object.values(await askAll(idsOf("after", 40)))).toContain("b");
   });
 });
 
@@ -131,7 +148,7 @@ describe("an endpoints file that is bad", () => {
     expect(errors()).toHaveLength(1);
     expect(JSON.stringify(errors())).toContain(file);
 
-    await list("a", "c");
+    await list(["a", "c"]);
     expect(Object.keys(await endpointStates(stack.moorline)).toSorted()).toEqual(["a", "c"]);
   });
 });
