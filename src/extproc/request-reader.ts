@@ -26,7 +26,7 @@ export interface RequestReaderOptions {
   readonly modelHeader: string | null;
   /** Whether a request must name a model at all: there are several pools. */
   readonly needsModel: boolean;
-  /** Exact paths, without the query, on which the body may be asked for. */
+  /** Exact paths, without the query, on which the body of a POST may be asked for. */
   readonly bodyPaths: readonly string[];
   readonly bodyLimitBytes: number;
   /** Hears of each unusable session id that was passed over, by source. */
@@ -57,7 +57,9 @@ export class RequestReader {
   readonly #keys: SessionKeyReader;
   readonly #bodyPaths: ReadonlySet<string>;
   readonly #fields: FieldPaths;
-  readonly #at: Readonly<Record<"path" | "length" | "encoding" | "type" | "cookie", number>>;
+  readonly #at: Readonly<
+    Record<"path" | "method" | "length" | "encoding" | "type" | "cookie", number>
+  >;
   readonly #tenantAt: number;
   readonly #modelAt: number;
 
@@ -70,6 +72,7 @@ export class RequestReader {
       ...new Set([
         ...options.sources.headers,
         ":path",
+        ":method",
         "content-length",
         "content-encoding",
         "content-type",
@@ -81,6 +84,7 @@ export class RequestReader {
     this.wantedHeaders = new HeaderNames(names);
     this.#at = {
       path: names.indexOf(":path"),
+      method: names.indexOf(":method"),
       length: names.indexOf("content-length"),
       encoding: names.indexOf("content-encoding"),
       type: names.indexOf("content-type"),
@@ -128,6 +132,8 @@ export class RequestReader {
     const wantsModel = facts.model === undefined && this.#options.needsModel;
     if (!(wantsId || wantsModel) || !this.#bodyPaths.has(facts.path)) return false;
     const values = message.headers;
+    // A WebSocket is a GET whose stream stays open: Envoy would wait for the end of its body for ever.
+    if (values[this.#at.method] !== "POST") return false;
     const encoding = values[this.#at.encoding] ?? "identity";
     const type = values[this.#at.type] ?? "application/json";
     if (encoding.toLowerCase() !== "identity") facts.bodyObstacle = "body_encoded";

@@ -205,6 +205,7 @@ describe("an id in the body", () => {
   it.each([
     ["a header has the id", { "x-session-id": "s" }, {}],
     ["the path is not configured", { ":path": "/other" }, {}],
+    ["it is no POST (a WebSocket has no end to wait for)", { ":method": "GET" }, {}],
     ["there is no body", {}, { endOfStream: true }],
     [
       "the announced length is over the limit",
