@@ -36,7 +36,9 @@ export const metricCatalog = {
   sessions: gauge("Bound sessions.", "pool"),
   evictions_total: counter("Bindings that left the table.", "cause"),
   moves_total: counter("Sessions rebound to another endpoint.", "cause"),
-  served_elsewhere_total: counter("Requests served by a host that was not offered."),
+  served_elsewhere_total: counter(
+    "Requests served by a host that was not offered, or by an offered one out of its turn.",
+  ),
   store_failures_total: counter(
     "Calls of the binding store that failed, or lost every try to others.",
   ),

@@ -32,7 +32,6 @@ export interface ServedDecision {
 
 export interface Refusal {
   readonly kind: "refused";
-  readonly status: 429 | 503;
   readonly reason: RefusalReason;
 }
 

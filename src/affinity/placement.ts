@@ -159,7 +159,7 @@ function takesSessions(walk: Walk, endpoint: Endpoint): boolean {
 }
 
 function refuse({ pool, subset }: RouteRequest): Decision {
-  return { kind: "refused", status: 503, reason: whyRefused(pool, subset?.length) };
+  return { kind: "refused", reason: whyRefused(pool, subset?.length) };
 }
 
 function whyRefused(pool: PoolSnapshot, subsetSize: number | undefined): RefusalReason {

@@ -3,7 +3,7 @@
  * what it is sent.
  *
  * Envoy reads header values from `raw_value` only, ignores `append_action` (unset `append` means overwrite) and refuses a message
- * that answers another phase than the one it waits in (docs: shared facts in ENVOY.md; envoy#31555, envoy#36982).
+ * that answers another phase than the one it waits in (envoy#31555, envoy#36982).
  * `append_action` is still set, because other gateways read it. Fields are written last first: see WireWriter.
  */
 import type { BodyMode, MessageKind } from "./message.ts";

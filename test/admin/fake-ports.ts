@@ -63,7 +63,7 @@ export class FakePorts implements AdminPorts {
   readonly sessions: AdminPorts["sessions"] = {
     inspect: async (pool, tenant, sessionId): Promise<Inspection> => {
       if (this.failure !== undefined) throw this.failure;
-      const next = { kind: "refused", status: 503, reason: "no_ready_endpoint" } as const;
+      const next = { kind: "refused", reason: "no_ready_endpoint" } as const;
       const isKnown = tenant === "" && sessionId === "abc";
       return {
         next,

@@ -190,7 +190,6 @@ describe("a refusal", () => {
   it("of an empty pool says so [A8] [B4] [B11] [R4]", () => {
     expect(decideCase({ pool: poolOf({}) })).toEqual({
       kind: "refused",
-      status: 503,
       reason: "no_endpoints",
     });
   });
