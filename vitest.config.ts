@@ -1,10 +1,12 @@
 import { defineConfig } from "vitest/config";
 
+const oneAtATime = { fileParallelism: false, testTimeout: 60_000, hookTimeout: 120_000 };
 const isCi = process.env["CI"] !== undefined;
 
 /**
  * `unit` holds everything that needs no other process: unit, property, contract and stress tests.
  * `e2e` starts a real Envoy and real engines, one file at a time, because a run on two cores must not starve Envoy.
+ * `docker` (scripts/test-docker.ts) is e2e again, with Envoy and the sidecar in containers.
  */
 export default defineConfig({
   test: {
@@ -23,12 +25,19 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          ...oneAtATime,
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
           sequence: { groupOrder: 1 }, // after the unit tests, with the machine to itself
-          fileParallelism: false,
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...oneAtATime,
+          name: "docker",
+          include: ["test/e2e/**/*.test.ts", "test/docker/**/*.test.ts"],
+          sequence: { groupOrder: 2 },
         },
       },
     ],
