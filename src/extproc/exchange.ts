@@ -97,9 +97,9 @@ export class Exchange implements ExchangeHandler {
       case "requestBody":
         return this.#onRequestBody(message);
       case "requestTrailers":
-        return andThen(this.#releaseHeld("trailers"), () =>
-          this.#send(encodeContinue("requestTrailers")),
-        );
+        return andThen(this.#releaseHeld("trailers"), () => {
+          if (this.#state.at !== "closed") this.#send(encodeContinue("requestTrailers"));
+        });
       case "responseHeaders":
         return this.#onResponseHeaders(message);
       case "responseBody":

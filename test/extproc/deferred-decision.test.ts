@@ -3,7 +3,9 @@ import { describe, expect, it } from "vitest";
 import {
   createHarness,
   DESTINATION,
+  errorOf,
   headersOf,
+  poolOf,
   requestHeaders,
 } from "../support/exchange-harness.ts";
 
@@ -30,5 +32,21 @@ describe("headers and a body in one piece", () => {
     expect([first, second].map((replies) => replies.length)).toEqual([1, 1]);
     expect(headersOf(first[0])).toEqual({});
     expect(Object.keys(headersOf(second[0])).toSorted()).toEqual([DESTINATION, "x-session-id"]);
+  });
+});
+
+describe("a refusal that waited for the body", () => {
+  const fullDuplex = { request_body_mode: "FULL_DUPLEX_STREAMED" } as const;
+
+  it.each([
+    ["the body's end", { request_body: { end_of_stream: true } }],
+    ["trailers", { request_trailers: {} }],
+  ])("is the only answer where it comes with %s", async (_, last) => {
+    const exchange = createHarness({ pools: [poolOf("default", {})] }).open();
+    await exchange.send(requestHeaders({}, { endOfStream: false, protocol_config: fullDuplex }));
+    await exchange.send({ request_body: { body: body.body } });
+    const replies = await exchange.send(last);
+    expect(replies.map(({ response }) => response)).toEqual(["immediate_response"]);
+    expect(errorOf(replies[0]).code).toBe("no_endpoints");
   });
 });

@@ -19,6 +19,7 @@ type Kind = (typeof kinds)[number];
 const modes = ["NONE", "STREAMED", "BUFFERED", "BUFFERED_PARTIAL", "FULL_DUPLEX_STREAMED"] as const;
 
 const tellingNames = [
+  ":method",
   ":path",
   "x-session-id",
   "X-Session-Id",
@@ -38,6 +39,7 @@ const tellingNames = [
 const tellingValues = [
   "",
   " \t ",
+  "POST",
   "/generate",
   "/generate?x=%ff",
   "s-1",
@@ -52,6 +54,12 @@ const tellingValues = [
   "99999999999999999999",
   "6.6.6.6:6,7.7.7.7:7",
   "\u0000\r\n",
+];
+
+/** With these, and no id among the headers that follow, the body is asked for. */
+const postToBodyPath = [
+  { key: ":method", raw_value: Buffer.from("POST") },
+  { key: ":path", raw_value: Buffer.from("/generate") },
 ];
 
 const bodies = [
@@ -160,12 +168,11 @@ class RandomSource {
 
   #headerMap() {
     const count = this.isOneIn(200) ? 500 : this.below(8);
-    return {
-      headers: Array.from({ length: count }, () => ({
-        key: this.isOneIn(4) ? this.#text(40) : this.pick(tellingNames),
-        [this.isOneIn(5) ? "value" : "raw_value"]: this.#value(),
-      })),
-    };
+    const any = Array.from({ length: count }, () => ({
+      key: this.isOneIn(4) ? this.#text(40) : this.pick(tellingNames),
+      [this.isOneIn(5) ? "value" : "raw_value"]: this.#value(),
+    }));
+    return { headers: this.isOneIn(2) ? any : [...postToBodyPath, ...any] };
   }
 
   #value(): Buffer | string {
