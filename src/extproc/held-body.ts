@@ -23,9 +23,10 @@ export function* piecesOf(body: Uint8Array, endOfStream: boolean): Generator<Bod
   } while (at < body.byteLength);
 }
 
+/** One buffer that doubles, whatever the size of the chunks: kept apart, chunks of one byte would take a hundred times their size. */
 export class HeldBody {
   readonly #budget: BodyBudget;
-  #chunks: Uint8Array[] = [];
+  #buffer = Buffer.alloc(0);
   #sizeBytes = 0;
   /** What this body has taken from the budget; less than `#sizeBytes` only by the chunk that did not fit. */
   #takenBytes = 0;
@@ -36,30 +37,38 @@ export class HeldBody {
 
   /** Keeps a copy in any case. False where the body is now over its limit, or all bodies together are over theirs. */
   add(chunk: Uint8Array, limitBytes: number): boolean {
-    this.#chunks.push(Buffer.from(chunk)); // a copy; Buffer.slice would not be one
-    this.#sizeBytes += chunk.byteLength;
+    this.#append(chunk);
     if (!this.#budget.tryTake(chunk.byteLength)) return false;
     this.#takenBytes += chunk.byteLength;
     return this.#sizeBytes <= limitBytes;
   }
 
+  /** Lent until `release`. */
   whole(): Uint8Array {
-    return this.#chunks.length === 1 && this.#chunks[0] !== undefined
-      ? this.#chunks[0]
-      : Buffer.concat(this.#chunks);
+    return this.#buffer.subarray(0, this.#sizeBytes);
   }
 
+  /** Nothing at all where there is neither a byte nor an end to send. */
   *pieces(endOfStream: boolean): Generator<BodyPiece> {
-    for (const [index, chunk] of this.#chunks.entries()) {
-      yield* piecesOf(chunk, endOfStream && index === this.#chunks.length - 1);
-    }
+    if (this.#sizeBytes > 0 || endOfStream) yield* piecesOf(this.whole(), endOfStream);
   }
 
   /** Gives the bytes back. Idempotent. */
   release(): void {
     this.#budget.give(this.#takenBytes);
     this.#takenBytes = 0;
-    this.#chunks = [];
+    this.#buffer = Buffer.alloc(0);
     this.#sizeBytes = 0;
+  }
+
+  #append(chunk: Uint8Array): void {
+    const sizeBytes = this.#sizeBytes + chunk.byteLength;
+    if (sizeBytes > this.#buffer.byteLength) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(sizeBytes, 2 * this.#buffer.byteLength));
+      grown.set(this.whole());
+      this.#buffer = grown;
+    }
+    this.#buffer.set(chunk, this.#sizeBytes);
+    this.#sizeBytes = sizeBytes;
   }
 }
