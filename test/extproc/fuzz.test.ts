@@ -19,7 +19,8 @@ import { ExtProcStream } from "../support/ext-proc-client.ts";
 import { eventually, start } from "../support/grpc-server.ts";
 import { decodeReply, encodeRequest } from "../support/published-codec.ts";
 import type { ProcessingResponse__Output } from "../support/published-codec.ts";
-import { judge, randomExchange } from "../support/random-exchange.ts";
+import { judge } from "../support/judge-exchange.ts";
+import { randomExchange } from "../support/random-exchange.ts";
 import { seededRandom } from "../support/random.ts";
 
 setFlagsFromString("--expose-gc");

@@ -1,9 +1,9 @@
 /**
  * Exchanges as no Envoy would send them: any header names and values, repeated, empty, huge or not ASCII, any attributes and
- * metadata, any body mode, messages in any order. What must come back is known all the same: see `judge`.
+ * metadata, any body mode, messages in any order. What must come back is known all the same (judge-exchange.ts).
  */
 import type { Random } from "../../src/clock.ts";
-import type { ProcessingRequest, ProcessingResponse__Output } from "./published-codec.ts";
+import type { ProcessingRequest } from "./published-codec.ts";
 import { struct } from "./published-codec.ts";
 
 const kinds = [
@@ -14,7 +14,7 @@ const kinds = [
   "response_body",
   "response_trailers",
 ] as const;
-type Kind = (typeof kinds)[number];
+export type Kind = (typeof kinds)[number];
 
 const modes = ["NONE", "STREAMED", "BUFFERED", "BUFFERED_PARTIAL", "FULL_DUPLEX_STREAMED"] as const;
 
@@ -188,47 +188,4 @@ class RandomSource {
   #text(limit: number): string {
     return this.bytes(limit).toString("latin1");
   }
-}
-
-/** What is wrong with the replies to all messages of an exchange; undefined where nothing is. */
-export function judge(
-  { messages, kinds: sent, isFullDuplex, isObserved }: RandomExchange,
-  replies: readonly ProcessingResponse__Output[],
-): string | undefined {
-  const refusedAt = replies.findIndex(({ response }) => response === "immediate_response");
-  if (refusedAt >= 0 && refusedAt < replies.length - 1) return "spoke on after it had refused";
-  if (isObserved) return replies.length === 0 ? undefined : "answered an observer";
-  if (isFullDuplex) {
-    const isFaithful = (["request_body", "response_body"] as const).every((kind) =>
-      bytesSent(messages, kind)
-        .subarray(0, bytesBack(replies, kind).length)
-        .equals(bytesBack(replies, kind)),
-    );
-    return isFaithful ? undefined : "changed a body";
-  }
-  // A second headers message is none of the protocol: the stream ends there.
-  const first = sent.indexOf("request_headers");
-  const isAgain = (kind: Kind, index: number) => kind === "request_headers" && index > first;
-  const endsAt = sent.findIndex(isAgain);
-  const answered = sent.slice(0, endsAt < 0 ? undefined : endsAt);
-  const expected = (
-    refusedAt < 0 ? answered : [...answered.slice(0, refusedAt), "immediate_response"]
-  ).join();
-  const back = replies.map(({ response }) => response).join();
-  return back === expected ? undefined : `answered ${expected} with ${back}`;
-}
-
-function bytesSent(messages: readonly ProcessingRequest[], kind: "request_body" | "response_body") {
-  const parts = messages.flatMap((message) => (message[kind]?.body ?? []) as Buffer | []);
-  return Buffer.concat(parts);
-}
-
-function bytesBack(
-  replies: readonly ProcessingResponse__Output[],
-  kind: "request_body" | "response_body",
-) {
-  const parts = replies.flatMap(
-    (reply) => reply[kind]?.response?.body_mutation?.streamed_response?.body ?? [],
-  );
-  return Buffer.concat(parts);
 }
