@@ -50,12 +50,17 @@ function judgeStreamed(exchange: RandomExchange, { kind, isCutShort, back }: Str
   if (back.bytes.length > bytes.length) return `added to a ${kind}`;
   if (back.ends.indexOf(true) >= 0 && back.ends.indexOf(true) < back.ends.length - 1)
     return `sent more of a ${kind} after its end`;
-  // Without its end, a request body may still have been held when the stream was over.
-  const isOver =
-    isEnded || kind === "response_body" || exchange.kinds.at(-1) === "request_trailers";
+  // Without its end or trailers, a request body may still have been held when the stream was over.
+  const isOver = isEnded || kind === "response_body" || hasTrailers(exchange.kinds);
   if (isCutShort || !isOver) return undefined;
   if (back.bytes.length < bytes.length) return `lost a part of a ${kind}`;
   return back.ends.includes(true) === isEnded ? undefined : `did not end a ${kind} as it came`;
+}
+
+/** That end the request: they come after its headers and its body. */
+function hasTrailers(kinds: readonly Kind[]): boolean {
+  const trailers = kinds.lastIndexOf("request_trailers");
+  return trailers > Math.max(kinds.indexOf("request_headers"), kinds.lastIndexOf("request_body"));
 }
 
 function sentUpToEnd(messages: readonly ProcessingRequest[], kind: BodyKind) {
