@@ -145,6 +145,17 @@ describe("the server", () => {
     expect((await stream.status).code).toBe(status.UNIMPLEMENTED);
   });
 
+  it("takes a MiB of each body before it must answer, and as many streams as exchanges", async () => {
+    const { address } = await start(echo);
+    const session = await openConnection(connectSocket(address));
+    await eventually(() =>
+      expect(session.remoteSettings).toMatchObject({
+        initialWindowSize: 1024 * 1024,
+        maxConcurrentStreams: 65_536,
+      }),
+    );
+  });
+
   it("does not start on a grpc-js whose reset budget it cannot raise", () => {
     expect(() => setHttp2Options({} as Server)).toThrow("grpc-js has changed");
   });
