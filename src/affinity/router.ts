@@ -131,9 +131,16 @@ class StickyRouter implements Router, SessionDesk {
   correct(request: RouteRequest, decision: Decision, served: Endpoint): MaybePromise<void> {
     if (decision.kind === "refused" || decision.generation === 0) return;
     if (!decision.fallbacks.some((fallback) => fallback.id === served.id)) return;
+    const key = keyOf(request);
     const target: Target = { pool: request.pool.name, endpoint: served.id, reason: "moved" };
+    // Generations begin at 1 again when a binding was evicted or ended and the session is bound anew, elsewhere perhaps.
+    const rebind = (now: Binding | undefined): MaybePromise<Binding | undefined> =>
+      now === undefined || now.endpoint === decision.endpoint.id
+        ? this.#store.move(key, decision.generation, target)
+        : now;
     try {
-      const now = this.#store.move(keyOf(request), decision.generation, target);
+      const found = this.#store.lookup(key);
+      const now = found instanceof Promise ? found.then(rebind) : rebind(found);
       if (!(now instanceof Promise)) return;
       return now.then(
         () => undefined,

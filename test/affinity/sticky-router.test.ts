@@ -175,6 +175,16 @@ describe("a correction", () => {
     expect(route(abc, "s0")).toBe("bound b");
   });
 
+  it("comes to nothing when the session was ended since, and bound anew elsewhere", () => {
+    const { router, send, route } = openSticky();
+    const decision = send(abc, "s0");
+    atOnce(router.release(abc, "", "s0"));
+    expect(route(poolOf({ a: {}, b: {}, c: {} }), "s0", ["10.0.0.2"])).toBe("placed b");
+    const [, , c] = abc.endpoints;
+    atOnce(router.correct(requestOf(abc, "s0"), decision, c ?? expect.unreachable()));
+    expect(route(abc, "s0")).toBe("bound b");
+  });
+
   it("comes to nothing for a detour or a refusal", () => {
     const { router, send, route, store } = openSticky();
     send(abc, "s0");
@@ -287,12 +297,12 @@ describe.each<FailureMode>(["throws", "rejects"])("over a store that %s", (mode)
     expect(served).toEqual(["placed a @0, lookup failed", "moved a @0, move failed", "moved a @2"]);
   });
 
-  it("takes a failed correction for none, and does not throw", async () => {
+  it.each([1, 2])("takes a correction that fails at call %i for none", async (failing) => {
     const { store } = openMemory();
     bindToC(store);
     const request = requestOf(abc, "s0");
     const decision = atOnce(openRouter(store).router.route(request));
-    const { router, log } = openRouter(failingAt(store, 1, mode));
+    const { router, log } = openRouter(failingAt(store, failing, mode));
     await router.correct(request, decision, abc.endpoints[0] ?? expect.unreachable());
     expect(log).toEqual(["move failed"]);
     expect(describeDecision(atOnce(openRouter(store).router.route(request)))).toBe("bound c");
