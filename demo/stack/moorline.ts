@@ -27,7 +27,7 @@ export interface Moorline {
   readonly extprocSocket: string;
   /** With `{pool}` in its name, for the bootstrap. */
   readonly edsFile: string;
-  /** Replaces the configuration file; SIGHUP makes Moorline read it. */
+  /** Replaces the configuration file, which Moorline watches; SIGHUP makes it read the file at once. */
   reconfigure(settings: MoorlineSettings): Promise<void>;
   close(): Promise<void>;
 }

@@ -38,7 +38,7 @@ const extproc = z.strictObject({
     .default(null),
   onError: z.enum(["open", "refuse"]).default("open"),
   bodyLimitBytes: integer(KIB, 32 * MIB).default(8 * MIB),
-  bufferedBytesLimit: integer(MIB, 64 * GIB).default(256 * MIB),
+  bufferedBytesLimit: integer(MIB, 64 * GIB).default(512 * MIB),
 });
 
 const session = z.strictObject({

@@ -37,8 +37,8 @@ type Routed = Exclude<Decision, { kind: "refused" }>;
 type State =
   /** No request headers yet. Envoy may be set up to send none: then everything passes. */
   | { readonly at: "start" }
-  /** The headers are answered; the decision waits for the body, which comes in one message. */
-  | { readonly at: "asked"; readonly facts: RequestFacts }
+  /** The headers are answered; the decision waits for the body, which comes in one message and has its place in the budget. */
+  | { readonly at: "asked"; readonly facts: RequestFacts; takenBytes: number }
   /** Full duplex: the headers are not answered, and `held` is the body so far. */
   | { readonly at: "holding"; readonly facts: RequestFacts; readonly held: HeldBody }
   | { readonly at: "routed"; readonly request: RouteRequest; readonly decision: Routed }
@@ -124,15 +124,18 @@ export class Exchange implements ExchangeHandler {
     const facts = this.#ports.reader.readHeaders(message);
     if ("code" in facts) return this.#refuse(facts);
     this.#sessionId = facts.sessionId;
-    if (!this.#ports.reader.needsBody(facts, message)) {
-      return this.#decide(facts, "requestHeaders", startedAtMs);
-    }
+    const bodyBytes = this.#ports.reader.bytesToWaitFor(facts, message);
+    if (bodyBytes === undefined) return this.#decide(facts, "requestHeaders", startedAtMs);
     const mode = this.#modes.requestBody;
     if (mode === bodyModes.fullDuplexStreamed) {
       this.#state = { at: "holding", facts, held: new HeldBody(this.#ports.budget) };
       return;
     }
-    this.#state = { at: "asked", facts };
+    if (!this.#ports.budget.tryTake(bodyBytes)) {
+      facts.bodyObstacle = "body_budget_full";
+      return this.#decide(facts, "requestHeaders", startedAtMs);
+    }
+    this.#state = { at: "asked", facts, takenBytes: bodyBytes };
     // A client's own destination must not survive even this far.
     const remove = [this.#ports.destinationHeader, POOL_HEADER];
     this.#send(
@@ -147,6 +150,7 @@ export class Exchange implements ExchangeHandler {
     if (state.at === "asked") {
       const startedAtMs = this.#ports.clock.now();
       this.#ports.reader.readBody(state.facts, message.body);
+      this.#giveBack(state);
       return this.#decide(state.facts, "requestBody", startedAtMs);
     }
     if (this.#modes.requestBody !== bodyModes.fullDuplexStreamed) {
@@ -294,8 +298,14 @@ export class Exchange implements ExchangeHandler {
     this.#isOpen = false;
   }
 
+  #giveBack(asked: { takenBytes: number }): void {
+    this.#ports.budget.give(asked.takenBytes);
+    asked.takenBytes = 0;
+  }
+
   #enterClosed(): void {
     if (this.#state.at === "holding") this.#state.held.release();
+    if (this.#state.at === "asked") this.#giveBack(this.#state);
     this.#state = { at: "closed" };
   }
 }

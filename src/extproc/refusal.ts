@@ -10,12 +10,13 @@ export type RefusalCode =
   | RefusalReason
   | "session_id_invalid" // `x-session-id` is not 1-256 visible ASCII bytes
   | "tenant_invalid" // the tenant header is not 1-128 visible ASCII bytes
-  | "model_invalid" // the model header is not 1-256 visible ASCII bytes
+  | "model_invalid" // the model, in its header or in the body, is not 1-256 visible ASCII bytes
   | "model_missing" // several pools, and neither the header nor the body names a model
   | "model_unknown" // no pool serves the model, and there is no default pool
   | "body_invalid" // the model must come from the body, which is no JSON object text
   | "body_encoded" // the model must come from the body, which has a content-encoding
   | "body_too_large" // the model must come from the body, which is over the limit
+  | "body_budget_full" // the model must come from the body, and too many bodies are being read already
   | "internal_error"; // a fault of ours, with `extproc.onError: refuse`
 
 /** docs/errors.md lists them; a test compares the two. */
@@ -32,6 +33,7 @@ export const refusalStatuses = {
   body_invalid: 400,
   body_encoded: 415,
   body_too_large: 413,
+  body_budget_full: 503,
   internal_error: 503,
 } as const satisfies Record<RefusalCode, number>;
 

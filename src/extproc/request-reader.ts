@@ -34,7 +34,7 @@ export interface RequestReaderOptions {
 }
 
 /** Why a body cannot be read; undefined: it can be, or there is nothing wrong with it. */
-export type BodyObstacle = "body_encoded" | "body_too_large" | "body_invalid";
+export type BodyObstacle = "body_encoded" | "body_too_large" | "body_invalid" | "body_budget_full";
 
 export interface RequestFacts {
   /** undefined: not known yet, or the client named none. */
@@ -43,6 +43,8 @@ export interface RequestFacts {
   source: "headers" | "body" | "minted";
   readonly tenant: string;
   model: string | undefined;
+  /** The body names a model that is not 1 to 256 visible ASCII characters. */
+  isModelUnusable: boolean;
   readonly subset: SubsetHint | undefined;
   /** The path before the query. */
   readonly path: string;
@@ -116,6 +118,7 @@ export class RequestReader {
       source: sessionId === undefined ? "minted" : "headers",
       tenant: tenant ?? "",
       model,
+      isModelUnusable: false,
       subset: message.subset === undefined ? undefined : parseSubsetHint(message.subset),
       path: withoutQuery(values[this.#at.path] ?? ""),
       bodyObstacle: undefined,
@@ -123,25 +126,27 @@ export class RequestReader {
   }
 
   /**
-   * Whether the body has to be read before the request can be routed as the client means it. A body that is there and cannot
-   * be read leaves its reason in `facts.bodyObstacle`, and is not asked for.
+   * How many bytes of body have to be waited for before the request can be routed as the client means it: the announced length,
+   * or the limit where none is announced. undefined: none. A body that is there and cannot be read is not waited for, and
+   * leaves its reason in `facts.bodyObstacle`.
    */
-  needsBody(facts: RequestFacts, message: ProcessingMessage): boolean {
-    if (message.endOfStream) return false;
+  bytesToWaitFor(facts: RequestFacts, message: ProcessingMessage): number | undefined {
+    if (message.endOfStream) return undefined;
     const wantsId = facts.sessionId === undefined && this.#options.sources.bodyFields.length > 0;
     const wantsModel = facts.model === undefined && this.#options.needsModel;
-    if (!(wantsId || wantsModel) || !this.#bodyPaths.has(facts.path)) return false;
+    if (!(wantsId || wantsModel) || !this.#bodyPaths.has(facts.path)) return undefined;
     const values = message.headers;
     // A WebSocket is a GET whose stream stays open: Envoy would wait for the end of its body for ever.
-    if (values[this.#at.method] !== "POST") return false;
+    if (values[this.#at.method] !== "POST") return undefined;
     const encoding = values[this.#at.encoding] ?? "identity";
     const type = values[this.#at.type] ?? "application/json";
+    const { bodyLimitBytes } = this.#options;
+    const announced = Number(values[this.#at.length] ?? bodyLimitBytes);
     if (encoding.toLowerCase() !== "identity") facts.bodyObstacle = "body_encoded";
     else if (!type.toLowerCase().includes("json")) facts.bodyObstacle = "body_invalid";
-    else if (Number(values[this.#at.length] ?? 0) > this.#options.bodyLimitBytes) {
-      facts.bodyObstacle = "body_too_large";
-    }
-    return facts.bodyObstacle === undefined;
+    else if (announced > bodyLimitBytes) facts.bodyObstacle = "body_too_large";
+    else return announced >= 0 ? announced : bodyLimitBytes; // not NaN
+    return undefined;
   }
 
   /** Adds what the body says to what the headers left open. */
@@ -155,7 +160,7 @@ export class RequestReader {
       facts.bodyObstacle = "body_invalid";
       return;
     }
-    facts.model ??= this.#bodyModel(scan.values);
+    facts.model ??= this.#bodyModel(facts, scan.values);
     if (facts.sessionId !== undefined) return;
     facts.sessionId = this.#keys.fromBody(scan.values);
     if (facts.sessionId !== undefined) facts.source = "body";
@@ -163,12 +168,14 @@ export class RequestReader {
 
   /** Why a request without a model cannot be routed among several pools. */
   missingModel(facts: RequestFacts): Refusal {
-    const code = facts.bodyObstacle ?? "model_missing";
+    const code = facts.isModelUnusable ? "model_invalid" : (facts.bodyObstacle ?? "model_missing");
     const limit = `the limit is ${this.#options.bodyLimitBytes} bytes`;
     const messages = {
+      model_invalid: `the body's model must be 1 to ${MODEL_LIMIT_BYTES} visible ASCII characters`,
       model_missing: "the request names no model, and its route needs one",
       body_invalid: "the body must be a JSON object that names a model",
       body_encoded: "the body must name a model and cannot be read: it has a content-encoding",
+      body_budget_full: "the body must name a model, and too many bodies are being read already",
       body_too_large: `the body must name a model and is too large to be read: ${limit}`,
     } as const;
     return { code, message: messages[code] };
@@ -184,11 +191,12 @@ export class RequestReader {
       : parseField(raw, { field: name, limitBytes });
   }
 
-  #bodyModel(values: readonly (string | undefined)[]): string | undefined {
+  #bodyModel(facts: RequestFacts, values: readonly (string | undefined)[]): string | undefined {
     const model = parseField(values[this.#options.sources.bodyFields.length], {
       field: MODEL_FIELD,
       limitBytes: MODEL_LIMIT_BYTES,
     });
+    facts.isModelUnusable = typeof model === "object";
     return typeof model === "string" ? model : undefined;
   }
 }

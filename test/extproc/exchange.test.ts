@@ -203,6 +203,40 @@ describe("an id in the body", () => {
     expect(headersOf(reply)[DESTINATION]).toBeDefined();
   });
 
+  it("counts in the budget of all bodies by its announced length, until it has been read", async () => {
+    const { open, ports } = createHarness();
+    const exchange = open();
+    await exchange.send(posted({ "content-length": "99" }));
+    expect(ports.budget.heldBytes).toBe(99);
+    await exchange.send(jsonBody({ prompt_cache_key: "k" }));
+    expect(ports.budget.heldBytes).toBe(0);
+  });
+
+  it.each([
+    ["none is announced", {}],
+    ["the announced one is no number", { "content-length": "many" }],
+  ])(
+    "counts with the limit of one body where %s, and gives it back on a reset",
+    async (_, headers) => {
+      const { open, ports } = createHarness();
+      const exchange = open();
+      await exchange.send(posted(headers));
+      expect(ports.budget.heldBytes).toBe(8 * 1024 * 1024);
+      exchange.exchange.cancel();
+      exchange.exchange.cancel();
+      expect(ports.budget.heldBytes).toBe(0);
+    },
+  );
+
+  it("is not asked for where the budget of all bodies has no room; the id is minted", async () => {
+    const { open, ports, decided } = createHarness();
+    ports.budget.tryTake(ports.budget.limitBytes - 98);
+    const [reply] = await open().send(posted({ "content-length": "99" }));
+    expect(headersOf(reply)["x-session-id"]).toBe("minted-1");
+    expect(decided[0]?.bodyObstacle).toBe("body_budget_full");
+    expect(ports.budget.heldBytes).toBe(ports.budget.limitBytes - 98);
+  });
+
   it("is asked for at a length of exactly the limit", async () => {
     const [reply] = await createHarness()
       .open()
@@ -288,6 +322,7 @@ describe("pools by model", () => {
   it.each([
     ["is no JSON [C4]", Buffer.from("{"), "body_invalid"],
     ["names no model [C5]", Buffer.from("{}"), "model_missing"],
+    ["names a model of 257 bytes", Buffer.from(`{"model":"${"m".repeat(257)}"}`), "model_invalid"],
     ["is too large to be read", Buffer.alloc(8 * 1024 * 1024 + 1), "body_too_large"],
   ])("refuse a request whose body %s", async (_, body, code) => {
     const exchange = open();

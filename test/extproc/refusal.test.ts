@@ -23,6 +23,7 @@ const statuses = {
   body_invalid: "BadRequest",
   body_encoded: "UnsupportedMediaType",
   body_too_large: "PayloadTooLarge",
+  body_budget_full: "ServiceUnavailable",
   internal_error: "ServiceUnavailable",
 } as const satisfies Record<RefusalCode, string>;
 
