@@ -94,7 +94,17 @@ async function open(building: Building): Promise<App> {
   });
 
   const health = new GrpcHealth();
-  const readiness = new ReadinessGate(health);
+  const readiness = new ReadinessGate((isReady) => {
+    health.setReady(isReady);
+    if (isReady) log.info("ready");
+  });
+  readiness.waitFor("endpoints are not checked yet", pools.ready());
+  for (const [pool, file] of edsFiles) {
+    readiness.waitFor(
+      `the endpoints of pool ${pool} are not written for Envoy yet`,
+      file.written(),
+    );
+  }
   const admin = await openAdmin(
     {
       clock,
@@ -120,13 +130,6 @@ async function open(building: Building): Promise<App> {
   });
   const addresses = { extproc, admin: admin.address };
   log.info("listening", addresses);
-
-  void pools
-    .ready()
-    .then(() => Promise.all(edsFiles.map((file) => file.idle())))
-    .then(() => {
-      if (readiness.start()) log.info("ready");
-    });
 
   let closing: Promise<void> | undefined;
   const drain = async () => {
@@ -184,7 +187,7 @@ async function openPools({ config, clock, closers, observers }: Observed) {
     observer: observers.pools((snapshot) => edsFiles.get(snapshot.name)?.publish(snapshot)),
   });
   closers.add(() => pools.close());
-  return { pools, edsFiles: [...edsFiles.values()] };
+  return { pools, edsFiles };
 }
 
 /** Fills the pools, and keeps them as the configuration and the endpoints files say. */

@@ -1,33 +1,32 @@
 import type { Readiness } from "./admin/ports.ts";
-import type { GrpcHealth } from "./extproc/health.ts";
 
-/** Ready from the first round of health checks to the start of the drain, over HTTP and over gRPC alike. */
+/** Ready when all that it waits for is done, until the drain: over HTTP and over gRPC alike. */
 export class ReadinessGate {
-  readonly #health: GrpcHealth;
-  #isStarted = false;
-  #isDraining = false;
+  readonly #changed: (isReady: boolean) => void;
+  /** Why not, for people. Ready while empty. */
+  readonly #reasons = new Set<string>();
 
-  constructor(health: GrpcHealth) {
-    this.#health = health;
+  /** `changed` hears of each change; it starts out ready for nothing, so call `waitFor` first. */
+  constructor(changed: (isReady: boolean) => void) {
+    this.#changed = changed;
   }
 
   now(): Readiness {
-    const reasons = [
-      ...(this.#isDraining ? ["draining"] : []),
-      ...(this.#isStarted ? [] : ["endpoints are not checked yet"]),
-    ];
-    return { isReady: reasons.length === 0, reasons };
+    return { isReady: this.#reasons.size === 0, reasons: [...this.#reasons] };
   }
 
-  /** Returns whether it is ready now. */
-  start(): boolean {
-    this.#isStarted = true;
-    this.#health.setReady(!this.#isDraining);
-    return !this.#isDraining;
+  /** Not ready, for this reason, until `done` resolves. */
+  waitFor(reason: string, done: Promise<unknown>): void {
+    this.#reasons.add(reason);
+    void done.then(() => {
+      this.#reasons.delete(reason);
+      if (this.#reasons.size === 0) this.#changed(true);
+    });
   }
 
+  /** Not ready any more, for good. */
   drain(): void {
-    this.#isDraining = true;
-    this.#health.setReady(false);
+    this.#reasons.add("draining");
+    this.#changed(false);
   }
 }

@@ -45,6 +45,7 @@ export class EdsFile {
   #retryMs = FIRST_RETRY_MS;
   #cancelRetry: Cancel | undefined;
   #isClosed = false;
+  readonly #firstWrite = Promise.withResolvers<void>();
 
   constructor(options: EdsFileOptions) {
     this.#options = options;
@@ -54,6 +55,11 @@ export class EdsFile {
   publish(snapshot: PoolSnapshot): void {
     this.#wanted = renderSnapshot(snapshot);
     this.#writeLatest();
+  }
+
+  /** Resolves when the file has been written for the first time: from then on Envoy can start. */
+  written(): Promise<void> {
+    return this.#firstWrite.promise;
   }
 
   /** Resolves when nothing is being written: what was published before is in the file, or was reported as failed. */
@@ -88,6 +94,7 @@ export class EdsFile {
         this.#writtenAssignment = due.assignment;
         this.#retryMs = FIRST_RETRY_MS;
         observer.written(path);
+        this.#firstWrite.resolve();
       }
     } catch (reason) {
       this.#retryLater();

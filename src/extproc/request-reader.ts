@@ -8,7 +8,6 @@ import {
   createSessionKeyReader,
   MODEL_LIMIT_BYTES,
   parseField,
-  SESSION_ID_HEADER,
   TENANT_LIMIT_BYTES,
   type SessionKeyReader,
   type SessionSources,
@@ -203,10 +202,10 @@ export class RequestReader {
 
 function unusable(code: RefusalCode, value: Unusable): Refusal {
   const { field, lengthBytes, limitBytes } = value;
-  const header = field === SESSION_ID_HEADER ? "the header x-session-id" : `the header ${field}`;
+  const fault = lengthBytes > limitBytes ? "is too long" : "has one that is not visible ASCII";
   return {
     code,
-    message: `${header} has ${lengthBytes} bytes; it must be 1 to ${limitBytes} visible ASCII characters`,
+    message: `the header ${field} of ${lengthBytes} bytes ${fault}; it must be 1 to ${limitBytes} visible ASCII bytes`,
   };
 }
 

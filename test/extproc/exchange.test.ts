@@ -71,6 +71,15 @@ describe("the decision at request headers", () => {
     expect(events).toContain("refused session_id_invalid");
   });
 
+  it("says of a short x-session-id with a space in it what is wrong", async () => {
+    const [reply] = await createHarness()
+      .open()
+      .send(requestHeaders({ "x-session-id": "a b" }));
+    expect(errorOf(reply).message).toBe(
+      "the header x-session-id of 3 bytes has one that is not visible ASCII; it must be 1 to 256 visible ASCII bytes",
+    );
+  });
+
   it("skips and counts an unusable id of any other source", async () => {
     const { open, events, decided } = createHarness();
     await open().send(requestHeaders({ "x-claude-code-session-id": "a b", session_id: "usable" }));
