@@ -141,6 +141,16 @@ export function describeLocation(adapterName: string, { canExtend, open }: Adapt
         expect(ok(await location.stat(a))?.sizeBytes).toBe(400_000);
       });
 
+      it("never writes more than was announced", async () => {
+        ok(await location.reserve(a, 200_000));
+        const expectation = { bytes: 100_000, crc: 0 };
+        const source = lent(patterned(200_000));
+        const write = { name: a, offset: 0, source, expect: expectation };
+        expect(faultOf(await location.writeAt(write))).toBe("mismatch");
+        const after = await collect(location.read(a, [{ offset: 100_000, length: 100_000 }]));
+        expect(after.equals(Buffer.alloc(100_000))).toBe(true);
+      });
+
       it("throws on what the source throws", async () => {
         ok(await location.reserve(a, 100));
         const error = Object.assign(new Error("reset"), { code: "ECONNRESET", syscall: "read" });

@@ -54,22 +54,21 @@ export class RangeReader {
   }
 }
 
-/** Lends chunk after chunk, each until the next is asked for. */
+/**
+ * Lends chunk after chunk, each until the next is asked for. A consumer that leaves early leaves one read in flight, which the
+ * file waits for when it is closed.
+ */
 export async function* readAhead(reader: RangeReader): AsyncGenerator<Uint8Array, void> {
   const bytes = reader.bytes;
   const chunkBytes = Math.min(bytes, CHUNK_BYTES);
   let filling = Buffer.allocUnsafeSlow(chunkBytes);
   let lent = bytes > chunkBytes ? Buffer.allocUnsafeSlow(chunkBytes) : filling;
   let filled = reader.fill(filling);
-  try {
-    for (let length = await filled; length > 0; length = await filled) {
-      [lent, filling] = [filling, lent];
-      filled = reader.fill(filling);
-      filled.catch(() => undefined); // met when the next chunk is asked for, which may be long after it failed
-      yield lent.subarray(0, length);
-    }
-  } finally {
-    await filled.catch(() => undefined); // the buffer and the file are the kernel's until then
+  for (let length = await filled; length > 0; length = await filled) {
+    [lent, filling] = [filling, lent];
+    filled = reader.fill(filling);
+    filled.catch(() => undefined); // met when the next chunk is asked for, which may be long after it failed
+    yield lent.subarray(0, length);
   }
 }
 
