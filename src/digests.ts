@@ -22,7 +22,8 @@ export function createDigests(): Digests {
   function sha256(...parts: readonly Uint8Array[]): Uint8Array {
     const [only] = parts;
     if (only !== undefined && parts.length === 1) return hash("sha256", only, "buffer");
-    const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+    let bytes = 0;
+    for (const part of parts) bytes += part.length;
     if (bytes > scratch.length) scratch = Buffer.alloc(2 * bytes);
     let end = 0;
     for (const part of parts) {
@@ -35,14 +36,16 @@ export function createDigests(): Digests {
   return {
     sha256,
     hmacSha256(key, ...parts) {
-      const block = new Uint8Array(BLOCK_BYTES);
-      block.set(key.length > BLOCK_BYTES ? sha256(key) : key);
-      const inner = sha256(xored(block, INNER_PAD), ...parts);
-      return sha256(xored(block, OUTER_PAD), inner);
+      const short = key.length > BLOCK_BYTES ? sha256(key) : key;
+      const inner = sha256(padded(short, INNER_PAD), ...parts);
+      return sha256(padded(short, OUTER_PAD), inner);
     },
   };
 }
 
-function xored(block: Uint8Array, pad: number): Uint8Array {
-  return block.map((byte) => byte ^ pad);
+/** The key, filled up to a block with zeros. */
+function padded(key: Uint8Array, pad: number): Uint8Array {
+  const block = new Uint8Array(BLOCK_BYTES).fill(pad);
+  for (let i = 0; i < key.length; i++) block[i] = (key[i] as number) ^ pad;
+  return block;
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { createDigests } from "../src/digests.ts";
 
 const digests = createDigests();
-const bytes = fc.uint8Array({ maxLength: 200 });
+const bytes = fc.uint8Array({ maxLength: 200, size: "max" });
 const parts = fc.array(bytes, { maxLength: 5 });
 const hex = (digest: Uint8Array): string => Buffer.from(digest).toString("hex");
 

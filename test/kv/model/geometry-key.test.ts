@@ -77,10 +77,14 @@ describe("the geometry key", () => {
   });
 
   it("is refused to a profile with problems, which could look like another", () => {
-    const broken = { ...QWEN3_8B, rope: { rope_theta: Number.NaN } };
+    const textOf = (change: object) => () =>
+      geometryText({ profile: { ...QWEN3_8B, ...change }, chainKind: "engine" });
 
-    expect(() => geometryText({ profile: broken, chainKind: "engine" })).toThrow(
+    expect(textOf({ rope: { rope_theta: Number.NaN } })).toThrow(
       "model profile: rope must hold finite numbers and well-formed Unicode only",
+    );
+    expect(textOf({ layers: 0 })).toThrow(
+      "model profile: layers 0 must be an integer from 1 to 512",
     );
   });
 });

@@ -49,6 +49,21 @@ describe("layoutOf", () => {
   });
 });
 
+describe("a dtype", () => {
+  it.each([
+    ["fp32", 4],
+    ["bf16", 2],
+    ["fp16", 2],
+    ["fp8_e4m3", 1],
+    ["fp8_e5m2", 1],
+  ] as const)("%s has %s bytes", (dtype, bytes) => {
+    expect(layoutOf({ ...QWEN3_8B, dtype })).toMatchObject({
+      elementBytes: bytes,
+      unitBytes: 8 * 128 * bytes,
+    });
+  });
+});
+
 describe("segmentBytes", () => {
   it("is exact for the longest segment of the largest profile", () => {
     const largest = { layers: 512, kvHeads: 512, headDim: 1024, dtype: "fp32" } as const;
