@@ -5,7 +5,10 @@
 import type { GridPoint } from "./chain-format.ts";
 import type { Chain, ChainEnd } from "./chain.ts";
 
-/** Undefined where nothing is stored at the point; an empty list where something is, and has no leaves. In units, any order. */
+/**
+ * Undefined where nothing is stored at the point; an empty list where something is, and has no leaves. In units, each from 1 to one
+ * less than a step, in any order.
+ */
 export type LeafLengthsAt = (point: GridPoint) => readonly number[] | undefined;
 
 /**
@@ -24,10 +27,9 @@ export function* candidateEnds(
     if (point.at > end) continue;
     const lengths = leafLengthsAt(point);
     if (lengths === undefined) continue;
-    const next = points[i + 1]?.at ?? Infinity;
     for (const length of lengths.toSorted((a, b) => b - a)) {
       const at = point.at + length;
-      if (length > 0 && at <= end && at < next) yield chain.endAt(at);
+      if (at <= end) yield chain.endAt(at);
     }
     if (i > 0) yield point;
   }

@@ -54,7 +54,10 @@ export interface GridPoint {
   readonly digest: Digest;
 }
 
-/** What a request asks to be kept apart by, besides its tenant. Absent and empty are the same. */
+/**
+ * What a request asks to be kept apart by, besides its tenant. Absent and empty are the same; a lone surrogate counts as U+FFFD,
+ * as in every UTF-8 encoder.
+ */
 export interface ChainContext {
   readonly extraKey?: string | undefined;
   readonly cacheSalt?: string | undefined;
