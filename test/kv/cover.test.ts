@@ -49,12 +49,12 @@ function compareCovers(a: readonly CoverSegment[], b: readonly CoverSegment[]): 
 }
 
 const candidates = fc
-  .array(fc.tuple(fc.nat(8), fc.integer({ min: 1, max: 5 })), { maxLength: 10 })
+  .array(fc.tuple(fc.nat(7), fc.integer({ min: 1, max: 5 })), { maxLength: 14, size: "max" })
   .map((ranges) => ranges.map(([start, length], i) => segment(`s${i}`, start, start + length)));
 
 const rules = fc.record({
   promptTokens: fc.nat(14),
-  pageSize: fc.integer({ min: 1, max: 3 }),
+  pageSize: fc.constantFrom(1, 1, 1, 2, 3),
   loadThreshold: fc.nat(6),
 });
 
@@ -95,7 +95,11 @@ describe("pickCover", () => {
   it("takes the fewest segments for the same tokens", () => {
     const ways = [segment("a", 0, 64), segment("b", 64, 128), segment("whole", 0, 128)];
 
+    const three = [segment("a", 0, 10), segment("b", 10, 20), segment("c", 20, 100)];
+    const two = [segment("x", 0, 50), segment("y", 50, 100)]; // found after the three
+
     expect(idsOf(ways, { ...NO_RULES, promptTokens: 1000 })).toBe("whole");
+    expect(idsOf([...three, ...two], { ...NO_RULES, promptTokens: 1000 })).toBe("x y");
   });
 
   it("lists only segments that start and end on a page", () => {
