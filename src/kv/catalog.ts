@@ -1,0 +1,329 @@
+/**
+ * What is stored where, for whom, for how long. Owned by the KV core, implemented in `catalog/`. Every method is a rule: atomic,
+ * and leaving every invariant true by itself, so that a crash between any two of them loses nothing and lists nothing early.
+ * What a rule answers is on disk, as durably as the catalog was opened for, before it answers.
+ *
+ * The rules know no clock and no randomness: the time, ids and new names come with each request. They never touch a file either:
+ * the caller makes a file as large as a reservation says, and unlinks what `sweep` tells it to.
+ *
+ * Always true:
+ * - no byte range of a file is handed out twice: a reservation begins at the file's high-water mark;
+ * - only a durable segment is ever matched or referred to, and it never changes;
+ * - refcounts, tenant and location usage are exact sums of the records, at every commit;
+ * - a file is given up for unlinking when nothing refers to it, nobody may write or read it, and its quarantine is over.
+ */
+import type { MaybePromise } from "../affinity/binding-store.ts";
+import type { Unlistable } from "./cover.ts";
+import type { Digest } from "./digest.ts";
+import type { ObjectStat, SpaceLimits } from "./location.ts";
+import type { GeometryKey } from "./model/geometry-key.ts";
+import type { LoadRules } from "./model/load-rules.ts";
+import type {
+  EngineInstance,
+  FileRef,
+  LocationUsage,
+  Retention,
+  Segment,
+  SegmentChain,
+  SegmentId,
+  Session,
+  SessionKey,
+  StoredFile,
+  TenantUsage,
+  Turn,
+  TurnId,
+} from "./records.ts";
+
+/** Hard limits of a tenant. Who is above one already keeps what is there and gets no more. */
+export interface Quota {
+  readonly bytes: number;
+  readonly sessions: number;
+  readonly pins: number;
+}
+
+/** A session that has more gets no reservation, and whoever would fork it is not kept from it: the list is what is copied. */
+export const SESSION_SEGMENTS_LIMIT = 4096;
+/** Branches and turns that wait to be settled, all together. */
+export const SESSION_TURNS_LIMIT = 64;
+
+export interface CreateRequest {
+  readonly session: SessionKey;
+  readonly model: string;
+  readonly retention: Retention;
+  readonly quota: Quota;
+  readonly nowMs: number;
+}
+
+export type CreateOutcome =
+  | { readonly kind: "created" | "exists"; readonly session: Session }
+  | { readonly kind: "refused"; readonly reason: "quota_sessions" };
+
+/** A prompt's chain under the key of one tenant, grant or shared prefix. Keys may be computed when they are asked for. */
+export interface PromptNamespace {
+  /** Of the point after `index` grid steps; 0 is the start of the chain. */
+  gridKey(index: number): Digest;
+  /** Of the end `length` units after that point; less than a step, and not past the prompt. */
+  leafKey(index: number, length: number): Digest;
+}
+
+export interface PromptView {
+  /** Tokens of the whole prompt. A match leaves at least one of them to compute. */
+  readonly tokens: number;
+  /** Units of the chain: tokens, or bytes of text. */
+  readonly length: number;
+  readonly step: number;
+  /** Every namespace that the session may read. */
+  readonly namespaces: readonly PromptNamespace[];
+}
+
+export interface MatchRequest {
+  readonly session: SessionKey;
+  readonly prompt: PromptView;
+  readonly rules: LoadRules;
+}
+
+/**
+ * Why a match covers no more:
+ * `nothing_stored`: no segment ends on this prompt;
+ * `end_of_stored`: all that is stored of this prompt is covered;
+ * `diverged`: the session has more, and the prompt leaves it;
+ * `gap`: there is more on this prompt, which nothing joins to the start;
+ * `below_threshold`: what would be covered is too little for the engine to load it;
+ * `off_page`, `at_prompt_end`: there is more, which the engine would not take.
+ */
+export type MatchLimit =
+  | "nothing_stored"
+  | "end_of_stored"
+  | "diverged"
+  | "gap"
+  | "below_threshold"
+  | Unlistable;
+
+export interface Match {
+  /** In order from token 0, each starting where the one before it ends. */
+  readonly segments: readonly Segment[];
+  readonly tokens: number;
+  readonly limit: MatchLimit;
+}
+
+export interface TurnRequest {
+  readonly turn: TurnId;
+  readonly session: SessionKey;
+  readonly nowMs: number;
+  /** When the turn is given up; after `nowMs`. */
+  readonly deadlineMs: number;
+  readonly geometry: GeometryKey;
+  /** Of one token over all ranks, and on one of them. */
+  readonly tokenBytes: number;
+  readonly rankTokenBytes: number;
+  /** The segments of the match that the engine will be told to read. They are leased until the deadline. */
+  readonly listed: readonly SegmentId[];
+  /** The first token to be stored. */
+  readonly tokenStart: number;
+  /** Tokens of each part, all >= 1: one, or two where the reservation is cut at the end of the prompt. */
+  readonly parts: readonly number[];
+  readonly engine: EngineInstance | undefined;
+  /** While another turn of the session is open: answer `busy`, or write to a file of its own. */
+  readonly whenBusy: "wait" | "branch";
+  /** Made by the rule if the session has no file to go on with. Never a name that was there before. */
+  readonly newFile: NewFile;
+  readonly quota: Quota;
+}
+
+export interface NewFile extends FileRef {
+  /** False where objects cannot grow: the file is sealed from the start, and each reservation has its own. */
+  readonly canGrow: boolean;
+  readonly limits: SpaceLimits;
+  /** Of the device, as the location said last. */
+  readonly freeBytes: number;
+}
+
+export interface ReservedPart {
+  readonly segment: SegmentId;
+  readonly tokenStart: number;
+  readonly tokenLength: number;
+  readonly kvStart: number;
+}
+
+/** The file has to reach from `fromBytes` to `toBytes`, or to be made where `fromBytes` is 0, before an engine hears of it. */
+export interface Reservation {
+  readonly turn: TurnId;
+  readonly file: FileRef;
+  readonly fromBytes: number;
+  readonly toBytes: number;
+  readonly parts: readonly ReservedPart[];
+}
+
+/**
+ * `stale_match`: a listed segment has gone since; match again. `file_exists`: the new name is taken. The others are what they
+ * say, and the request goes on without a reservation; what was listed is then leased by `lease`.
+ */
+export type ReserveRefusal =
+  | "no_session"
+  | "stale_match"
+  | "file_exists"
+  | "turns_limit"
+  | "segments_limit"
+  | "quota_bytes"
+  | "no_space";
+
+export type ReserveOutcome =
+  | { readonly kind: "reserved"; readonly reservation: Reservation }
+  | { readonly kind: "busy"; readonly turn: TurnId; readonly deadlineMs: number }
+  | { readonly kind: "refused"; readonly reason: ReserveRefusal };
+
+export interface LeaseRequest {
+  readonly session: SessionKey;
+  readonly segments: readonly SegmentId[];
+  readonly nowMs: number;
+  readonly untilMs: number;
+}
+
+/** A segment as the engine reported it. */
+export interface ReportedSegment {
+  readonly file: FileRef;
+  readonly tokenStart: number;
+  readonly tokenLength: number;
+  readonly kvStart: number;
+  /** Over all ranks or on one of them, as engines differ; used for a check and for nothing else. */
+  readonly kvLength: number | undefined;
+  readonly chain: SegmentChain;
+}
+
+export interface ReportRequest {
+  readonly turn: TurnId;
+  readonly nowMs: number;
+  /** When what is not settled is given up. */
+  readonly settleByMs: number;
+  readonly segments: readonly ReportedSegment[];
+}
+
+/** Why a reserved part will never be listed. */
+export type DropReason =
+  | "omitted" // the engine did not report it
+  | "after_short_part" // the part before it was reported short
+  | "longer_than_reserved"
+  | "wrong_place" // another file or offset than it was given
+  | "wrong_length" // the tokens or bytes are no such segment
+  | "unverified" // the bytes never settled, or are not what they should be
+  | "engine_restarted"
+  | "aborted"
+  | "expired"; // the turn's deadline passed
+
+export interface Dropped {
+  readonly segment: SegmentId;
+  readonly reason: DropReason;
+}
+
+export type ReportOutcome =
+  | {
+      readonly kind: "accepted";
+      /** To be verified and settled, in order. */
+      readonly pending: readonly Segment[];
+      readonly dropped: readonly Dropped[];
+    }
+  | { readonly kind: "conflict"; readonly reason: "unknown_turn" | "already_reported" };
+
+export type Verdict =
+  | { readonly kind: "durable"; readonly crc: number; readonly stat: ObjectStat }
+  | { readonly kind: "dropped"; readonly reason: "unverified" | "engine_restarted" };
+
+export interface SettleRequest {
+  readonly segment: SegmentId;
+  readonly nowMs: number;
+  readonly verdict: Verdict;
+}
+
+/** `duplicate`: the tenant had an equal segment, which the session lists now instead. `conflict`: it was not to be settled. */
+export type SettleOutcome =
+  | { readonly kind: "durable" | "dropped" | "conflict" }
+  | { readonly kind: "duplicate"; readonly of: SegmentId };
+
+export interface AbortRequest {
+  readonly turn: TurnId;
+  readonly nowMs: number;
+}
+
+export interface ForkRequest {
+  readonly parent: SessionKey;
+  /** The id of the new session of the same tenant. */
+  readonly child: string;
+  readonly quota: Quota;
+  readonly nowMs: number;
+}
+
+export type ForkOutcome =
+  | { readonly kind: "created"; readonly session: Session }
+  | { readonly kind: "refused"; readonly reason: "no_session" | "exists" | "quota_sessions" };
+
+export interface PinRequest {
+  readonly session: SessionKey;
+  readonly nowMs: number;
+  /** 0 lifts the pin. */
+  readonly untilMs: number;
+  readonly quota: Quota;
+}
+
+export type PinOutcome = "pinned" | "unpinned" | "no_session" | "quota_pins";
+
+export interface SweepRequest {
+  readonly nowMs: number;
+  /** Turns, sessions and files together; the rest is met by the next pass. */
+  readonly limit: number;
+  /** Since the last reservation in a file ended and the last read lease ran out. */
+  readonly quarantineMs: number;
+}
+
+export interface SweepReport {
+  readonly abortedTurns: number;
+  readonly expiredSessions: number;
+  readonly lapsedPins: number;
+  /** Nothing will ever refer to these again. Named by every pass until `unlinked` says that they are gone. */
+  readonly unlinkable: readonly FileRef[];
+  /** The limit was reached, so there may be more. */
+  readonly isFull: boolean;
+}
+
+export interface Catalog {
+  /** Idempotent: a session that is there is answered as it is. */
+  create(request: CreateRequest): Promise<CreateOutcome>;
+  /** Changes nothing; `reserve` or `lease` says that the match is used. */
+  match(request: MatchRequest): MaybePromise<Match>;
+  /** Takes the turn's lease, the byte range and the charge, and counts as a use of the session and of what it lists. */
+  reserve(request: TurnRequest): Promise<ReserveOutcome>;
+  /** A turn without a reservation: leases what it reads, and counts as a use. False if any of it is gone; nothing is leased. */
+  lease(request: LeaseRequest): Promise<boolean>;
+  /** Compare-and-set on the turn: once, and before its deadline. The session is free for its next turn then. */
+  report(request: ReportRequest): Promise<ReportOutcome>;
+  /** Lists a reported segment, or drops it and seals its file. */
+  settle(request: SettleRequest): Promise<SettleOutcome>;
+  /** Drops what is not durable and seals the file, as the engine may still write. False if the turn is over already. */
+  abort(request: AbortRequest): Promise<boolean>;
+  /** Copies the list, not the bytes. Open turns stay the parent's alone. */
+  fork(request: ForkRequest): Promise<ForkOutcome>;
+  /** Slides the expiry. False if there is no such session. */
+  touch(session: SessionKey, nowMs: number): Promise<boolean>;
+  pin(request: PinRequest): Promise<PinOutcome>;
+  /** Drops its references and aborts its turns. False if there was no such session. */
+  end(session: SessionKey, nowMs: number): Promise<boolean>;
+  /** A durable segment turned out to be damaged: nobody lists it any more. False if there was none. */
+  condemn(segment: SegmentId): Promise<boolean>;
+  sweep(request: SweepRequest): Promise<SweepReport>;
+  /** The caller has removed these, which `sweep` named. */
+  unlinked(files: readonly FileRef[]): Promise<void>;
+
+  // Views, each of one moment. An expired session is seen until it is swept or met by a rule.
+  session(key: SessionKey): MaybePromise<Session | undefined>;
+  /** What the session lists, by token start. */
+  segments(key: SessionKey): MaybePromise<readonly Segment[]>;
+  segment(id: SegmentId): MaybePromise<Segment | undefined>;
+  turn(id: TurnId): MaybePromise<Turn | undefined>;
+  file(ref: FileRef): MaybePromise<StoredFile | undefined>;
+  tenantUsage(tenant: string): MaybePromise<TenantUsage>;
+  locationUsage(location: string): MaybePromise<LocationUsage>;
+  /** Recomputes every count and index from the records. One line for each difference; empty when all is well. */
+  audit(): MaybePromise<readonly string[]>;
+
+  /** Idempotent. Waits for the rules under way. */
+  close(): Promise<void>;
+}

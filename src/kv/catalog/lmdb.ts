@@ -1,0 +1,74 @@
+/**
+ * The catalog of one machine, in LMDB: a memory-mapped B+ tree that a crash cannot tear, since a commit writes new pages and then
+ * one root. Reads go straight to the map. Rules that are called in one turn of the event loop share one commit, which a thread of
+ * the addon writes and syncs; each rule is a nested transaction in it, so one that throws takes back its own writes and no other's
+ * (in lmdb-js the writes of a plain `transaction` that throws are committed all the same).
+ */
+import { open, type RootDatabase } from "lmdb";
+
+import type {
+  CatalogStore,
+  CatalogTransaction,
+  CatalogView,
+  Entry,
+  Key,
+  KeyRange,
+} from "./transaction.ts";
+
+export interface LmdbStoreOptions {
+  /** A folder of its own; it is made where it is missing. */
+  readonly path: string;
+  /**
+   * What an answered rule survives: `power_loss` of the machine, which costs a sync for each commit; or the end of the `process`
+   * only, and then the catalog itself may be damaged by a power loss.
+   */
+  readonly durability: "power_loss" | "process";
+}
+
+export class LmdbStore implements CatalogStore {
+  readonly #database: RootDatabase<Buffer, Buffer>;
+  readonly #transaction: CatalogTransaction;
+  #closed: Promise<void> | undefined;
+
+  constructor({ path, durability }: LmdbStoreOptions) {
+    const database = open<Buffer, Buffer>({
+      path,
+      noSubdir: false,
+      encoding: "binary",
+      keyEncoding: "binary",
+      // A commit is synced before it is answered, with no second promise to wait for.
+      overlappingSync: false,
+      noSync: durability === "process",
+    });
+    this.#database = database;
+    this.#transaction = {
+      get: (key) => database.get(toBuffer(key)),
+      put: (key, value) => void database.put(toBuffer(key), Buffer.from(value)),
+      remove: (key) => void database.remove(toBuffer(key)),
+      range: (range) => readRange(database, range),
+    };
+  }
+
+  read<T>(view: (view: CatalogView) => T): T {
+    return view(this.#transaction);
+  }
+
+  write<T>(rule: (transaction: CatalogTransaction) => T): Promise<T> {
+    return this.#database.childTransaction(() => rule(this.#transaction));
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#database.close();
+    return this.#closed;
+  }
+}
+
+function readRange(database: RootDatabase<Buffer, Buffer>, { from, to, limit }: KeyRange): Entry[] {
+  if (limit <= 0) return []; // which LMDB would take for no limit
+  const found = database.getRange({ start: toBuffer(from), end: toBuffer(to), limit });
+  return Array.from(found, ({ key, value }) => ({ key: key.toString("latin1"), value }));
+}
+
+function toBuffer(key: Key): Buffer {
+  return Buffer.from(key, "latin1");
+}

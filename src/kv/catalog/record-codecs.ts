@@ -1,0 +1,144 @@
+/** The schema of each record: the fields in the order in which they lie in its bytes. */
+import type { ObjectName, ObjectStat } from "../location.ts";
+import type {
+  FileRef,
+  IndexPlace,
+  LocationUsage,
+  Retention,
+  Segment,
+  SegmentChain,
+  SegmentId,
+  Session,
+  SessionKey,
+  StoredFile,
+  TenantUsage,
+  Turn,
+  TurnId,
+} from "../records.ts";
+import {
+  bytes,
+  type Codec,
+  flag,
+  list,
+  oneOf,
+  optional,
+  record,
+  text,
+  textOf,
+  uint,
+} from "./codec.ts";
+
+const sessionKey = record<SessionKey>({ tenant: text, id: text });
+const fileRef = record<FileRef>({ location: text, name: textOf<ObjectName>() });
+/** Of a store, which may count finer than we do, and from before 1970. */
+const wallTime: Codec<number> = {
+  write: (out, value) => uint.write(out, Math.max(0, Math.trunc(value))),
+  read: (from) => uint.read(from),
+};
+const objectStat = record<ObjectStat>({
+  sizeBytes: uint,
+  identity: text,
+  content: text,
+  modifiedAtMs: wallTime,
+});
+const retention = record<Retention>({ name: text, ttlMs: uint, maxAgeMs: uint });
+const leaf = record<NonNullable<IndexPlace["leaf"]>>({ length: uint, key: bytes });
+const indexPlace = record<IndexPlace>({ gridKey: bytes, leaf: optional(leaf) });
+const segmentChain = record<SegmentChain>({ before: bytes, after: bytes, end: indexPlace });
+
+export const sessionCodec = record<Session>({
+  tenant: text,
+  id: text,
+  model: text,
+  retention,
+  parent: optional(text),
+  createdAtMs: uint,
+  expiresAtMs: uint,
+  pinnedUntilMs: uint,
+  file: optional(fileRef),
+  leasedBy: optional(textOf<TurnId>()),
+  turns: list(textOf<TurnId>()),
+  segments: uint,
+});
+
+export const segmentCodec = record<Segment>({
+  id: textOf<SegmentId>(),
+  tenant: text,
+  turn: textOf<TurnId>(),
+  state: oneOf("reserved", "reported", "durable"),
+  geometry: bytes,
+  file: fileRef,
+  tokenStart: uint,
+  tokenLength: uint,
+  kvStart: uint,
+  bytes: uint,
+  chain: optional(segmentChain),
+  crc: uint,
+  refs: uint,
+  lastReadAtMs: uint,
+  timesRead: uint,
+});
+
+export const turnCodec = record<Turn>({
+  id: textOf<TurnId>(),
+  session: sessionKey,
+  state: oneOf("reserved", "reported"),
+  deadlineMs: uint,
+  engine: optional(text),
+  file: fileRef,
+  reservedBytes: uint,
+  tokenBytes: uint,
+  rankTokenBytes: uint,
+  pending: list(textOf<SegmentId>()),
+});
+
+export const fileCodec = record<StoredFile>({
+  location: text,
+  name: textOf<ObjectName>(),
+  tenant: text,
+  creator: text,
+  highWaterBytes: uint,
+  isSealed: flag,
+  openReservations: uint,
+  committedBytes: uint,
+  referencedBytes: uint,
+  lastReservationEndMs: uint,
+  leasedUntilMs: uint,
+  stat: optional(objectStat),
+});
+
+export const tenantUsageCodec = record<TenantUsage>({
+  tenant: text,
+  bytes: uint,
+  sessions: uint,
+  pins: uint,
+});
+
+export const locationUsageCodec = record<LocationUsage>({
+  location: text,
+  bookedBytes: uint,
+  unwrittenBytes: uint,
+});
+
+/** A segment that ends at a place in the index. */
+export interface IndexedSegment {
+  readonly tokenStart: number;
+  readonly segment: SegmentId;
+}
+
+/** How many places in the index are leaves of this length below one grid point. */
+export interface LeafCount {
+  readonly length: number;
+  readonly places: number;
+}
+
+/** What the index has at one key: durable segments of one tenant that end there, at most one for each start. */
+export interface ChainEntry {
+  readonly ends: readonly IndexedSegment[];
+  readonly leaves: readonly LeafCount[];
+}
+
+export const chainEntryCodec = record<ChainEntry>({
+  ends: list(record<IndexedSegment>({ tokenStart: uint, segment: textOf<SegmentId>() })),
+  leaves: list(record<LeafCount>({ length: uint, places: uint })),
+});

@@ -1,0 +1,60 @@
+/** The catalog over any store: one transaction for each rule. */
+import type { Catalog } from "../catalog.ts";
+import { audit } from "./audit.ts";
+import { match } from "./rules/match.ts";
+import { listReferences } from "./rules/references.ts";
+import { report } from "./rules/report.ts";
+import { lease, reserve } from "./rules/reserve.ts";
+import { create, end, fork, pin, touch } from "./rules/sessions.ts";
+import { abort, condemn, settle } from "./rules/settle.ts";
+import { sweep, unlinked } from "./rules/sweep.ts";
+import { openSchema, type Schema, SCHEMA_VERSION, UPGRADES } from "./schema.ts";
+import {
+  files,
+  locationUsage,
+  segmentAt,
+  segments,
+  sessions,
+  tenantUsage,
+  turnAt,
+} from "./tables.ts";
+import type { CatalogStore } from "./transaction.ts";
+
+/** Takes the store over, and closes it if what is in it cannot be used. */
+export async function openCatalog(
+  store: CatalogStore,
+  schema: Schema = { version: SCHEMA_VERSION, upgrades: UPGRADES },
+): Promise<Catalog> {
+  try {
+    await store.write((tx) => openSchema(tx, schema));
+  } catch (reason) {
+    await store.close();
+    throw reason;
+  }
+  return {
+    create: (request) => store.write((tx) => create(tx, request)),
+    match: (request) => store.read((view) => match(view, request)),
+    reserve: (request) => store.write((tx) => reserve(tx, request)),
+    lease: (request) => store.write((tx) => lease(tx, request)),
+    report: (request) => store.write((tx) => report(tx, request)),
+    settle: (request) => store.write((tx) => settle(tx, request)),
+    abort: (request) => store.write((tx) => abort(tx, request)),
+    fork: (request) => store.write((tx) => fork(tx, request)),
+    touch: (session, nowMs) => store.write((tx) => touch(tx, session, nowMs)),
+    pin: (request) => store.write((tx) => pin(tx, request)),
+    end: (session, nowMs) => store.write((tx) => end(tx, session, nowMs)),
+    condemn: (segment) => store.write((tx) => condemn(tx, segment)),
+    sweep: (request) => store.write((tx) => sweep(tx, request)),
+    unlinked: (refs) => store.write((tx) => unlinked(tx, refs)),
+    session: (key) => store.read((view) => sessions.get(view, key)),
+    segments: (key) =>
+      store.read((view) => listReferences(view, key).map((id) => segments.must(view, { id }))),
+    segment: (id) => store.read((view) => segmentAt(view, id)),
+    turn: (id) => store.read((view) => turnAt(view, id)),
+    file: (ref) => store.read((view) => files.get(view, ref)),
+    tenantUsage: (tenant) => store.read((view) => tenantUsage(view, tenant)),
+    locationUsage: (location) => store.read((view) => locationUsage(view, location)),
+    audit: () => store.read(audit),
+    close: () => store.close(),
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * Which stored segments an engine can be given for a prompt. The index has every durable segment at the place where it ends, so
+ * each grid point of the prompt is looked up, and the leaves below it; what is found there agrees with the prompt in every token
+ * from 0. The best contiguous cover among them is the match.
+ */
+import type {
+  Match,
+  MatchLimit,
+  MatchRequest,
+  PromptNamespace,
+  PromptView,
+} from "../../catalog.ts";
+import { type Cover, type CoverRules, pickCover, whyUnlistable } from "../../cover.ts";
+import type { Segment } from "../../records.ts";
+import { chainEntry } from "../chain-index.ts";
+import { numberKey, parseReference, referencesPrefix } from "../keys.ts";
+import type { IndexedSegment } from "../record-codecs.ts";
+import { segments } from "../tables.ts";
+import type { CatalogView } from "../transaction.ts";
+
+export function match(view: CatalogView, request: MatchRequest): Match {
+  const { prompt, rules: loadRules } = request;
+  const rules = { ...loadRules, promptTokens: prompt.tokens };
+  const found = new Map(
+    prompt.namespaces
+      .flatMap((namespace) => [...endsOn(view, prompt, namespace)])
+      .map(({ segment: id }) => [id, segments.must(view, { id })]),
+  );
+  const candidates = [...found.values()];
+  const cover = pickCover(candidates, rules);
+  const limit =
+    limitOf(candidates, cover, rules) ??
+    (hasMore(view, request, { cover, found }) ? "diverged" : undefined) ??
+    (candidates.length === 0 ? "nothing_stored" : "end_of_stored");
+  return { segments: cover.segments, tokens: cover.tokens, limit };
+}
+
+function* endsOn(
+  view: CatalogView,
+  { length, step }: PromptView,
+  namespace: PromptNamespace,
+): Generator<IndexedSegment> {
+  for (let index = 0; index * step <= length; index++) {
+    const point = chainEntry(view, namespace.gridKey(index));
+    if (point === undefined) continue;
+    yield* point.ends;
+    for (const leaf of point.leaves) {
+      if (leaf.length >= step || index * step + leaf.length > length) continue;
+      yield* chainEntry(view, namespace.leafKey(index, leaf.length))?.ends ?? [];
+    }
+  }
+}
+
+/** Why what is on this prompt is not all in the cover. The furthest that is left out says it. */
+function limitOf(
+  candidates: readonly Segment[],
+  cover: Cover<Segment>,
+  rules: CoverRules,
+): MatchLimit | undefined {
+  if (cover.belowThresholdTokens > 0) return "below_threshold";
+  const beyond = candidates.filter((segment) => endOf(segment) > cover.tokens);
+  const furthest = beyond.toSorted((a, b) => endOf(b) - endOf(a))[0];
+  if (furthest === undefined) return undefined;
+  return whyUnlistable(furthest, rules) ?? "gap";
+}
+
+interface Found {
+  readonly cover: Cover<Segment>;
+  readonly found: ReadonlyMap<Segment["id"], Segment>;
+}
+
+/** Whether the session lists something, from the end of the cover on, that is not on this prompt. */
+function hasMore(view: CatalogView, { session }: MatchRequest, { cover, found }: Found): boolean {
+  const prefix = referencesPrefix(session);
+  const from = prefix + numberKey(cover.tokens);
+  const to = prefix + numberKey(Number.MAX_SAFE_INTEGER);
+  const listed = view.range({ from, to, limit: found.size + 1 });
+  return listed.some(({ key }) => !found.has(parseReference(prefix, key)));
+}
+
+function endOf({ tokenStart, tokenLength }: Segment): number {
+  return tokenStart + tokenLength;
+}

@@ -1,0 +1,60 @@
+import type { AbortRequest, SettleOutcome, SettleRequest, Verdict } from "../../catalog.ts";
+import type { Segment, SegmentId, Turn } from "../../records.ts";
+import { findEqual } from "../chain-index.ts";
+import { files, segmentAt, segments } from "../tables.ts";
+import type { CatalogTransaction } from "../transaction.ts";
+import { addReference, listReferrers, removeReference } from "./references.ts";
+import { liveTurn } from "./report.ts";
+import { abortTurn, dropPart, sealFile, settlePart } from "./turn-end.ts";
+
+export function settle(tx: CatalogTransaction, request: SettleRequest): SettleOutcome {
+  const { segment: id, nowMs, verdict } = request;
+  const segment = segmentAt(tx, id);
+  if (segment?.state !== "reported") return { kind: "conflict" };
+  const turn = liveTurn(tx, segment.turn, nowMs);
+  if (turn === undefined) return { kind: "conflict" };
+  if (verdict.kind === "dropped") {
+    sealFile(tx, segment.file);
+    dropPart(tx, id, nowMs);
+    return { kind: "dropped" };
+  }
+  files.update(tx, segment.file, (file) => ({ ...file, stat: verdict.stat }));
+  const outcome = keep(tx, { turn, segment, verdict });
+  settlePart(tx, turn, { id, nowMs });
+  return outcome;
+}
+
+export function abort(tx: CatalogTransaction, { turn: id, nowMs }: AbortRequest): boolean {
+  const turn = liveTurn(tx, id, nowMs);
+  if (turn !== undefined) abortTurn(tx, turn, nowMs);
+  return turn !== undefined;
+}
+
+export function condemn(tx: CatalogTransaction, id: SegmentId): boolean {
+  const segment = segmentAt(tx, id);
+  if (segment?.state !== "durable") return false;
+  sealFile(tx, segment.file);
+  for (const session of listReferrers(tx, id)) removeReference(tx, session, id);
+  return true;
+}
+
+interface Verified {
+  readonly turn: Turn;
+  readonly segment: Segment;
+  readonly verdict: Extract<Verdict, { kind: "durable" }>;
+}
+
+/** An equal one that the tenant has is listed in its place, and the bytes of this one go with their file. */
+function keep(tx: CatalogTransaction, { turn, segment, verdict }: Verified): SettleOutcome {
+  const { tokenStart, chain } = segment;
+  const equal = chain === undefined ? undefined : findEqual(tx, tokenStart, chain.end);
+  if (equal !== undefined) {
+    segments.delete(tx, segment);
+    addReference(tx, turn.session, segments.must(tx, { id: equal }));
+    return { kind: "duplicate", of: equal };
+  }
+  const durable = { ...segment, state: "durable", crc: verdict.crc } as const;
+  segments.save(tx, durable);
+  addReference(tx, turn.session, durable);
+  return { kind: "durable" };
+}

@@ -1,0 +1,61 @@
+/**
+ * What time alone brings about. Each index holds exactly what is due, soonest first, so a pass looks at no more than it acts on,
+ * and the next one goes on where this one stopped.
+ */
+import type { SweepReport, SweepRequest } from "../../catalog.ts";
+import type { FileRef, Session } from "../../records.ts";
+import { scanDue } from "../keys.ts";
+import { files, isIdle, sessions, turns } from "../tables.ts";
+import type { CatalogTransaction } from "../transaction.ts";
+import { endSession, isExpired } from "./sessions.ts";
+import { abortTurn } from "./turn-end.ts";
+
+export function sweep(tx: CatalogTransaction, request: SweepRequest): SweepReport {
+  const { nowMs, limit, quarantineMs } = request;
+  let left = limit;
+  const abortedTurns = sweepTurns(tx, nowMs, left);
+  left -= abortedTurns;
+  const { seen, expiredSessions, lapsedPins } = sweepSessions(tx, nowMs, left);
+  left -= seen;
+  const unlinkable = listUnlinkable(tx, nowMs - quarantineMs, left);
+  const isFull = left === unlinkable.length;
+  return { abortedTurns, expiredSessions, lapsedPins, unlinkable, isFull };
+}
+
+/** Those that are still idle, so that a name which came too late or twice does no harm. */
+export function unlinked(tx: CatalogTransaction, refs: readonly FileRef[]): void {
+  for (const ref of refs) {
+    const file = files.get(tx, ref);
+    if (file !== undefined && isIdle(file)) files.delete(tx, ref);
+  }
+}
+
+function sweepTurns(tx: CatalogTransaction, nowMs: number, limit: number): number {
+  const due = scanDue(tx, "d", { nowMs, limit });
+  for (const key of due) {
+    const turn = turns.at(tx, key);
+    if (turn !== undefined) abortTurn(tx, turn, nowMs);
+  }
+  return due.length;
+}
+
+function sweepSessions(tx: CatalogTransaction, nowMs: number, limit: number) {
+  const due = scanDue(tx, "e", { nowMs, limit });
+  const found = due.map((key) => sessions.at(tx, key)).filter((session) => session !== undefined);
+  const expired = found.filter((session) => isExpired(session, nowMs));
+  const lapsed = found.filter((session) => !isExpired(session, nowMs));
+  for (const session of expired) endSession(tx, session, nowMs);
+  for (const session of lapsed) sessions.save(tx, unpinned(session));
+  return { seen: due.length, expiredSessions: expired.length, lapsedPins: lapsed.length };
+}
+
+function unpinned(session: Session): Session {
+  return { ...session, pinnedUntilMs: 0 };
+}
+
+function listUnlinkable(tx: CatalogTransaction, idleSinceMs: number, limit: number): FileRef[] {
+  if (idleSinceMs < 0) return [];
+  const due = scanDue(tx, "q", { nowMs: idleSinceMs, limit });
+  const idle = due.map((key) => files.at(tx, key)).filter((file) => file !== undefined);
+  return idle.map(({ location, name }) => ({ location, name }));
+}

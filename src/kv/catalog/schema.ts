@@ -1,0 +1,36 @@
+/** The one version of all records and keys together. */
+import { AppError } from "../../errors.ts";
+import { decode, encode, uint } from "./codec.ts";
+import { schemaKey } from "./keys.ts";
+import type { CatalogTransaction } from "./transaction.ts";
+
+export const SCHEMA_VERSION = 1;
+
+/** Rewrites a catalog of one version as the next one, inside the transaction that raises the version. */
+export type Upgrade = (tx: CatalogTransaction) => void;
+
+/** By the version that each starts from. */
+export const UPGRADES: ReadonlyMap<number, Upgrade> = new Map();
+
+export interface Schema {
+  readonly version: number;
+  readonly upgrades: ReadonlyMap<number, Upgrade>;
+}
+
+/** Brings what is there to the schema, or refuses: a newer catalog is never written by an older program. */
+export function openSchema(tx: CatalogTransaction, { version, upgrades }: Schema): void {
+  const encoded = tx.get(schemaKey);
+  let found = encoded === undefined ? version : decode(uint, encoded);
+  if (found > version) {
+    const message = `catalog has schema version ${found}, and this program knows versions up to ${version}`;
+    throw new AppError("internal", message);
+  }
+  for (; found < version; found++) {
+    const upgrade = upgrades.get(found);
+    if (upgrade === undefined) {
+      throw new AppError("internal", `catalog schema version ${found} cannot be upgraded`);
+    }
+    upgrade(tx);
+  }
+  tx.put(schemaKey, encode(uint, version));
+}

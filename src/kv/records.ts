@@ -1,0 +1,162 @@
+/**
+ * What the catalog knows, as readonly records. Times are wall-clock milliseconds, whole and at least 0, because they outlive the
+ * process; sizes and offsets are bytes; ranges are tokens from the start of the session.
+ */
+import type { Digest } from "./digest.ts";
+import type { ObjectName, ObjectStat } from "./location.ts";
+import type { GeometryKey } from "./model/geometry-key.ts";
+
+declare const turnIdBrand: unique symbol;
+/** Random, `[A-Za-z0-9_-]{1,64}`: it alone entitles to report, settle or abort a turn. */
+export type TurnId = string & { readonly [turnIdBrand]: true };
+
+declare const segmentIdBrand: unique symbol;
+/** The turn that wrote the segment, and which part of its reservation it is: `<turn>.<part>`. */
+export type SegmentId = string & { readonly [segmentIdBrand]: true };
+
+export function segmentId(turn: TurnId, part: number): SegmentId {
+  return `${turn}.${part}` as SegmentId;
+}
+
+/** Both in visible ASCII, at most 256 characters; the default tenant is "". */
+export interface SessionKey {
+  readonly tenant: string;
+  readonly id: string;
+}
+
+export interface Retention {
+  /** Of the class, for people and metrics. */
+  readonly name: string;
+  /** Sliding: a session ends this long after its last use. */
+  readonly ttlMs: number;
+  /** No use makes a session older than this; only a pin does. */
+  readonly maxAgeMs: number;
+}
+
+export interface Session extends SessionKey {
+  readonly model: string;
+  readonly retention: Retention;
+  /** The session of the same tenant that it was forked from, which may have ended since. */
+  readonly parent: string | undefined;
+  readonly createdAtMs: number;
+  /** Ends then, unless it is pinned for longer. */
+  readonly expiresAtMs: number;
+  /** 0 when it is not pinned. Counts as a pin of the tenant until it is lifted or the sweeper has seen it lapse. */
+  readonly pinnedUntilMs: number;
+  /** Where the next reservation goes: never sealed, made by this session. */
+  readonly file: FileRef | undefined;
+  /** The one turn that may write to `file`; it is among `turns`. */
+  readonly leasedBy: TurnId | undefined;
+  /** Every turn that is not over, with branches and those that wait to be settled. */
+  readonly turns: readonly TurnId[];
+  /** How many segments it refers to; all are durable. */
+  readonly segments: number;
+}
+
+export interface FileRef {
+  readonly location: string;
+  readonly name: ObjectName;
+}
+
+/**
+ * A file that engines write to. Its bytes below the high-water mark were all handed out, once each; nothing takes a range back.
+ */
+export interface StoredFile extends FileRef {
+  readonly tenant: string;
+  /** The session that alone reserves in it. */
+  readonly creator: string;
+  /** Where the next reservation begins, and what the file's size is to be. Never falls. */
+  readonly highWaterBytes: number;
+  /** Takes no reservation any more. Never undone. */
+  readonly isSealed: boolean;
+  /** Turns that may still be writing. */
+  readonly openReservations: number;
+  /** All that ever became durable in it. */
+  readonly committedBytes: number;
+  /** Durable segments that somebody refers to. */
+  readonly referencedBytes: number;
+  /** When the last reservation ended so far; the time of its making before that. */
+  readonly lastReservationEndMs: number;
+  /** Somebody may be reading until then. Only ever moves on, so that a lost reader frees its lease by time alone. */
+  readonly leasedUntilMs: number;
+  /** As it was when the newest segment in it was settled. */
+  readonly stat: ObjectStat | undefined;
+}
+
+/**
+ * `reserved`: an engine may write it; `reported`: an engine said that it did, and that is being verified; `durable`: verified and
+ * synced, listed from here on, and never changed. What is dropped has no record.
+ */
+export type SegmentState = "reserved" | "reported" | "durable";
+
+/** Where in the index a segment is found: at the grid point, or at the leaf `leaf.length` units after it. */
+export interface IndexPlace {
+  readonly gridKey: Digest;
+  readonly leaf: { readonly length: number; readonly key: Digest } | undefined;
+}
+
+/** Digests of all tokens before the segment and up to its end, and the key of that end in the tenant's index. */
+export interface SegmentChain {
+  readonly before: Digest;
+  readonly after: Digest;
+  readonly end: IndexPlace;
+}
+
+export interface Segment {
+  readonly id: SegmentId;
+  readonly tenant: string;
+  readonly turn: TurnId;
+  readonly state: SegmentState;
+  readonly geometry: GeometryKey;
+  readonly file: FileRef;
+  readonly tokenStart: number;
+  /** As reserved, until the engine's own length is reported. */
+  readonly tokenLength: number;
+  readonly kvStart: number;
+  /** Of these tokens, over all ranks: what the tenant is charged. */
+  readonly bytes: number;
+  /** Present unless `reserved`. */
+  readonly chain: SegmentChain | undefined;
+  /** CRC-32 of the bytes; 0 until `durable`. */
+  readonly crc: number;
+  /** Sessions that list it: at least 1 when `durable`, else 0. */
+  readonly refs: number;
+  readonly lastReadAtMs: number;
+  readonly timesRead: number;
+}
+
+/** Which process of which engine writes: its start identity, only ever compared. */
+export type EngineInstance = string;
+
+export interface Turn {
+  readonly id: TurnId;
+  readonly session: SessionKey;
+  readonly state: "reserved" | "reported";
+  /** Passed, the turn is aborted: by the sweeper, or by whoever meets it first. */
+  readonly deadlineMs: number;
+  readonly engine: EngineInstance | undefined;
+  readonly file: FileRef;
+  readonly reservedBytes: number;
+  readonly tokenBytes: number;
+  readonly rankTokenBytes: number;
+  /** Its parts that are neither durable nor dropped; never empty. */
+  readonly pending: readonly SegmentId[];
+}
+
+/** What a tenant's quota is held against. */
+export interface TenantUsage {
+  readonly tenant: string;
+  /** Of all its segments: reservations at full length, then what was committed. */
+  readonly bytes: number;
+  readonly sessions: number;
+  readonly pins: number;
+}
+
+/** What a location's space is held against. */
+export interface LocationUsage {
+  readonly location: string;
+  /** All its files up to their high-water marks, until they are unlinked. */
+  readonly bookedBytes: number;
+  /** The part of it in open reservations, sparse perhaps. */
+  readonly unwrittenBytes: number;
+}
