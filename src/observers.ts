@@ -62,6 +62,8 @@ export function createObservers({ log, metrics, pool }: ObserversOptions) {
         if (to !== "absent") metrics.healthChanged({ pool: name, to, cause });
         log.info("endpoint changed", { pool: name, endpoint: endpoint.id, from, to, cause });
       },
+      checksFailed: (name, { id, address }, failure) =>
+        log.warn("health checks fail", { pool: name, endpoint: id, address, reason: failure }),
       ringChanged: (name, members) => log.info("ring changed", { pool: name, members }),
       ringFailed: (name, error) =>
         log.error("ring failed; the former one stays", { pool: name, error }),

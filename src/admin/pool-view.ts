@@ -3,6 +3,8 @@
  */
 import type { PoolSnapshot } from "../affinity/pool-snapshot.ts";
 import type { Ring } from "../affinity/ring.ts";
+import type { Clock } from "../clock.ts";
+import type { LastCheck } from "../endpoints/member.ts";
 import type { AdminPorts } from "./ports.ts";
 
 /** Counting a large ring takes milliseconds, and a ring never changes: its shares live as long as it does. */
@@ -21,12 +23,18 @@ export function viewPool(pool: PoolSnapshot, ports: AdminPorts) {
       address: endpoint.address,
       state: endpoint.state,
       cause: ports.stateCause(pool.name, endpoint.id) ?? null,
+      lastCheck: viewCheck(ports.pools.lastCheck(pool.name, endpoint.id), ports.clock),
       weight: endpoint.weight,
       labels: endpoint.labels,
       sessions: load.on(endpoint.id),
       ringShare: shares[index] ?? 0,
     })),
   };
+}
+
+function viewCheck(check: LastCheck | undefined, clock: Clock) {
+  if (check === undefined) return null;
+  return { result: check.failure ?? "ok", agoMs: Math.round(clock.now() - check.atMs) };
 }
 
 /** By member: the share of slots for which it is the first rank. */

@@ -5,11 +5,11 @@ import type { LoadView, MaybePromise } from "../affinity/binding-store.ts";
 import type { SessionDesk } from "../affinity/router.ts";
 import type { Clock } from "../clock.ts";
 import type { EndpointId } from "../endpoints/endpoint.ts";
-import type { PoolDirectory } from "../endpoints/pools.ts";
+import type { Pools } from "../endpoints/pools.ts";
 
 export interface Readiness {
   readonly isReady: boolean;
-  /** Why not, for people: `draining`, `pool default has no ready endpoint`. */
+  /** Why not, for people: `draining`, `endpoints are not checked yet`. */
   readonly reasons: readonly string[];
 }
 
@@ -19,9 +19,9 @@ export interface MetricsPage {
 }
 
 export interface AdminPorts {
-  /** The clock of the bindings' expiry. */
+  /** The clock of the bindings' expiry and of the health checks. */
   readonly clock: Clock;
-  readonly pools: Pick<PoolDirectory, "get" | "all">;
+  readonly pools: Pick<Pools, "get" | "all" | "lastCheck">;
   readonly sessions: SessionDesk;
   readiness(): Readiness;
   load(pool: string): LoadView;

@@ -3,8 +3,16 @@
  * state. Reads no clock and holds no timer: the pool tells it the time and asks when to come back.
  */
 import { formatAddress, type Endpoint, type EndpointSpec, type EndpointState } from "./endpoint.ts";
-import type { Check } from "./health/active-checks.ts";
+import type { Check, CheckFailure } from "./health/active-checks.ts";
 import { assumedUp, type Health } from "./health/health.ts";
+
+/** The newest active check of an endpoint. */
+export interface LastCheck {
+  readonly failure: CheckFailure;
+  readonly atMs: number;
+  /** Failed checks in a row, this one included; 0 after one that passed. */
+  readonly failures: number;
+}
 
 export interface MemberOptions {
   readonly spec: EndpointSpec;
@@ -29,7 +37,9 @@ export class Member {
   /** Delisted, and kept only because the ring in use still has its position. Serves nobody. */
   #isGone = false;
   /** Its active checks; none where health is not checked. */
-  check: Check | undefined;
+  #check: Check | undefined;
+  /** None yet of the process at its present address. */
+  #lastCheck: LastCheck | undefined;
 
   constructor({ spec, health, joinsAtMs, drainDeadlineMs }: MemberOptions, nowMs: number) {
     this.#spec = spec;
@@ -56,6 +66,26 @@ export class Member {
     return this.#isGone;
   }
 
+  get check(): Check | undefined {
+    return this.#check;
+  }
+
+  get lastCheck(): LastCheck | undefined {
+    return this.#lastCheck;
+  }
+
+  /** Another process is to be checked: what is known of the one before says nothing of it. */
+  checkBy(check: Check): void {
+    this.#check = check;
+    this.#lastCheck = undefined;
+  }
+
+  noteCheck(failure: CheckFailure, atMs: number): LastCheck {
+    const failures = failure === undefined ? 0 : (this.#lastCheck?.failures ?? 0) + 1;
+    this.#lastCheck = { failure, atMs, failures };
+    return this.#lastCheck;
+  }
+
   /** Takes what the newer list says of it; the id is the same. */
   update(spec: EndpointSpec, nowMs: number): void {
     this.#spec = spec;
@@ -69,7 +99,7 @@ export class Member {
 
   leave(): void {
     this.#isGone = true;
-    this.check?.stop();
+    this.#check?.stop();
   }
 
   /** Brings `endpoint` up to date. Returns whether it was not. */

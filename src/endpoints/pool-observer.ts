@@ -24,6 +24,8 @@ export interface StateChange {
 export interface PoolObserver {
   /** Told after the snapshot that shows it. */
   stateChanged(change: StateChange): void;
+  /** As many active checks in a row as take an endpoint down have failed: told once, until one passes. */
+  checksFailed(pool: string, endpoint: Endpoint, failure: string): void;
   /** The pool's newest snapshot. */
   published(snapshot: PoolSnapshot): void;
   /** `members` are on the new ring, which the newest snapshot shows. */

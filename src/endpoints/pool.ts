@@ -8,7 +8,7 @@ import type { PoolSnapshot } from "../affinity/pool-snapshot.ts";
 import type { RingMember } from "../affinity/ring.ts";
 import type { Cancel, Clock, Scheduler } from "../clock.ts";
 import type { EndpointId, EndpointSpec } from "./endpoint.ts";
-import type { Checks } from "./health/active-checks.ts";
+import type { CheckFailure, Checks } from "./health/active-checks.ts";
 import {
   afterCheck,
   afterConnectFailure,
@@ -17,10 +17,9 @@ import {
   passiveAllowance,
   unchecked,
   undecided,
-  type CheckResult,
   type HealthThresholds,
 } from "./health/health.ts";
-import { Member } from "./member.ts";
+import { Member, type LastCheck } from "./member.ts";
 import type { PoolObserver, StateCause, StateChange } from "./pool-observer.ts";
 import { RingUpdates, type BuildRing } from "./ring-updates.ts";
 import { createSnapshot } from "./snapshot.ts";
@@ -131,6 +130,11 @@ export class Pool {
     this.#listed(id)?.check?.sooner();
   }
 
+  /** Undefined where the endpoint is not listed, or was not checked yet. */
+  lastCheck(id: EndpointId): LastCheck | undefined {
+    return this.#listed(id)?.lastCheck;
+  }
+
   /** Ends every check and timer; the last snapshot stays readable. Idempotent. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -181,12 +185,17 @@ export class Pool {
     if (checks === undefined) return;
     member.check?.stop();
     member.setHealth(undecided(member.health));
-    member.check = checks.watch(member.spec, (result) => this.#checked(member, result));
+    member.checkBy(checks.watch(member.spec, (failure) => this.#checked(member, failure)));
   }
 
-  #checked(member: Member, result: CheckResult): void {
-    member.setHealth(afterCheck(member.health, result, this.#settings.thresholds));
+  #checked(member: Member, failure: CheckFailure): void {
+    const { clock, thresholds, observer } = this.#settings;
+    const { failures } = member.noteCheck(failure, clock.now());
+    const result = failure === undefined ? "passed" : "failed";
+    member.setHealth(afterCheck(member.health, result, thresholds));
     this.#publish(this.#refresh([member], "check"));
+    if (failure !== undefined && failures === thresholds.failures)
+      observer.checksFailed(this.name, member.endpoint, failure);
     this.#unanswered?.delete(member.spec.id);
     this.#noteReady();
   }

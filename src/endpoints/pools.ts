@@ -4,6 +4,7 @@
 import type { PoolSnapshot } from "../affinity/pool-snapshot.ts";
 import { AppError } from "../errors.ts";
 import type { EndpointId, EndpointSpec } from "./endpoint.ts";
+import type { LastCheck } from "./member.ts";
 import { Pool, type PoolSettings } from "./pool.ts";
 
 /** Read side, for the data path. Never waits, never throws. */
@@ -71,6 +72,11 @@ export class Pools implements PoolDirectory, PassiveSigns {
 
   serverError(pool: string, endpoint: EndpointId): void {
     this.#byName.get(pool)?.serverError(endpoint);
+  }
+
+  /** The newest active check of an endpoint. */
+  lastCheck(pool: string, endpoint: EndpointId): LastCheck | undefined {
+    return this.#byName.get(pool)?.lastCheck(endpoint);
   }
 
   /** The pool's whole list, as its discovery publishes it. */

@@ -58,6 +58,10 @@ export class FakePorts implements AdminPorts {
   readonly pools: AdminPorts["pools"] = {
     all: () => this.#pools,
     get: (name) => this.#pools.find((pool) => pool.name === name),
+    lastCheck: (_pool, id) =>
+      id === "b"
+        ? { failure: "404 from GET /healthz", atMs: this.clock.now() - 250.4, failures: 3 }
+        : undefined,
   };
 
   readonly sessions: AdminPorts["sessions"] = {
@@ -93,7 +97,7 @@ export class FakePorts implements AdminPorts {
   }
 
   stateCause(_pool: string, id: EndpointId): string | undefined {
-    return id === "b" ? "2 failed checks" : undefined;
+    return id === "b" ? "check" : undefined;
   }
 
   metrics() {

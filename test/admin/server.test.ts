@@ -65,10 +65,10 @@ describe("probes", () => {
   it("/readyz is 503 with its reasons, then 200, then 503 again while draining", async () => {
     const ports = new FakePorts("default");
     await open({ ports });
-    ports.reasons = ["pool default has no ready endpoint"];
+    ports.reasons = ["endpoints are not checked yet"];
     expect(await ask("/readyz")).toMatchObject({
       status: 503,
-      body: { isReady: false, reasons: ["pool default has no ready endpoint"] },
+      body: { isReady: false, reasons: ["endpoints are not checked yet"] },
     });
     ports.reasons = [];
     expect(await ask("/readyz")).toMatchObject({ status: 200, body: { isReady: true } });
@@ -78,7 +78,7 @@ describe("probes", () => {
 });
 
 describe("/v1/pools", () => {
-  it("shows endpoints with address, state and its cause, sessions and ring share", async () => {
+  it("shows endpoints with address, state and its cause, last check, sessions and ring share", async () => {
     await open();
     const { status, body } = await ask("/v1/pools");
     const shared = { weight: 1, labels: { zone: "z" } };
@@ -96,6 +96,7 @@ describe("/v1/pools", () => {
               address: "10.0.0.1:8000",
               state: "ready",
               cause: null,
+              lastCheck: null,
               sessions: 4,
               ringShare: 0.75,
               ...shared,
@@ -104,7 +105,8 @@ describe("/v1/pools", () => {
               id: "b",
               address: "[fd00::2]:8000",
               state: "down",
-              cause: "2 failed checks",
+              cause: "check",
+              lastCheck: { result: "404 from GET /healthz", agoMs: 250 },
               sessions: 1,
               ringShare: 0.25,
               ...shared,

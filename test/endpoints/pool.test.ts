@@ -215,7 +215,39 @@ describe("a pool's health", () => {
     expect(describeStates(pool)).toBe("a ready, b down, c ready");
     expect(pool.snapshot).toMatchObject({ generation: generation + 1, readyWeight: 2 });
     expect(pool.snapshot.ring).toBe(ring);
-    expect(log.take()).toEqual(["default b ready->down check"]);
+    expect(log.take()).toEqual([
+      "default b ready->down check",
+      "default b fails: 503 from GET /health",
+    ]);
+  });
+
+  it("tells of checks that fail from the start, once until one passes", () => {
+    const { pool, checks, log } = openPool();
+    pool.setMembers([specOf("a")]);
+    checks.answer("failed", "10.0.0.1:8000");
+    expect(log.take()).toEqual(["default a absent->down listed"]);
+    checks.answer("failed", "10.0.0.1:8000");
+    checks.answer("failed", "10.0.0.1:8000");
+    expect(log.take()).toEqual(["default a fails: 503 from GET /health"]);
+    checks.answer("passed", "10.0.0.1:8000");
+    checks.answer("failed", "10.0.0.1:8000", "10.0.0.1:8000");
+    expect(log.take()).toEqual(["default a fails: 503 from GET /health"]);
+  });
+
+  it("remembers the last check of an endpoint, until it is at another address or gone", async () => {
+    const { pool, checks, clock } = openPool();
+    pool.setMembers([specOf("a")]);
+    expect(pool.lastCheck(a)).toBeUndefined();
+    checks.answer("failed", "10.0.0.1:8000");
+    expect(pool.lastCheck(a)).toMatchObject({ failure: "503 from GET /health" });
+    await clock.advance(5);
+    checks.answer("passed", "10.0.0.1:8000");
+    expect(pool.lastCheck(a)).toEqual({ failure: undefined, atMs: clock.now(), failures: 0 });
+    pool.setMembers([specOf("a", { port: 9000 })]);
+    expect(pool.lastCheck(a)).toBeUndefined();
+    checks.answer("passed", "10.0.0.1:9000");
+    pool.setMembers([]);
+    expect(pool.lastCheck(a)).toBeUndefined();
   });
 
   it("publishes nothing for a sign that changes no state", async () => {

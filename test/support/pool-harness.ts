@@ -2,7 +2,12 @@ import type { RingMember, Ring } from "../../src/affinity/ring.ts";
 import type { PoolSnapshot } from "../../src/affinity/pool-snapshot.ts";
 import type { EndpointId, EndpointSpec, EndpointState } from "../../src/endpoints/endpoint.ts";
 import { formatAddress } from "../../src/endpoints/endpoint.ts";
-import type { Check, Checks, CheckTarget } from "../../src/endpoints/health/active-checks.ts";
+import type {
+  Check,
+  CheckFailure,
+  Checks,
+  CheckTarget,
+} from "../../src/endpoints/health/active-checks.ts";
 import type { CheckResult } from "../../src/endpoints/health/health.ts";
 import { Pool, type PoolSettings } from "../../src/endpoints/pool.ts";
 import type { PoolObserver } from "../../src/endpoints/pool-observer.ts";
@@ -16,14 +21,14 @@ export function specOf(id: string, given: Partial<EndpointSpec> = {}): EndpointS
   return { ...spec, id: id as EndpointId };
 }
 
-/** Checks that a test answers by hand. */
+/** Checks that a test answers by hand; one that fails got a 503. */
 export class HandChecks implements Checks {
   /** By address: checks that go on. */
-  readonly running = new Map<string, (result: CheckResult) => void>();
+  readonly running = new Map<string, (failure: CheckFailure) => void>();
   /** Addresses, once for each call of `sooner`. */
   readonly broughtForward: string[] = [];
 
-  watch({ host, port }: CheckTarget, report: (result: CheckResult) => void): Check {
+  watch({ host, port }: CheckTarget, report: (failure: CheckFailure) => void): Check {
     const address = formatAddress(host, port);
     this.running.set(address, report);
     return {
@@ -37,7 +42,7 @@ export class HandChecks implements Checks {
     for (const address of addresses) {
       const report = this.running.get(address);
       if (report === undefined) throw new Error(`${address} is not checked`);
-      report(result);
+      report(result === "passed" ? undefined : "503 from GET /health");
     }
   }
 
@@ -69,6 +74,9 @@ export class PoolLog implements PoolObserver {
 
   stateChanged: PoolObserver["stateChanged"] = ({ pool, endpoint, from, to, cause }) => {
     this.lines.push(`${pool} ${endpoint.id} ${from}->${to} ${cause}`);
+  };
+  checksFailed: PoolObserver["checksFailed"] = (pool, { id }, failure) => {
+    this.lines.push(`${pool} ${id} fails: ${failure}`);
   };
   published: PoolObserver["published"] = (snapshot) => {
     this.snapshots.push(snapshot);

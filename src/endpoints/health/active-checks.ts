@@ -3,10 +3,12 @@
  * are not asked in the same instant, and one limit on the checks in flight.
  */
 import type { Cancel, Clock, Random, Scheduler } from "../../clock.ts";
-import type { CheckResult } from "./health.ts";
 
-/** Asks once. Resolves to whether the endpoint is well; an abort of the signal ends it early. Never rejects. */
-export type Probe = (target: CheckTarget, signal: AbortSignal) => Promise<boolean>;
+/** Why a check failed, in a few words: `404 from GET /health`, `ECONNREFUSED`. Undefined: it passed. */
+export type CheckFailure = string | undefined;
+
+/** Asks once; an abort of the signal ends it early, and is a failure. Never rejects. */
+export type Probe = (target: CheckTarget, signal: AbortSignal) => Promise<CheckFailure>;
 
 export interface CheckTarget {
   readonly host: string;
@@ -23,7 +25,7 @@ export interface Check {
 
 /** Starts checking at once. `report` hears each outcome and may call `stop`. */
 export interface Checks {
-  watch(target: CheckTarget, report: (result: CheckResult) => void): Check;
+  watch(target: CheckTarget, report: (failure: CheckFailure) => void): Check;
 }
 
 export interface ActiveChecksOptions {
@@ -50,7 +52,7 @@ export class ActiveChecks implements Checks {
     this.#options = options;
   }
 
-  watch(target: CheckTarget, report: (result: CheckResult) => void): Check {
+  watch(target: CheckTarget, report: (failure: CheckFailure) => void): Check {
     const check: EndpointCheck = new EndpointCheck({
       ...this.#options,
       target,
@@ -90,7 +92,7 @@ export class ActiveChecks implements Checks {
 
 interface EndpointCheckOptions extends ActiveChecksOptions {
   readonly target: CheckTarget;
-  readonly report: (result: CheckResult) => void;
+  readonly report: (failure: CheckFailure) => void;
   /** It wants to `run`. */
   readonly due: () => void;
   readonly stopped: () => void;
@@ -141,7 +143,7 @@ class EndpointCheck implements Check {
     const abort = new AbortController();
     this.#abort = abort;
     const cancelTimeout = clock.after(timeoutMs, () => abort.abort());
-    const isWell = await probe(target, abort.signal);
+    const failure = await probe(target, abort.signal);
     cancelTimeout();
     if (this.#isStopped) return;
     // Scheduled before the report, so that `sooner` works from within it.
@@ -150,6 +152,6 @@ class EndpointCheck implements Check {
       this.#cancelNext = undefined;
       due();
     });
-    report(isWell && !abort.signal.aborted ? "passed" : "failed");
+    report(abort.signal.aborted ? `timeout ${timeoutMs} ms` : failure);
   }
 }

@@ -5,7 +5,7 @@ import type { Probe } from "./active-checks.ts";
 const MAX_BODY_BYTES = 64 * 1024;
 
 /**
- * A GET of `path`; 2xx is well, anything else (redirects too) is not. Each check opens its own connection: that is what a
+ * A GET of `path`; 2xx is well, anything else (redirects too) is a failure named by its status or error code. Each check opens its own connection: that is what a
  * new request would have to do, and a kept one would tell of the past (or fail because the engine closed it while idle).
  */
 export function createHttpProbe(path: string): Probe {
@@ -14,10 +14,14 @@ export function createHttpProbe(path: string): Probe {
     new Promise((resolve) => {
       const headers = { "user-agent": "moorline-health" };
       const call = request({ host, port, path, agent, signal, headers }, (response) => {
-        const isGood = Math.floor((response.statusCode ?? 0) / 100) === 2;
-        drain(response, (ended) => resolve(ended && isGood));
+        const status = response.statusCode ?? 0;
+        const answer = `${status} from GET ${path}`;
+        drain(response, (ended) => {
+          if (!ended) resolve(`${answer}, cut off`);
+          else resolve(Math.floor(status / 100) === 2 ? undefined : answer);
+        });
       });
-      call.on("error", () => resolve(false));
+      call.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
       call.end();
     });
 }

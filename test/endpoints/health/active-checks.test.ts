@@ -3,10 +3,9 @@ import {
   ActiveChecks,
   type ActiveChecksOptions,
 } from "../../../src/endpoints/health/active-checks.ts";
-import type { CheckResult } from "../../../src/endpoints/health/health.ts";
 import { FakeClock, settle } from "../../support/fake-clock.ts";
 
-/** A probe that a test answers by hand, by port. An abort answers "not well", as a real one does. */
+/** A probe that a test answers by hand, by port. An abort answers with a failure, as a real one does. */
 class HandProbe {
   readonly started: number[] = [];
   readonly #answers = new Map<number, (isWell: boolean) => void>();
@@ -16,7 +15,7 @@ class HandProbe {
     return new Promise((resolve) => {
       const answer = (isWell: boolean): void => {
         this.#answers.delete(port);
-        resolve(isWell);
+        resolve(isWell ? undefined : "refused");
       };
       this.#answers.set(port, answer);
       signal.addEventListener("abort", () => answer(false));
@@ -44,9 +43,9 @@ function openChecks(given: Partial<ActiveChecksOptions> = {}) {
     random: () => 0.5,
     ...given,
   });
-  const results: CheckResult[] = [];
+  const results: string[] = [];
   const watch = (port: number) =>
-    checks.watch({ host: "10.0.0.1", port }, (result) => results.push(result));
+    checks.watch({ host: "10.0.0.1", port }, (failure) => results.push(failure ?? "ok"));
   return { clock, hand, checks, results, watch };
 }
 
@@ -58,7 +57,7 @@ describe("active checks", () => {
     expect(hand.started).toEqual([1, 2]);
     await hand.answer(2, true);
     await hand.answer(1, false);
-    expect(results).toEqual(["passed", "failed"]);
+    expect(results).toEqual(["ok", "refused"]);
     expect(clock.pendingTimers).toBe(2);
   });
 
@@ -80,13 +79,13 @@ describe("active checks", () => {
     },
   );
 
-  it("give up on an endpoint that does not answer in time, and count it as failed", async () => {
+  it("give up on an endpoint that does not answer in time, and say how long they waited", async () => {
     const { clock, hand, results, watch } = openChecks();
     watch(1);
     await clock.advance(499);
     expect(results).toEqual([]);
     await clock.advance(1);
-    expect([results, hand.inFlight]).toEqual([["failed"], 0]);
+    expect([results, hand.inFlight]).toEqual([["timeout 500 ms"], 0]);
     await clock.advance(500);
     expect(hand.started).toHaveLength(2);
   });

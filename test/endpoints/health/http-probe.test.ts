@@ -22,17 +22,17 @@ const never = new AbortController().signal;
 
 describe("the HTTP probe", () => {
   it.each([
-    [200, true],
-    [204, true],
-    [299, true],
-    [300, false],
-    [302, false],
-    [404, false],
-    [503, false],
-  ])("takes status %i as well: %s", async (status, isWell) => {
+    [200, undefined],
+    [204, undefined],
+    [299, undefined],
+    [300, "300 from GET /health"],
+    [302, "302 from GET /health"],
+    [404, "404 from GET /health"],
+    [503, "503 from GET /health"],
+  ])("answers status %i with the failure %s", async (status, failure) => {
     const target = await http((_request, response) => response.writeHead(status).end("body"));
     const probe = createHttpProbe("/health");
-    expect(await probe(target, never)).toBe(isWell);
+    expect(await probe(target, never)).toBe(failure);
   });
 
   it("asks for the path, by GET, on a connection of its own each time", async () => {
@@ -56,26 +56,26 @@ describe("the HTTP probe", () => {
       host = request.headers.host;
       response.end();
     }, "::1");
-    expect(await createHttpProbe("/health")(target, never)).toBe(true);
+    expect(await createHttpProbe("/health")(target, never)).toBeUndefined();
     expect(host).toBe(`[::1]:${target.port}`);
   });
 
-  it("is not well where nobody listens, and where the other side hangs up", async () => {
+  it("names the error where nobody listens, and where the other side hangs up", async () => {
     const probe = createHttpProbe("/health");
     const gone = createServer();
     const nowhere = await listen(gone);
     await new Promise((resolve) => gone.close(resolve));
-    expect(await probe(nowhere, never)).toBe(false);
+    expect(await probe(nowhere, never)).toBe("ECONNREFUSED");
     const rude = await listen(createTcpServer((socket) => socket.destroy()));
-    expect(await probe(rude, never)).toBe(false);
+    expect(await probe(rude, never)).toBe("ECONNRESET");
     const broken = await http((_request, response) => {
       response.writeHead(200, { "content-length": "10" });
       response.write("half", () => response.destroy());
     });
-    expect(await probe(broken, never)).toBe(false);
+    expect(await probe(broken, never)).toBe("200 from GET /health, cut off");
   });
 
-  it("is not well once it is aborted, before or after the headers", async () => {
+  it("fails once it is aborted, before or after the headers", async () => {
     const probe = createHttpProbe("/health");
     for (const respond of [false, true]) {
       const abort = new AbortController();
@@ -83,7 +83,7 @@ describe("the HTTP probe", () => {
         if (respond) response.write("still going");
         setImmediate(() => abort.abort());
       });
-      expect(await probe(target, abort.signal)).toBe(false);
+      expect(await probe(target, abort.signal)).toBeTypeOf("string");
     }
   });
 
@@ -97,7 +97,7 @@ describe("the HTTP probe", () => {
       };
       write();
     });
-    expect(await createHttpProbe("/health")(target, never)).toBe(true);
+    expect(await createHttpProbe("/health")(target, never)).toBeUndefined();
     await expect.poll(() => isOpen).toBe(false);
   });
 });
