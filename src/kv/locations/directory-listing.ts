@@ -102,7 +102,7 @@ export class Listing {
       return await this.#tree.use(path, "fail", task);
     } catch (reason) {
       const code = faultCode(reason);
-      if (path.length === 0 || (code !== "not_ours" && code !== "not_found")) throw reason;
+      if (code !== "not_ours" && code !== "not_found") throw reason;
       if (code === "not_ours") this.#foreign.push(path.join("/"));
       return undefined;
     }

@@ -1,6 +1,7 @@
 /** Each call to the file system fails once, and in another run it is the last that is made, as in a crash. */
 import { readdirSync } from "node:fs";
-import { truncate } from "node:fs/promises";
+import type { StatsFs } from "node:fs";
+import * as nodeFs from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { LocationFault } from "../../../src/kv/location.ts";
@@ -208,7 +209,7 @@ it("an object that is truncated while it is read is `out_of_range`", async () =>
   const reading = async (): Promise<void> => {
     for await (const chunk of sound.read(fresh, [{ offset: 0, length: large.length }])) {
       expect(chunk.length).toBeGreaterThan(0);
-      await truncate(path, 100);
+      await nodeFs.truncate(path, 100);
     }
   };
   await expect(reading()).rejects.toMatchObject({ code: "out_of_range" });
@@ -224,6 +225,26 @@ it("the free-space floor is kept", async () => {
   expect(faultOf(await floored.extend(fresh, 2 ** 20, 2 ** 31))).toBe("no_space");
   expect(ok(await floored.stat(fresh))?.sizeBytes).toBe(2 ** 20);
   await floored.close();
+});
+
+it("a tmpfs without a limit, which says that it has 0 of 0 blocks, has room", async () => {
+  const statfs = async (): Promise<StatsFs> =>
+    Object.assign(await nodeFs.statfs(root.path), { blocks: 0, bavail: 0 });
+  const location = await openAt(root.path, { fs: { ...nodeFs, statfs } });
+  expect(faultOf(await location.reserve(fresh, 1_000))).toBeUndefined();
+  await location.close();
+});
+
+it("a folder that goes while it is listed is an empty one", async () => {
+  await restore();
+  const readdir = async (path: string): Promise<string[]> => {
+    const entries = await nodeFs.readdir(path);
+    await nodeFs.rm(root.path, { recursive: true });
+    return entries;
+  };
+  const location = await openAt(root.path, { fs: { ...nodeFs, readdir } });
+  expect(ok(await location.list(undefined, 10)).objects).toEqual([]);
+  await location.close();
 });
 
 it("nothing is done in a location that is closed, and closing again is nothing", async () => {
