@@ -5,6 +5,7 @@ import type { App } from "./compose.ts";
 import { checkConfig } from "./config/check.ts";
 import { loadConfig } from "./config/config.ts";
 import { AppError } from "./errors.ts";
+import { untilStopped } from "./stop-signal.ts";
 import { packageVersion } from "./version.ts";
 
 async function run(args: readonly string[]): Promise<number> {
@@ -32,23 +33,12 @@ async function run(args: readonly string[]): Promise<number> {
 async function serve(configPath: string): Promise<void> {
   let app: App | undefined;
   process.on("SIGHUP", () => void app?.reload());
-  const stopped = untilStopped();
+  const stopped = untilStopped(["SIGTERM", "SIGINT"]); // a second one, later, ends the process at once
   const config = await loadConfig(configPath);
   const { compose } = await import("./compose.ts"); // not needed, and not loaded, by the other commands
   app = await compose(config, { configPath });
   await stopped;
   await app.close();
-}
-
-/** Resolves at the first signal to end; the second one ends the process at once. */
-function untilStopped(): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = () => {
-      process.off("SIGTERM", stop).off("SIGINT", stop);
-      resolve();
-    };
-    process.on("SIGTERM", stop).on("SIGINT", stop);
-  });
 }
 
 // Set, and not `process.exit`, which would race with log lines that are still being written.
