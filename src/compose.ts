@@ -8,6 +8,7 @@ import { Metrics } from "./admin/metrics.ts";
 import { readToken } from "./admin/token.ts";
 import { rebuildRing } from "./affinity/ring-build.ts";
 import { createRingRouter, createStickyRouter } from "./affinity/router.ts";
+import { skippableSources } from "./affinity/session-key.ts";
 import { MemoryBindings } from "./bindings/memory.ts";
 import { openSweeper } from "./bindings/sweeper.ts";
 import { Closers } from "./closers.ts";
@@ -78,6 +79,7 @@ async function open(building: Building): Promise<App> {
   const metrics = new Metrics({
     version: packageVersion(),
     pools: config.pools.map(({ name }) => name),
+    skippableSources: skippableSources(config.session),
     bufferedBytesLimit: config.extproc.bufferedBytesLimit,
   });
   const observers = createObservers({ log, metrics, pool: (name) => pools.get(name) });

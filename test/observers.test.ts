@@ -17,7 +17,12 @@ beforeEach(() => {
   };
   observers = createObservers({
     log: createLogger({ level: "info", sessionIds: "hash" }, sink),
-    metrics: new Metrics({ version: "1", pools: ["default"], bufferedBytesLimit: 1 }),
+    metrics: new Metrics({
+      version: "1",
+      pools: ["default"],
+      skippableSources: [],
+      bufferedBytesLimit: 1,
+    }),
     pool: () => undefined,
   });
 });

@@ -6,6 +6,8 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
 import type { ServedKind } from "../affinity/decision.ts";
 import type { PoolSnapshot } from "../affinity/pool-snapshot.ts";
 import type { EndpointState } from "../endpoints/endpoint.ts";
+import { refusalStatuses } from "../extproc/refusal.ts";
+import type { BodyObstacle } from "../extproc/request-reader.ts";
 import { DurationHistogram } from "./duration-histogram.ts";
 import { METRIC_PREFIX, metricCatalog } from "./metric-catalog.ts";
 import type { MetricName } from "./metric-catalog.ts";
@@ -14,6 +16,8 @@ import { Tally } from "./tally.ts";
 
 export type DecisionKind = ServedKind | "refused";
 export type ReloadResult = "ok" | "failed";
+/** What operators write and Moorline reads again while running. */
+export type ReloadedFile = "config" | "endpoints";
 
 /** Why a session left its endpoint. */
 export type MoveCause = "endpoint_down" | "endpoint_removed" | "connect_failed";
@@ -22,6 +26,8 @@ export interface MetricsOptions {
   readonly version: string;
   /** The configured pools: the only values of the label `pool`. */
   readonly pools: readonly string[];
+  /** Where a session id may be passed over: the values of the label `source`. */
+  readonly skippableSources: readonly string[];
   readonly bufferedBytesLimit: number;
 }
 
@@ -41,6 +47,16 @@ const STATES: readonly EndpointState[] = ["ready", "draining", "down"];
 const RESULTS: readonly ReloadResult[] = ["ok", "failed"];
 const MOVE_CAUSES: readonly MoveCause[] = ["endpoint_down", "endpoint_removed", "connect_failed"];
 
+/** `exchange_limit`: too many exchanges are open for an answer. */
+const REFUSALS = [...Object.keys(refusalStatuses), "exchange_limit"];
+const BODY_OBSTACLES: Readonly<Record<BodyObstacle, true>> = {
+  body_too_large: true,
+  body_encoded: true,
+  body_invalid: true,
+  body_budget_full: true,
+};
+const RELOADED: readonly ReloadedFile[] = ["config", "endpoints"];
+
 /** 10 us to 250 ms: a decision over the memory store takes tens of microseconds, over a shared one milliseconds. */
 const DECISION_BOUNDS_MS = [
   0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250,
@@ -54,14 +70,16 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #decisions: ReadonlyMap<string, Tally>;
   readonly #decisionDuration = new DurationHistogram(DECISION_BOUNDS_MS);
-  readonly #refused = new Tally();
+  readonly #refused = new Tally(REFUSALS);
   readonly #keys = new Tally(["headers", "body", "minted"]);
-  readonly #skippedKeys = new Tally();
-  readonly #refusedBodies = new Tally();
+  readonly #skippedKeys: Tally;
+  readonly #refusedBodies = new Tally(Object.keys(BODY_OBSTACLES));
   readonly #evictions = new Tally(["capacity", "expired", "released"]);
   readonly #moves = new Tally(MOVE_CAUSES);
   readonly #healthTransitions = new Tally([], 4096);
-  readonly #reloads = new Tally();
+  readonly #reloads = new Tally(
+    RELOADED.flatMap((what) => RESULTS.map((result) => [what, result].join(SEPARATOR))),
+  );
   readonly #edsWrites = new Tally(RESULTS);
   readonly #tlsReloads = new Tally(RESULTS);
   #exchanges = 0;
@@ -74,6 +92,7 @@ export class Metrics {
   constructor(options: MetricsOptions) {
     this.#options = options;
     this.#decisions = new Map(options.pools.map((pool) => [pool, new Tally(KINDS)]));
+    this.#skippedKeys = new Tally(options.skippableSources);
     this.#register();
     collectDefaultMetrics({ register: this.#registry });
   }
@@ -141,8 +160,7 @@ export class Metrics {
     this.#healthTransitions.add([change.pool, change.to, change.cause].join(SEPARATOR));
   }
 
-  /** `what` is one of few words, such as `config` or `endpoints`. */
-  reloaded(what: string, result: ReloadResult): void {
+  reloaded(what: ReloadedFile, result: ReloadResult): void {
     this.#reloads.add([what, result].join(SEPARATOR));
   }
 

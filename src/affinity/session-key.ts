@@ -61,6 +61,20 @@ export interface SessionSources {
 /** `header NAME`, `cookie NAME` or `body PATH`: as many as there are configured sources, so a metric label may hold it. */
 export type SkippedSource = string;
 
+const headerSource = (name: string): SkippedSource => `header ${name}`;
+const cookieSource = (name: string): SkippedSource => `cookie ${name}`;
+const bodySource = (path: string): SkippedSource => `body ${path}`;
+
+/** Every source whose values may be skipped: all but `x-session-id`, which is refused. */
+export function skippableSources(sources: SessionSources): readonly SkippedSource[] {
+  const { headers, cookie, bodyFields } = sources;
+  return [
+    ...headers.filter((name) => name !== SESSION_ID_HEADER).map(headerSource),
+    ...(cookie === null ? [] : [cookieSource(cookie)]),
+    ...bodyFields.map(bodySource),
+  ];
+}
+
 export interface SessionKeyReader {
   /**
    * The id in the header values, which are aligned with `SessionSources.headers`, else in the `cookie` header. The first
@@ -80,10 +94,10 @@ export function createSessionKeyReader(
   onSkipped: (source: SkippedSource) => void,
 ): SessionKeyReader {
   const headerRules = sources.headers.map((name) =>
-    sessionIdRule(name === SESSION_ID_HEADER ? name : `header ${name}`),
+    sessionIdRule(name === SESSION_ID_HEADER ? name : headerSource(name)),
   );
-  const cookieRule = sessionIdRule(`cookie ${sources.cookie}`);
-  const bodyRules = sources.bodyFields.map((path) => sessionIdRule(`body ${path}`));
+  const cookieRule = sessionIdRule(cookieSource(sources.cookie ?? ""));
+  const bodyRules = sources.bodyFields.map((path) => sessionIdRule(bodySource(path)));
 
   /** The first value that is neither absent nor skipped. */
   function first(

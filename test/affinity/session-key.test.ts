@@ -1,5 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { cookieValue, createSessionKeyReader, parseField } from "../../src/affinity/session-key.ts";
+import {
+  cookieValue,
+  createSessionKeyReader,
+  parseField,
+  skippableSources,
+} from "../../src/affinity/session-key.ts";
 import type { SessionSources } from "../../src/affinity/session-key.ts";
 
 const rule = { field: "x-session-id", limitBytes: 256 };
@@ -238,4 +243,16 @@ describe("body fields", () => {
     expect(reader.fromBody(["two words"])).toBeUndefined();
     expect(skipped).toEqual(["body x-session-id"]);
   });
+});
+
+it("the skippable sources are all configured ones but x-session-id, named as they are reported", () => {
+  const sources = { headers: harnessHeaders, cookie: "sid", bodyFields: ["a", "b.c"] };
+  const { reader, fromHeaders, skipped } = openReader(sources);
+  const unusable = "a b";
+  const sent = harnessHeaders.slice(1).map((name) => [name, unusable] as const);
+  fromHeaders(Object.fromEntries(sent), `sid=${unusable}`);
+  reader.fromBody([unusable, unusable]);
+  expect(skipped).toHaveLength(7);
+  expect(skippableSources(sources)).toEqual(skipped);
+  expect(skippableSources({ ...sources, cookie: null })).toHaveLength(6);
 });
