@@ -12,7 +12,7 @@ import { loadConfig, type Config } from "./config.ts";
 import { CONFIG_FILE_LIMIT_BYTES } from "./document.ts";
 
 export interface ReloadObserver {
-  /** `needsRestart`: top-level keys that differ from those in force. */
+  /** `needsRestart`: keys that differ from those in force, such as `health.path`. */
   reloaded(needsRestart: readonly string[]): void;
   /** The last good configuration stays. */
   refused(error: AppError): void;
@@ -86,7 +86,7 @@ export class ConfigReload {
 }
 
 /** The configuration without what a reload applies. */
-function withoutEndpoints(config: Config): Readonly<Record<string, unknown>> {
+function withoutEndpoints(config: Config): Mapping {
   const pools = config.pools.map(({ name, models, source }) => ({
     name,
     models,
@@ -95,11 +95,21 @@ function withoutEndpoints(config: Config): Readonly<Record<string, unknown>> {
   return { ...config, pools };
 }
 
-function changedKeys(
-  before: Readonly<Record<string, unknown>>,
-  after: Readonly<Record<string, unknown>>,
-): string[] {
-  return Object.keys(after).filter(
-    (key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]),
-  );
+/** Down to single keys, such as `health.path`; a list, or what is a mapping on one side only, is a key as a whole. */
+function changedKeys(before: Mapping, after: Mapping): string[] {
+  return Object.keys(after).flatMap((key) => {
+    const [old, now] = [before[key], after[key]];
+    if (isMapping(old) && isMapping(now)) {
+      return changedKeys(old, now).map((inner) => `${key}.${inner}`);
+    }
+    return JSON.stringify(old) === JSON.stringify(now) ? [] : [key];
+  });
+}
+
+type Mapping = Readonly<Record<string, unknown>>;
+
+/** A listen address is none: it is parsed from one text. */
+function isMapping(value: unknown): value is Mapping {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return !Object.hasOwn(value, "kind");
 }

@@ -63,13 +63,27 @@ describe("a changed configuration file", () => {
     expect(published).toEqual([]);
   });
 
-  it("names the keys that need a restart", async () => {
+  it("names the keys that need a restart, each as it is written", async () => {
+    const changed = `
+extproc: { listen: ["127.0.0.1:9002", "127.0.0.1:9012"], tls: { certFile: c, keyFile: k } }
+affinity: { ttlMs: 1000, fallbacks: 1 }
+health: { path: /healthz }
+admin: { listen: "127.0.0.1:9013" }
+log: { level: info }`;
+    await writeFile(path, pool('"10.0.0.1:80"') + changed);
+    await reload.now();
+    expect(events).toEqual([
+      "reloaded extproc.listen,extproc.tls,affinity.ttlMs,affinity.fallbacks,health.path,admin.listen",
+    ]);
+  });
+
+  it("names the pools where one was added", async () => {
     await writeFile(
       path,
-      `${pool('"10.0.0.1:80"')}\nlog: { level: debug }\naffinity: { ttlMs: 1000 }`,
+      pool('"10.0.0.1:80"').replace("]", "] }, { name: b, models: [m], endpoints: []"),
     );
     await reload.now();
-    expect(events).toEqual(["reloaded affinity,log"]);
+    expect(events).toEqual(["reloaded pools"]);
   });
 });
 
