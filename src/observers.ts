@@ -70,16 +70,7 @@ export function createObservers({ log, metrics, pool }: ObserversOptions) {
     }),
     stateCause: (name: string, endpoint: EndpointId) => stateCauses.get(`${name}\0${endpoint}`),
 
-    eds: {
-      written: (path) => {
-        metrics.edsWritten("ok");
-        log.debug("EDS file written", { path });
-      },
-      failed: (path, error) => {
-        metrics.edsWritten("failed");
-        log.error("EDS file cannot be written", { path, error });
-      },
-    } satisfies EdsFileObserver,
+    eds: createEdsObserver({ log, metrics }),
 
     endpointsAccepted: () => metrics.reloaded("endpoints", "ok"),
     endpointsRejected: (error: AppError) => {
@@ -107,6 +98,28 @@ export function createObservers({ log, metrics, pool }: ObserversOptions) {
     tlsFailed: (error: AppError) => {
       metrics.tlsReloaded("failed");
       log.error("TLS files refused; the last good ones stay", { error });
+    },
+  };
+}
+
+function createEdsObserver({
+  log,
+  metrics,
+}: Pick<ObserversOptions, "log" | "metrics">): EdsFileObserver {
+  /** Paths whose last write failed: the retries that fail too are counted, not logged. */
+  const failing = new Set<string>();
+  return {
+    written: (path) => {
+      metrics.edsWritten("ok");
+      if (failing.delete(path)) log.info("EDS file is written again", { path });
+      else log.debug("EDS file written", { path });
+    },
+    failed: (path, error: NodeJS.ErrnoException) => {
+      metrics.edsWritten("failed");
+      if (failing.has(path)) return;
+      failing.add(path);
+      const { code, message: reason } = error;
+      log.error("EDS file cannot be written; it is tried again", { path, code, reason });
     },
   };
 }

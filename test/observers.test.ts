@@ -42,3 +42,23 @@ it("an endpoint whose checks fail is one warning with pool, endpoint, address an
     },
   ]);
 });
+
+it("an EDS file that cannot be written is one line without a stack, and one when it is written again", () => {
+  const path = "/run/eds.json";
+  const refused = Object.assign(new Error("EACCES: permission denied"), { code: "EACCES" });
+  const failure = {
+    level: "error",
+    path,
+    code: "EACCES",
+    reason: "EACCES: permission denied",
+    msg: "EDS file cannot be written; it is tried again",
+  };
+  observers.eds.failed(path, refused);
+  observers.eds.failed(path, refused);
+  expect(lines.splice(0)).toEqual([failure]);
+  observers.eds.written(path);
+  observers.eds.written(path);
+  expect(lines.splice(0)).toEqual([{ level: "info", path, msg: "EDS file is written again" }]);
+  observers.eds.failed(path, refused);
+  expect(lines).toEqual([failure]);
+});
