@@ -18,7 +18,6 @@ import { openConfigReload, type ConfigReload } from "./config/reload.ts";
 import { EdsFile, edsPath } from "./endpoints/eds-file.ts";
 import { FileDiscovery } from "./endpoints/discovery/file-discovery.ts";
 import { StaticDiscovery } from "./endpoints/discovery/static-discovery.ts";
-import { formatAddress } from "./endpoints/endpoint.ts";
 import { ActiveChecks } from "./endpoints/health/active-checks.ts";
 import { createHttpProbe } from "./endpoints/health/http-probe.ts";
 import { Pools } from "./endpoints/pools.ts";
@@ -30,8 +29,9 @@ import { GrpcHealth } from "./extproc/health.ts";
 import { RequestReader } from "./extproc/request-reader.ts";
 import { responseAttributes, responseHeaders } from "./extproc/served.ts";
 import { openTlsFiles } from "./extproc/tls.ts";
-import type { ListenAddress, OpenExchange } from "./extproc/transport.ts";
+import type { OpenExchange } from "./extproc/transport.ts";
 import { createHash64 } from "./hash.ts";
+import { formatListenAddress, underKey } from "./listen-address.ts";
 import { createLogger } from "./log.ts";
 import { createObservers } from "./observers.ts";
 import { ReadinessGate } from "./readiness.ts";
@@ -248,7 +248,10 @@ async function listen(
   });
   closers.add(() => transport.close(config.shutdown.drainMs));
   const addresses: string[] = [];
-  for (const address of wanted) addresses.push(formatListening(await transport.listen(address)));
+  for (const [index, address] of wanted.entries()) {
+    const listening = underKey(`extproc.listen[${index}]`, transport.listen(address));
+    addresses.push(formatListenAddress(await listening));
+  }
   return addresses;
 }
 
@@ -293,10 +296,4 @@ function exchangePorts(
       servedKey: `${header}-served`,
     },
   };
-}
-
-function formatListening(address: ListenAddress): string {
-  return address.kind === "unix"
-    ? `unix:${address.path}`
-    : formatAddress(address.host, address.port);
 }

@@ -1,6 +1,8 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -128,6 +130,32 @@ pools: [{ name: default, endpoints: ["127.0.0.1:9"] }]`,
       ["configuration reloaded"],
     ]);
   });
+});
+
+it("serve ends with 1 and the key of an address that is taken", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "moorline-taken-"));
+  const other = createServer().listen(0, "127.0.0.1");
+  try {
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    const config = join(folder, "config.yaml");
+    await writeFile(
+      config,
+      `
+extproc: { listen: ["127.0.0.1:0", "127.0.0.1:${port}"] }
+admin: { listen: "127.0.0.1:0" }
+log: { level: silent }
+pools: [{ name: default, endpoints: [] }]`,
+    );
+    expect(await moorline(["serve", "--config", config])).toEqual({
+      status: 1,
+      stdout: "",
+      stderr: `extproc.listen[1] 127.0.0.1:${port} is taken: another process listens there\n`,
+    });
+  } finally {
+    other.close();
+    await rm(folder, { recursive: true });
+  }
 });
 
 describe("parseCommand", () => {

@@ -8,6 +8,7 @@ import type { Socket } from "node:net";
 import { formatAddress } from "../endpoints/endpoint.ts";
 import { AppError } from "../errors.ts";
 import type { ListenAddress } from "../extproc/transport.ts";
+import { listenFailed, underKey } from "../listen-address.ts";
 import type { Logger } from "../log.ts";
 import { viewPool } from "./pool-view.ts";
 import type { AdminPorts } from "./ports.ts";
@@ -60,13 +61,15 @@ export async function openAdmin(ports: AdminPorts, options: AdminOptions): Promi
     await Promise.all(servers.map((server) => server.close()));
   };
   try {
-    const address = await listen(main, options.listen);
+    const address = await underKey("admin.listen", listen(main, options.listen));
     if (options.metricsListen === null) return { address, metricsAddress: undefined, close };
     const metrics = createServer(log);
     metrics.setNotFoundHandler(refuseUnknownRoute);
     addMetrics(metrics, ports);
     servers.push(metrics);
-    return { address, metricsAddress: await listen(metrics, options.metricsListen), close };
+    const listening = listen(metrics, options.metricsListen);
+    const metricsAddress = await underKey("admin.metricsListen", listening);
+    return { address, metricsAddress, close };
   } catch (reason) {
     await close();
     throw reason;
@@ -182,14 +185,11 @@ function refuseBrokenRequest(_error: unknown, socket: Socket): void {
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
 }
 
-async function listen(server: FastifyInstance, { host, port }: TcpAddress): Promise<string> {
+async function listen(server: FastifyInstance, address: TcpAddress): Promise<string> {
   try {
-    await server.listen({ host, port });
+    await server.listen({ host: address.host, port: address.port });
   } catch (cause) {
-    const asked = formatAddress(host, port);
-    throw new AppError("listen_failed", `admin ${asked}: ${AppError.from(cause).message}`, {
-      cause,
-    });
+    throw listenFailed(address, cause);
   }
   const bound = server.server.address();
   if (typeof bound !== "object" || bound === null) throw new AppError("internal", "no TCP address");

@@ -8,7 +8,7 @@ import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import type { Server, Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
-import { AppError } from "../errors.ts";
+import { listenFailed } from "../listen-address.ts";
 import type { TlsFiles } from "./tls.ts";
 import type { ListenAddress } from "./transport.ts";
 
@@ -47,11 +47,8 @@ export async function openSocketListener(
     server.on("error", () => {});
     if (address.kind === "unix") chmodSync(address.path, UNIX_SOCKET_MODE);
     return new OpenListener(server, sockets, boundAddress(server, address));
-  } catch (reason) {
-    const cause = AppError.from(reason);
-    throw new AppError("listen_failed", `cannot listen on ${show(address)}: ${cause.message}`, {
-      cause,
-    });
+  } catch (cause) {
+    throw listenFailed(address, cause);
   }
 }
 
@@ -117,7 +114,9 @@ async function prepareUnixPath(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket()) throw new Error("the path exists and is not a socket");
-  if (await isAnswered(path)) throw new Error("another process listens on this socket");
+  if (await isAnswered(path)) {
+    throw Object.assign(new Error("the socket is answered"), { code: "EADDRINUSE" });
+  }
   unlinkSync(path);
 }
 
@@ -132,11 +131,4 @@ async function isAnswered(path: string): Promise<boolean> {
   } finally {
     probe.destroy();
   }
-}
-
-function show(address: ListenAddress): string {
-  if (address.kind === "unix") return `unix:${address.path}`;
-  return address.host.includes(":")
-    ? `[${address.host}]:${address.port}`
-    : `${address.host}:${address.port}`;
 }

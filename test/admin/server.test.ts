@@ -287,7 +287,7 @@ describe("listeners", () => {
     expect((await fetch(`http://${metricsAddress}/v1/pools`)).status).toBe(404);
   });
 
-  it("a port that is taken is a listen_failed that names the address, and leaves nothing open", async () => {
+  it("a port that is taken is a listen_failed that names the key and the address, and leaves nothing open", async () => {
     const freed = await open();
     await freed.close();
     const { address: taken } = await open();
@@ -299,7 +299,7 @@ describe("listeners", () => {
     });
     await expect(second).rejects.toMatchObject({
       code: "listen_failed",
-      message: expect.stringContaining(`admin ${taken}: listen EADDRINUSE`),
+      message: `admin.metricsListen ${taken} is taken: another process listens there`,
     });
     await expect(fetch(`http://${freed.address}/livez`)).rejects.toThrow("fetch failed");
   });
