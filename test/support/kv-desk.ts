@@ -89,6 +89,14 @@ export class KvDesk {
     this.catalog = catalog;
   }
 
+  /** The same caller after a restart: no id and no name comes again. */
+  reopened(catalog: Catalog): KvDesk {
+    const desk = new KvDesk(catalog);
+    desk.nowMs = this.nowMs;
+    desk.#made = this.#made;
+    return desk;
+  }
+
   async create(name: string, changes: Partial<CreateRequest> = {}) {
     const base = { model: "m", retention: RETENTION, quota: PLENTY, nowMs: this.nowMs };
     return this.catalog.create({ session: key(name), ...base, ...changes });

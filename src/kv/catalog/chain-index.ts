@@ -53,8 +53,11 @@ function countLeaf(tx: CatalogTransaction, { gridKey, leaf }: IndexPlace, more: 
 }
 
 function save(tx: CatalogTransaction, key: Digest, entry: ChainEntry): void {
-  if (entry.ends.length + entry.leaves.length === 0) tx.remove(chainKey(key));
-  else tx.put(chainKey(key), encode(chainEntryCodec, entry));
+  if (entry.ends.length + entry.leaves.length === 0) return tx.remove(chainKey(key));
+  // In one order, so that equal contents are equal bytes, whatever happened before.
+  const ends = entry.ends.toSorted((a, b) => a.tokenStart - b.tokenStart);
+  const leaves = entry.leaves.toSorted((a, b) => a.length - b.length);
+  tx.put(chainKey(key), encode(chainEntryCodec, { ends, leaves }));
 }
 
 function keyOf({ gridKey, leaf }: IndexPlace): Digest {

@@ -1,0 +1,315 @@
+/**
+ * A catalog that is too simple to be wrong: everything is in plain maps, every sum is counted anew when it is asked for, and a
+ * segment knows the text of its whole prefix, so that no chain and no index is needed. It takes the ids and file names that the
+ * real one was given, and says what the real one should have answered.
+ */
+import type { Reservation } from "../../src/kv/catalog.ts";
+import { QUARANTINE_MS, RETENTION, TOKEN_BYTES } from "./kv-desk.ts";
+
+export interface ModelSession {
+  readonly createdAtMs: number;
+  expiresAtMs: number;
+  pinnedUntilMs: number;
+  file: string | undefined;
+  leasedBy: string | undefined;
+  readonly listed: Set<string>;
+}
+
+export interface ModelTurn {
+  readonly id: string;
+  readonly session: string;
+  readonly file: string;
+  readonly reservation: Reservation;
+  /** The tokens that it writes, with those before them. */
+  readonly text: string;
+  isReported: boolean;
+  deadlineMs: number;
+}
+
+export interface ModelSegment {
+  readonly tenant: string;
+  readonly turn: string;
+  readonly file: string;
+  readonly start: number;
+  length: number;
+  isDurable: boolean;
+  /** The tokens from 0 to its end, once they are reported. */
+  text: string;
+}
+
+interface ModelFile {
+  readonly ranges: (readonly [number, number])[];
+  isSealed: boolean;
+  lastEndMs: number;
+  leasedUntilMs: number;
+}
+
+export class CatalogModel {
+  nowMs = 1_000_000;
+  readonly sessions = new Map<string, ModelSession>();
+  readonly turns = new Map<string, ModelTurn>();
+  readonly segments = new Map<string, ModelSegment>();
+  readonly files = new Map<string, ModelFile>();
+
+  create(name: string): string {
+    if (this.live(name) !== undefined) return "exists";
+    const created = { createdAtMs: this.nowMs, expiresAtMs: 0, pinnedUntilMs: 0 };
+    const empty = { file: undefined, leasedBy: undefined, listed: new Set<string>() };
+    this.#slide({ ...created, ...empty }, name);
+    return "created";
+  }
+
+  fork(parent: string, child: string): string {
+    const from = this.live(parent);
+    if (from === undefined) return "no_session";
+    if (this.live(child) !== undefined) return "exists";
+    this.create(child);
+    for (const id of from.listed) this.sessions.get(child)?.listed.add(id);
+    return "created";
+  }
+
+  touch(name: string): boolean {
+    const session = this.live(name);
+    if (session !== undefined) this.#slide(session, name);
+    return session !== undefined;
+  }
+
+  pin(name: string, untilMs: number): string {
+    const session = this.live(name);
+    if (session === undefined) return "no_session";
+    session.pinnedUntilMs = untilMs > this.nowMs ? untilMs : 0;
+    return session.pinnedUntilMs > 0 ? "pinned" : "unpinned";
+  }
+
+  end(name: string): boolean {
+    const session = this.live(name);
+    if (session === undefined) return false;
+    this.#end(name, session);
+    return true;
+  }
+
+  /** What a reservation would meet. A holder past its deadline goes first. */
+  whyNotReserved(name: string, whenBusy: "wait" | "branch"): "no_session" | "busy" | undefined {
+    const session = this.live(name);
+    if (session === undefined) return "no_session";
+    const holder = this.turns.get(session.leasedBy ?? "");
+    if (holder === undefined) return undefined;
+    if (holder.deadlineMs > this.nowMs) return whenBusy === "wait" ? "busy" : undefined;
+    this.#abort(holder);
+    return undefined;
+  }
+
+  /** Takes over what was reserved, if no byte of it was ever handed out before; returns what is wrong with it. */
+  reserved(turn: Omit<ModelTurn, "id" | "file" | "isReported">, listed: readonly string[]): string {
+    const { session: name, reservation } = turn;
+    const id = reservation.turn;
+    const { fromBytes, toBytes } = reservation;
+    const session = this.sessions.get(name);
+    if (session === undefined) return "no session";
+    const isBranch = session.leasedBy !== undefined;
+    const expected = isBranch ? undefined : session.file;
+    const file = reservation.file.name;
+    if (expected !== undefined ? expected !== file : this.files.has(file)) return "wrong file";
+    const known = this.files.get(file) ?? this.#newFile(file, isBranch);
+    if (known.ranges.some(([from, to]) => fromBytes < to && from < toBytes)) return "overlap";
+    if (fromBytes !== (known.ranges.at(-1)?.[1] ?? 0)) return "not at the high-water mark";
+    known.ranges.push([fromBytes, toBytes]);
+
+    this.turns.set(id, { ...turn, id, file, isReported: false });
+    for (const part of reservation.parts) {
+      const { tokenStart: start, tokenLength: length } = part;
+      const tenant = tenantOf(name);
+      const base = { tenant, turn: id, file, isDurable: false, text: "" };
+      this.segments.set(part.segment, { ...base, start, length });
+    }
+    for (const segment of listed) this.#lease(segment, turn.deadlineMs);
+    if (!isBranch) Object.assign(session, { file, leasedBy: id });
+    this.#slide(session, name);
+    return "";
+  }
+
+  lease(name: string, segment: string, untilMs: number): boolean {
+    const session = this.live(name);
+    const listed = this.segments.get(segment);
+    if (session === undefined || listed?.isDurable !== true) return false;
+    if (listed.tenant !== tenantOf(name)) return false;
+    this.#slide(session, name);
+    this.#lease(segment, untilMs);
+    return true;
+  }
+
+  report(id: string, text: string, settleByMs: number): string {
+    const turn = this.#liveTurn(id);
+    if (turn === undefined) return "unknown_turn";
+    if (turn.isReported) return "already_reported";
+    Object.assign(turn, { isReported: true, deadlineMs: settleByMs });
+    const session = this.#sessionOf(turn);
+    this.#slide(session, turn.session);
+    if (session.leasedBy === id) session.leasedBy = undefined;
+    for (const [part, segment] of this.#pending(id)) {
+      const length = Math.min(segment.length, text.length - segment.start);
+      if (length <= 0) this.segments.delete(part);
+      else Object.assign(segment, { length, text: text.slice(0, segment.start + length) });
+    }
+    this.#closeIfOver(id);
+    return "accepted";
+  }
+
+  settle(part: string, isGood: boolean): string {
+    const segment = this.segments.get(part);
+    if (segment === undefined || segment.isDurable || segment.text === "") return "conflict";
+    const turn = this.#liveTurn(segment.turn);
+    if (turn === undefined) return "conflict";
+    const equal = [...this.segments].find(
+      ([, { tenant, start, text, isDurable }]) =>
+        isDurable && tenant === segment.tenant && start === segment.start && text === segment.text,
+    )?.[0];
+    if (isGood && equal === undefined) segment.isDurable = true;
+    else this.segments.delete(part);
+    if (isGood) this.#sessionOf(turn).listed.add(equal ?? part);
+    else this.#seal(segment.file);
+    this.#closeIfOver(turn.id);
+    if (!isGood) return "dropped";
+    return equal === undefined ? "durable" : "duplicate";
+  }
+
+  abort(id: string): boolean {
+    const turn = this.#liveTurn(id);
+    if (turn !== undefined) this.#abort(turn);
+    return turn !== undefined;
+  }
+
+  condemn(part: string): boolean {
+    const segment = this.segments.get(part);
+    if (segment?.isDurable !== true) return false;
+    this.#seal(segment.file);
+    for (const { listed } of this.sessions.values()) listed.delete(part);
+    this.segments.delete(part);
+    return true;
+  }
+
+  /** Returns the names of the files that may go. */
+  sweep(): string[] {
+    for (const turn of this.turns.values()) {
+      if (turn.deadlineMs <= this.nowMs) this.#abort(turn);
+    }
+    for (const [name, session] of this.sessions) {
+      if (this.live(name) !== undefined && session.pinnedUntilMs <= this.nowMs) {
+        session.pinnedUntilMs = 0;
+      }
+    }
+    const used = new Set(
+      [...this.segments.values(), ...this.turns.values()].map(({ file }) => file),
+    );
+    const idle = [...this.files].filter(
+      ([name, { isSealed, lastEndMs, leasedUntilMs }]) =>
+        isSealed &&
+        !used.has(name) &&
+        this.nowMs >= Math.max(lastEndMs, leasedUntilMs) + QUARANTINE_MS,
+    );
+    return idle.map(([name]) => name).toSorted();
+  }
+
+  usage(tenant: string): { bytes: number; sessions: number; pins: number } {
+    const own = [...this.sessions].filter(([name]) => tenantOf(name) === tenant);
+    const tokens = [...this.segments.values()]
+      .filter((segment) => segment.tenant === tenant)
+      .reduce((sum, { length }) => sum + length, 0);
+    const pins = own.filter(([, { pinnedUntilMs }]) => pinnedUntilMs > 0).length;
+    return { bytes: tokens * TOKEN_BYTES, sessions: own.length, pins };
+  }
+
+  refs(id: string): number {
+    return [...this.sessions.values()].filter(({ listed }) => listed.has(id)).length;
+  }
+
+  /** How far a prompt can be covered from 0 by durable segments of the tenant, with at least one token left. */
+  coverable(tenant: string, prompt: string): number {
+    const reached = new Set([0]);
+    const matching = [...this.segments.values()]
+      .filter((each) => each.isDurable && each.tenant === tenant && prompt.startsWith(each.text))
+      .filter(({ text }) => text.length < prompt.length)
+      .toSorted((a, b) => a.start - b.start);
+    for (const { start, text } of matching) if (reached.has(start)) reached.add(text.length);
+    return Math.max(...reached);
+  }
+
+  live(name: string): ModelSession | undefined {
+    const session = this.sessions.get(name);
+    if (session === undefined) return undefined;
+    if (this.nowMs < Math.max(session.expiresAtMs, session.pinnedUntilMs)) return session;
+    this.#end(name, session);
+    return undefined;
+  }
+
+  #slide(session: ModelSession, name: string): void {
+    const { createdAtMs } = session;
+    const untilMs = Math.min(this.nowMs + RETENTION.ttlMs, createdAtMs + RETENTION.maxAgeMs);
+    session.expiresAtMs = Math.max(session.expiresAtMs, untilMs);
+    this.sessions.set(name, session);
+  }
+
+  #end(name: string, session: ModelSession): void {
+    for (const turn of this.turns.values()) if (turn.session === name) this.#abort(turn);
+    if (session.file !== undefined) this.#seal(session.file);
+    this.sessions.delete(name);
+    for (const id of session.listed) if (this.refs(id) === 0) this.segments.delete(id);
+  }
+
+  #liveTurn(id: string): ModelTurn | undefined {
+    const turn = this.turns.get(id);
+    if (turn === undefined || this.live(turn.session) === undefined) return undefined;
+    if (this.nowMs < turn.deadlineMs) return turn;
+    this.#abort(turn);
+    return undefined;
+  }
+
+  #abort(turn: ModelTurn): void {
+    this.#seal(turn.file);
+    for (const [part] of this.#pending(turn.id)) this.segments.delete(part);
+    this.#closeIfOver(turn.id);
+  }
+
+  #closeIfOver(id: string): void {
+    const turn = this.turns.get(id);
+    if (turn === undefined || this.#pending(id).length > 0) return;
+    this.turns.delete(id);
+    const session = this.#sessionOf(turn);
+    if (session.leasedBy === id) session.leasedBy = undefined;
+    const file = this.files.get(turn.file);
+    if (file !== undefined) file.lastEndMs = Math.max(file.lastEndMs, this.nowMs);
+  }
+
+  #pending(turn: string): [string, ModelSegment][] {
+    return [...this.segments].filter(([, each]) => each.turn === turn && !each.isDurable);
+  }
+
+  #seal(name: string): void {
+    const file = this.files.get(name);
+    if (file !== undefined) file.isSealed = true;
+    for (const session of this.sessions.values()) {
+      if (session.file === name) session.file = undefined;
+    }
+  }
+
+  #lease(id: string, untilMs: number): void {
+    const file = this.files.get(this.segments.get(id)?.file ?? "");
+    if (file !== undefined) file.leasedUntilMs = Math.max(file.leasedUntilMs, untilMs);
+  }
+
+  #newFile(name: string, isSealed: boolean): ModelFile {
+    const file = { ranges: [], isSealed, lastEndMs: this.nowMs, leasedUntilMs: 0 };
+    this.files.set(name, file);
+    return file;
+  }
+
+  #sessionOf({ session }: ModelTurn): ModelSession {
+    const found = this.sessions.get(session);
+    if (found === undefined) throw new Error(`turn of ${session}, which is gone`);
+    return found;
+  }
+}
+
+export function tenantOf(name: string): string {
+  return name.includes("/") ? (name.split("/")[0] ?? "") : "t";
+}
