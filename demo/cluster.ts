@@ -22,6 +22,7 @@ export interface Cluster {
   readonly adminUrl: string;
   readonly envoyAdminUrl: string;
   readonly configPath: string;
+  readonly logPath: string;
   /** Whether Moorline takes this engine for ready. */
   isReady(engine: EngineProcess): Promise<boolean>;
 }
@@ -58,6 +59,7 @@ export async function startCluster(
     adminUrl: moorline.adminUrl,
     envoyAdminUrl: envoy.adminUrl,
     configPath: moorline.configPath,
+    logPath: moorline.logPath,
     isReady: async ({ name }) => {
       const response = await fetch(`${moorline.adminUrl}/v1/pools`);
       const { pools } = (await response.json()) as PoolsReport;

@@ -1,13 +1,16 @@
 /**
  * `npm run demo`: real conversations through a real Envoy, first balanced round robin, then with Moorline, then with Moorline
  * while an engine dies and comes back; at the end a table. `--keep` leaves everything running afterwards, to try things out.
- * An interrupt at any time closes what was started.
+ * A signal at any time closes what was started.
  */
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { envoyBinary, EnvoyUnavailable, envoyVersion } from "../envoy/fetch.ts";
+import { untilStopped } from "../src/stop-signal.ts";
 import { startCluster } from "./cluster.ts";
 import type { Cluster } from "./cluster.ts";
 import { showProgress } from "./progress.ts";
@@ -16,7 +19,7 @@ import { replay } from "./replay/replay.ts";
 import type { Outcome } from "./replay/replay.ts";
 import { summarize } from "./replay/summary.ts";
 import type { Outage, Summary } from "./replay/summary.ts";
-import { formatNextSteps, formatTable } from "./report.ts";
+import { formatLegend, formatNextSteps, formatTable } from "./report.ts";
 import type { EngineProcess } from "./stack/engine.ts";
 import { assignSessions, parseTrace } from "./trace/sessions.ts";
 import type { SessionRequest } from "./trace/sessions.ts";
@@ -30,34 +33,39 @@ const reviveDeadlineMs = 5_000;
 
 const { values: options } = parseArgs({ options: { keep: { type: "boolean", default: false } } });
 const closers: (() => Promise<void>)[] = [];
-let isInterrupted = false;
+const stopping = new AbortController();
+const { signal } = stopping;
 
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  // A second one ends at once; the children die with this process either way.
-  process.once(signal, () => {
-    isInterrupted = true;
-    console.log("\nStopping.");
-    void closeAll().finally(() => process.exit(130));
-  });
-}
+// A second signal, later, ends at once; the children die with this process either way.
+const stopped = untilStopped(["SIGINT", "SIGTERM", "SIGHUP"]).then((name) => {
+  stopping.abort();
+  console.log("\nStopping."); // below the progress, or what the terminal shows of a Ctrl-C
+  return 128 + constants.signals[name];
+});
 
+let status = 1;
 try {
-  await run();
+  status = await Promise.race([run().then(() => 0), stopped]);
 } catch (reason) {
-  if (!isInterrupted) throw reason; // else it is only what closing does to a run
+  if (!(reason instanceof EnvoyUnavailable)) throw reason;
+  console.error(reason.message);
 } finally {
   await closeAll();
 }
+process.exit(status); // what was stopped in mid-run may still wait for something
 
 async function run(): Promise<void> {
   const requests = assignSessions(
     parseTrace(await readFile(join(import.meta.dirname, "trace", "conversations.jsonl"), "utf8")),
   );
   const sessions = new Set(requests.map(({ session }) => session)).size;
-  console.log(`Starting 4 engines, Moorline and Envoy.`);
+  const binary = await envoyBinary();
+  console.log(`Envoy ${await envoyVersion(binary)}: ${binary}`);
+  console.log("Starting 4 simulated engines, Moorline and Envoy.");
   const cluster = await startCluster((part) => void closers.push(async () => part.close()));
   console.log(
-    `Replaying ${requests.length} requests of ${sessions} conversations (Mooncake's public trace), ${speedup} times faster.`,
+    `Replaying ${requests.length} requests of ${sessions} conversations, ${speedup} times faster. They are reconstructed\n` +
+      "from Mooncake's public trace, which demo/trace/README.md describes.",
   );
 
   const pass = { cluster, requests };
@@ -66,14 +74,13 @@ async function run(): Promise<void> {
     moorline: await runPass({ ...pass, label: "Moorline", url: cluster.moorlineUrl }),
     killed: await runPass({ ...pass, label: "engine killed", url: cluster.moorlineUrl, strike }),
   };
-  console.log(`\n${formatTable(results)}\n`);
+  console.log(`\n${formatTable(results)}\n\n${formatLegend()}\n`);
   if (!options.keep) {
     console.log("`npm run demo -- --keep` leaves it all running, with commands to try.");
     return;
   }
-  console.log(formatNextSteps(cluster));
-  console.log("\nCtrl-C stops everything.");
-  await once(process, "SIGINT");
+  console.log(`${formatNextSteps(cluster)}\n\nCtrl-C stops everything.`);
+  await once(signal, "abort");
 }
 
 interface Pass {
@@ -98,12 +105,12 @@ async function runPass(pass: Pass): Promise<Summary> {
   await Promise.all(cluster.engines.map(async (engine) => engine.flush()));
   const outcomes: Outcome[] = [];
   const engines = cluster.engines.map(({ name }) => name);
-  const progress = showProgress({ ...pass, total: requests.length, outcomes, engines });
+  const progress = showProgress({ ...pass, total: requests.length, outcomes, engines, signal });
   const startMs = performance.now();
   const elapsedMs = () => performance.now() - startMs;
   const [outage] = await Promise.all([
     pass.strike?.({ ...pass, outcomes, progress, elapsedMs }),
-    replay({ requests, url, speedup, onOutcome: (outcome) => void outcomes.push(outcome) }),
+    replay({ requests, url, speedup, signal, onOutcome: (outcome) => void outcomes.push(outcome) }),
   ]);
   progress.finish();
   return summarize(outcomes, outage);
@@ -123,7 +130,7 @@ async function strike(pass: RunningPass): Promise<Outage> {
   const deadlineMs = elapsedMs() + reviveDeadlineMs;
   while (!(await cluster.isReady(victim))) {
     if (elapsedMs() > deadlineMs) throw new Error(`engine ${victim.name} was not seen again`);
-    await sleep(20);
+    await sleep(20, undefined, { signal });
   }
   progress.note(`  engine ${victim.name} is back, with an empty cache`);
   return { engine: victim.name, fromMs, untilMs: elapsedMs() };
@@ -136,7 +143,7 @@ function busiest(engines: readonly EngineProcess[], outcomes: readonly Outcome[]
 }
 
 async function waitUntil(isTrue: () => boolean): Promise<void> {
-  while (!isTrue()) await sleep(10);
+  while (!isTrue()) await sleep(10, undefined, { signal });
 }
 
 /** In reverse order of start, each once. */

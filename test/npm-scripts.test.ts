@@ -37,6 +37,15 @@ it("`npm run check-config` checks the file that it is given", async () => {
   expect([code, stdout]).toEqual([0, expect.stringMatching(/^ok: pools 1, endpoints 1,/)]);
 }, 30_000);
 
+it("`npm run demo` says in one line that there is no Envoy, and starts nothing", async () => {
+  const { code, stdout, stderr } = await runNpm({
+    args: ["run", "--silent", "demo"],
+    env: { ENVOY_BIN: "/nonexistent/envoy" },
+  });
+  expect([code, stdout]).toEqual([1, ""]);
+  expect(stderr).toBe("ENVOY_BIN=/nonexistent/envoy is not a file that can be executed\n");
+}, 30_000);
+
 it("every script that runs a program of ours gives it the place of the shell, which passes no signal on", () => {
   const programs = Object.entries(manifest.scripts).filter(([, script]) =>
     /node \w+\/[\w-]+\.ts/.test(script),

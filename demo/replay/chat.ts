@@ -8,6 +8,7 @@ export interface ChatRequest {
   readonly sessionId: string | undefined;
   readonly text: string;
   readonly maxTokens: number;
+  readonly signal: AbortSignal;
 }
 
 export type ChatResult = ChatAnswer | { readonly failure: string };
@@ -40,7 +41,8 @@ export async function chat(request: ChatRequest): Promise<ChatResult> {
   }
 }
 
-async function post({ url, sessionId, text, maxTokens }: ChatRequest): Promise<IncomingMessage> {
+async function post(request: ChatRequest): Promise<IncomingMessage> {
+  const { url, sessionId, text, maxTokens } = request;
   const messages = [{ role: "user", content: text }];
   const body = JSON.stringify({ messages, max_tokens: maxTokens, stream: true });
   const headers = {
@@ -48,7 +50,7 @@ async function post({ url, sessionId, text, maxTokens }: ChatRequest): Promise<I
     "content-length": Buffer.byteLength(body),
     ...(sessionId === undefined ? {} : { "x-session-id": sessionId }),
   };
-  const signal = AbortSignal.timeout(deadlineMs);
+  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(deadlineMs)]);
   return new Promise((resolve, reject) => {
     const options = { method: "POST", agent, headers, signal };
     httpRequest(`${url}/v1/chat/completions`, options, resolve).on("error", reject).end(body);

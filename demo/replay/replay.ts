@@ -14,6 +14,8 @@ export interface ReplayOptions {
   /** How many times faster than the trace. */
   readonly speedup: number;
   readonly onOutcome: (outcome: Outcome) => void;
+  /** Rejects the replay. What fails because of it is no outcome. */
+  readonly signal: AbortSignal;
 }
 
 export interface Outcome {
@@ -47,14 +49,15 @@ interface Conversation extends ReplayOptions {
 
 /** The client keeps the session id that the first answer names, and sends it from then on. */
 async function converse(conversation: Conversation): Promise<void> {
-  const { session, turns, url, speedup, elapsedMs, onOutcome } = conversation;
+  const { session, turns, url, speedup, elapsedMs, onOutcome, signal } = conversation;
   let sessionId: string | undefined;
   for (const turn of turns) {
     const waitMs = turn.timestamp / speedup - elapsedMs();
-    if (waitMs > 0) await sleep(waitMs);
+    if (waitMs > 0) await sleep(waitMs, undefined, { signal });
     const sentMs = elapsedMs();
     const text = promptText(turn);
-    const result = await chat({ url, sessionId, text, maxTokens: answerWords(turn) });
+    const result = await chat({ url, sessionId, text, maxTokens: answerWords(turn), signal });
+    signal.throwIfAborted();
     if (result.failure === undefined) sessionId ??= result.sessionId;
     onOutcome({ session, sentMs, endedMs: elapsedMs(), result });
   }

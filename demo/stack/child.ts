@@ -5,6 +5,7 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { createWriteStream, openSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { spawnContainer } from "./container.ts";
 import type { ContainerOptions } from "./container.ts";
@@ -23,18 +24,21 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   });
 }
 
-export interface ChildOptions {
+interface AnyChildOptions {
   /** Names the process in messages. */
   readonly label: string;
+  /** A file to which its output is added, besides. */
+  readonly logPath?: string;
+}
+
+export interface ChildOptions extends AnyChildOptions {
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
 }
 
 /** The same program from an image. */
-export interface ContainerChildOptions extends ContainerOptions {
-  readonly label: string;
-}
+export interface ContainerChildOptions extends AnyChildOptions, ContainerOptions {}
 
 export interface Child {
   readonly label: string;
@@ -75,6 +79,13 @@ export function startChild(options: ChildOptions | ContainerChildOptions): Child
       if (tail.length > tailLines) tail.shift();
       for (const listener of listeners) listener(line);
     });
+  }
+
+  if (options.logPath !== undefined) {
+    // Opened at once: the last lines may come when its folder is gone.
+    const log = createWriteStream("", { fd: openSync(options.logPath, "a") });
+    listeners.push((line) => void log.write(`${line}\n`));
+    child.once("close", () => log.end());
   }
 
   const end = async (signal: NodeJS.Signals) => {

@@ -37,6 +37,11 @@ export class EngineProcess {
     return `http://${this.address}`;
   }
 
+  /** Of the last process that was started; undefined before. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   /** Resolves when it listens; after a `kill`, at the same port and with an empty cache. */
   async start(): Promise<void> {
     const child = startChild({

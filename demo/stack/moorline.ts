@@ -18,6 +18,8 @@ export type MoorlineSettings = Readonly<Record<string, unknown>>;
 export interface Moorline {
   readonly child: Child;
   readonly configPath: string;
+  /** Every line that it printed, in the folder of its configuration. */
+  readonly logPath: string;
   readonly adminUrl: string;
   /** For another one that takes its place. */
   readonly adminPort: number;
@@ -47,6 +49,7 @@ export async function startMoorline(
 ): Promise<Moorline> {
   const folder = given.folder ?? (await createFolder("moorline-"));
   const configPath = join(folder, "moorline.yaml");
+  const logPath = join(folder, "moorline.log");
   const edsFile = join(folder, "eds-{pool}.json");
   const extprocSocket = join(folder, "extproc.sock");
   const extprocPort = given.extproc ?? (await freePort());
@@ -65,7 +68,7 @@ export async function startMoorline(
     image === undefined
       ? { command: process.execPath, args: [main, ...serve] }
       : { image, args: serve, folders: [folder] };
-  const child = startChild({ label: "Moorline", ...program });
+  const child = startChild({ label: "Moorline", logPath, ...program });
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   const close = async () => {
     await child.close();
@@ -81,6 +84,7 @@ export async function startMoorline(
   return {
     child,
     configPath,
+    logPath,
     adminUrl,
     adminPort,
     extprocPort,

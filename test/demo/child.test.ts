@@ -1,5 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { startChild, waitUntilReady } from "../../demo/stack/child.ts";
@@ -50,6 +53,18 @@ it("a child that is not ready in time is closed", async () => {
   const ready = waitUntilReady(child, { deadlineMs: 100, check: () => Promise.resolve(false) });
   await expect(ready).rejects.toThrow("thing was not ready in 100 ms");
   expect(child.isRunning()).toBe(false);
+});
+
+it("every line of a child is added to its log", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "moorline-child-"));
+  onTestFinished(async () => rm(folder, { recursive: true }));
+  const logPath = join(folder, "log");
+  await writeFile(logPath, "before\n");
+  const args = ["-e", "console.log('out'); setTimeout(() => console.error('err'), 50)"];
+  startChild({ label: "thing", command: node, args, logPath });
+  const log = async () => readFile(logPath, "utf8");
+  await vi.waitUntil(async () => (await log()).endsWith("err\n"), { timeout: 5_000 });
+  expect(await log()).toBe("before\nout\nerr\n");
 });
 
 it("a command that does not exist is an error that names it", async () => {
