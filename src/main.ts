@@ -2,8 +2,7 @@
 import { inspect } from "node:util";
 import { parseCommand, USAGE } from "./command-line.ts";
 import type { App } from "./compose.ts";
-import { checkConfig } from "./config/check.ts";
-import { loadConfig } from "./config/config.ts";
+import { checkConfig, loadUsableConfig } from "./config/check.ts";
 import { AppError } from "./errors.ts";
 import { untilStopped } from "./stop-signal.ts";
 import { packageVersion } from "./version.ts";
@@ -34,7 +33,7 @@ async function serve(configPath: string): Promise<void> {
   let app: App | undefined;
   process.on("SIGHUP", () => void app?.reload());
   const stopped = untilStopped(["SIGTERM", "SIGINT"]); // a second one, later, ends the process at once
-  const config = await loadConfig(configPath);
+  const config = await loadUsableConfig(configPath);
   const { compose } = await import("./compose.ts"); // not needed, and not loaded, by the other commands
   app = await compose(config, { configPath });
   await stopped;

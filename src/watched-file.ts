@@ -11,6 +11,7 @@ import { watch, type FSWatcher } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Cancel, Scheduler } from "./clock.ts";
+import { describeFileFailure } from "./file-failure.ts";
 
 /** What the name led to: a text, or why there is none. */
 export type FileContent =
@@ -141,7 +142,7 @@ export async function readContent(path: string, limitBytes: number): Promise<Fil
     }
     return { text: await readFile(path, "utf8") };
   } catch (reason) {
-    return { failure: reason instanceof Error ? reason.message : String(reason) };
+    return { failure: describeFileFailure(reason) };
   }
 }
 

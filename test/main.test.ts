@@ -58,14 +58,18 @@ describe("the process", () => {
   });
 
   it.each(["check-config", "serve"])(
-    "%s ends with 2 and every problem of a bad file",
+    "%s ends with 2 and every problem of a bad file and of what it names",
     async (name) => {
       const bad = join(folder, "bad.yaml");
-      await writeFile(bad, "affinity: { loadFactor: 0.5 }");
+      await writeFile(bad, "affinity: { loadFactor: 0.5 }\nenvoy: { edsFile: none/eds.json }");
       expect(await moorline([name, "--config", bad])).toEqual({
         status: 2,
         stdout: "",
-        stderr: `${bad}: 2 problems\n  affinity.loadFactor 0.5 must be >= 1\n  pools is required\n`,
+        stderr: `${bad}: 3 problems
+  affinity.loadFactor 0.5 must be >= 1
+  pools is required
+  envoy.edsFile cannot be written to ${folder}/none: no such folder
+`,
       });
     },
   );

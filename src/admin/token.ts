@@ -4,6 +4,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { AppError } from "../errors.ts";
+import { describeFileFailure } from "../file-failure.ts";
 
 const TOKEN_MIN = 16;
 const TOKEN_MAX = 512;
@@ -14,7 +15,8 @@ export async function readToken(path: string): Promise<string> {
   try {
     token = (await readFile(path, "utf8")).trim();
   } catch (cause) {
-    throw new AppError("config_invalid", `admin.tokenFile: ${AppError.from(cause).message}`, {
+    const why = describeFileFailure(cause);
+    throw new AppError("config_invalid", `admin.tokenFile ${path} cannot be read: ${why}`, {
       cause,
     });
   }

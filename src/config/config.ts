@@ -10,8 +10,10 @@ import type * as z from "zod";
 import type { EndpointSpec } from "../endpoints/endpoint.ts";
 import { parseEndpointItems } from "../endpoints/spec.ts";
 import { AppError } from "../errors.ts";
+import { describeFileFailure } from "../file-failure.ts";
 import { capacityProblems } from "./capacity.ts";
 import { parseYaml, readDocument } from "./document.ts";
+import { namedFiles, type NamedFile } from "./named-files.ts";
 import { describeIssue } from "./problems.ts";
 import { checkRules, valueAt } from "./rules.ts";
 import { affinitySchema, configSchema } from "./schema.ts";
@@ -37,33 +39,69 @@ export interface PoolConfig {
 
 export type Config = Frozen<Omit<Shape, "pools">> & { readonly pools: readonly PoolConfig[] };
 
-/** Throws `config_invalid` when the file cannot be read, or as `parseConfig`. */
+/** A configuration file as far as it can be understood. */
+export interface ConfigReading {
+  /** Undefined where the file itself has a problem. */
+  readonly config: Config | undefined;
+  readonly problems: readonly string[];
+  readonly files: readonly NamedFile[];
+  /** `affinity.ringSlots`, where its section has no problem. */
+  readonly ringSlots: number | undefined;
+}
+
+/** Throws `config_invalid` when the file cannot be read, or as `parseConfig`. What it names is not looked at. */
 export async function loadConfig(path: string): Promise<Config> {
-  let text: string;
-  try {
-    text = await readDocument(path);
-  } catch (reason) {
-    throw new AppError("config_invalid", `${path}: ${AppError.from(reason).message}`, {
-      cause: reason,
-    });
-  }
-  return parseConfig(text, { path });
+  return accept(path, await readConfig(path));
 }
 
 /** Throws one `config_invalid` that lists every problem, one per line. Relative files are resolved from the folder of `path`. */
 export function parseConfig(text: string, { path }: { readonly path: string }): Config {
-  const document = parseYaml(text);
-  if (document.kind === "unreadable") throw invalid(path, document.problems);
-  const shape = parseShape(document.value);
-  const pools = parsePools(document.value);
-  const problems = [...shape.problems, ...pools.problems];
-  if (shape.data === undefined || problems.length > 0) throw invalid(path, problems);
-  return freeze(assemble(shape.data, pools.endpoints, dirname(path)));
+  return accept(path, understand(text, path));
 }
 
-export function invalid(path: string, problems: readonly string[]): AppError {
+/** Throws `config_invalid` when the file cannot be read; all else that is wrong with it is told in `problems`. */
+export async function readConfig(path: string): Promise<ConfigReading> {
+  let text: string;
+  try {
+    text = await readDocument(path);
+  } catch (cause) {
+    const why = describeFileFailure(cause);
+    throw new AppError("config_invalid", `${path} cannot be read: ${why}`, { cause });
+  }
+  return understand(text, path);
+}
+
+/** The configuration of a reading without a problem; throws one `config_invalid` that lists them all. */
+export function accept(
+  path: string,
+  { config, problems }: Pick<ConfigReading, "config" | "problems">,
+): Config {
+  if (config !== undefined && problems.length === 0) return config;
   const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-  return new AppError("config_invalid", [`${path}: ${count}`, ...problems].join("\n  "));
+  const list = problems.map((problem) => `\n${problem}`.replaceAll("\n", "\n  "));
+  throw new AppError("config_invalid", `${path}: ${count}${list.join("")}`);
+}
+
+function understand(text: string, path: string): ConfigReading {
+  const document = parseYaml(text);
+  if (document.kind === "unreadable") {
+    const { problems } = document;
+    return { config: undefined, problems, files: [], ringSlots: undefined };
+  }
+  const folder = dirname(path);
+  const shape = parseShape(document.value);
+  const { data: affinity } = affinitySchema.safeParse(valueAt(document.value, "affinity") ?? {});
+  const pools = parsePools(document.value, affinity?.ringSlots);
+  const problems = [...shape.problems, ...pools.problems];
+  return {
+    config:
+      shape.data === undefined || problems.length > 0
+        ? undefined
+        : freeze(assemble(shape.data, pools.endpoints, folder)),
+    problems,
+    files: namedFiles(document.value, folder),
+    ringSlots: affinity?.ringSlots,
+  };
 }
 
 function parseShape(document: unknown): { data: Shape | undefined; problems: string[] } {
@@ -80,12 +118,14 @@ function parseShape(document: unknown): { data: Shape | undefined; problems: str
 }
 
 /** The static endpoints by pool, undefined for a pool that has none in this file. */
-function parsePools(document: unknown): {
+function parsePools(
+  document: unknown,
+  ringSlots: number | undefined,
+): {
   endpoints: (readonly EndpointSpec[] | undefined)[];
   problems: string[];
 } {
   const pools = valueAt(document, "pools");
-  const affinity = affinitySchema.safeParse(valueAt(document, "affinity") ?? {});
   const problems: string[] = [];
   const endpoints = (Array.isArray(pools) ? pools : []).map((pool, index) => {
     const items = valueAt(pool, "endpoints");
@@ -93,8 +133,8 @@ function parsePools(document: unknown): {
     const where = `pools[${index}].endpoints`;
     const parsed = parseEndpointItems(items, where);
     problems.push(...parsed.problems);
-    if (affinity.success) {
-      problems.push(...capacityProblems(where, parsed.specs, affinity.data.ringSlots));
+    if (ringSlots !== undefined) {
+      problems.push(...capacityProblems(where, parsed.specs, ringSlots));
     }
     return parsed.specs;
   });

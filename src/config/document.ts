@@ -4,6 +4,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { LineCounter, parseDocument } from "yaml";
 import { AppError } from "../errors.ts";
+import { describeYamlError } from "../yaml-problem.ts";
 
 export const CONFIG_FILE_LIMIT_BYTES = 1_048_576;
 
@@ -18,20 +19,17 @@ export async function readDocument(path: string): Promise<string> {
   return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
 }
 
-/** Every syntax problem with its line. */
+/** Keys that come twice, and the first slip in the syntax, each with its place; what follows a slip is guesswork. */
 export function parseYaml(text: string): YamlDocument {
   const sizeBytes = Buffer.byteLength(text);
   if (sizeBytes > CONFIG_FILE_LIMIT_BYTES) return unreadable([sizeProblem(sizeBytes)]);
   const lineCounter = new LineCounter();
   const yaml = parseDocument(text, { lineCounter, prettyErrors: false, logLevel: "error" });
-  const found = [...yaml.errors, ...yaml.warnings];
+  const found = [...yaml.errors, ...yaml.warnings].toSorted((a, b) => a.pos[0] - b.pos[0]);
   if (found.length > 0) {
-    return unreadable(
-      found.map((problem) => {
-        const { line, col } = lineCounter.linePos(problem.pos[0]);
-        return `line ${line}, column ${col}: ${problem.message}`;
-      }),
-    );
+    const slip = found.findIndex(({ code }) => code !== "DUPLICATE_KEY");
+    const told = slip < 0 ? found : found.slice(0, slip + 1);
+    return unreadable(told.map((each) => describeYamlError(each, lineCounter)));
   }
   try {
     // Aliases can make a small file a huge document: the parser throws when there are more than this many.

@@ -33,5 +33,7 @@ it.each(["t".repeat(15), "t".repeat(513), "two words of a token", "", "tökentö
 );
 
 it("names a file that is missing", async () => {
-  await expect(readToken(join(folder, "none"))).rejects.toThrow("admin.tokenFile: ENOENT");
+  const path = join(folder, "none");
+  const message = `admin.tokenFile ${path} cannot be read: no such file`;
+  await expect(readToken(path)).rejects.toThrow(message);
 });

@@ -118,11 +118,14 @@ pools: [{ name: default, endpointsFile: endpoints.yaml }]
     });
   });
 
-  it("names the line of every YAML error [A3]", () => {
+  it("names the line of the first YAML error, and of every key that comes twice [A3]", () => {
     expect(problemsOf("pools: []\npools: []\nmodel: {")).toEqual([
       "line 2, column 1: Map keys must be unique",
       expect.stringMatching(/^line 3, column 9: /),
     ]);
+    const slip =
+      "pools:\n  - { name: default, endpoints: [] }\nenvoy: { edsFile: a-{pool}.json }\n";
+    expect(problemsOf(slip)).toEqual([expect.stringMatching(/^line 3, column \d+: /)]);
   });
 
   it("refuses a document that aliases would blow up", () => {
@@ -376,8 +379,14 @@ describe("loadConfig", () => {
     const binary = join(folder, "binary.yaml");
     await writeFile(large, "#".repeat(CONFIG_FILE_LIMIT_BYTES + 1));
     await writeFile(binary, Buffer.from([0xff, 0xfe]));
-    await expect(loadConfig(missing)).rejects.toThrow(`${missing}: ENOENT`);
-    await expect(loadConfig(large)).rejects.toThrow(`${large}: file of 1048577 bytes`);
-    await expect(loadConfig(binary)).rejects.toThrow(`${binary}: The encoded data was not valid`);
+    await expect(loadConfig(missing)).rejects.toEqual(
+      new AppError("config_invalid", `${missing} cannot be read: no such file`),
+    );
+    await expect(loadConfig(large)).rejects.toThrow(
+      `${large} cannot be read: file of 1048577 bytes`,
+    );
+    await expect(loadConfig(binary)).rejects.toThrow(
+      `${binary} cannot be read: The encoded data was not valid`,
+    );
   });
 });

@@ -1,9 +1,10 @@
 /**
  * The text of an endpoints file, JSON or YAML: `{ endpoints: [ items ] }`.
  */
-import { parse } from "yaml";
+import { LineCounter, parse, YAMLError } from "yaml";
 import { AppError } from "../../errors.ts";
 import type { EndpointSpec } from "../endpoint.ts";
+import { describeYamlError } from "../../yaml-problem.ts";
 import { parseEndpointItems } from "../spec.ts";
 
 /** A message lists this many problems and counts the rest: 10,000 bad items must not write 10,000 lines. */
@@ -31,15 +32,21 @@ function parseText(text: string, path: string): unknown {
       // Perhaps YAML in flow style; if not, the YAML error says where it breaks, which the JSON one does not.
     }
   }
+  const lineCounter = new LineCounter();
   try {
     // Aliases are counted as they unfold, so that a few lines cannot become gigabytes.
-    return parse(text, { maxAliasCount: 100, logLevel: "error" }) as unknown;
+    return parse(text, {
+      maxAliasCount: 100,
+      logLevel: "error",
+      lineCounter,
+      prettyErrors: false,
+    }) as unknown;
   } catch (reason) {
-    throw endpointsInvalid(
-      path,
-      [reason instanceof Error ? reason.message : String(reason)],
-      reason,
-    );
+    const problem =
+      reason instanceof YAMLError
+        ? describeYamlError(reason, lineCounter)
+        : AppError.from(reason).message;
+    throw endpointsInvalid(path, [problem], reason);
   }
 }
 
