@@ -14,6 +14,7 @@ import { openSweeper } from "./bindings/sweeper.ts";
 import { Closers } from "./closers.ts";
 import { systemClock, systemRandom, type Clock, type Scheduler } from "./clock.ts";
 import type { Config } from "./config/config.ts";
+import { configWarnings } from "./config/warnings.ts";
 import { openConfigReload, type ConfigReload } from "./config/reload.ts";
 import { EdsFile, edsPath } from "./endpoints/eds-file.ts";
 import { FileDiscovery } from "./endpoints/discovery/file-discovery.ts";
@@ -76,6 +77,7 @@ type Observed = Building & { readonly observers: ReturnType<typeof createObserve
 async function open(building: Building): Promise<App> {
   const { config, clock, closers } = building;
   const log = createLogger(config.log);
+  for (const warning of configWarnings(config)) log.warn(warning);
   const metrics = new Metrics({
     version: packageVersion(),
     pools: config.pools.map(({ name }) => name),

@@ -14,9 +14,12 @@ async function run(args: readonly string[]): Promise<number> {
     case "serve":
       await serve(command.configPath);
       return 0;
-    case "check-config":
-      process.stdout.write(`${await checkConfig(command.configPath)}\n`);
+    case "check-config": {
+      const { summary, warnings } = await checkConfig(command.configPath);
+      for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+      process.stdout.write(`${summary}\n`);
       return 0;
+    }
     case "version":
       process.stdout.write(`${packageVersion()}\n`);
       return 0;

@@ -57,6 +57,15 @@ describe("the process", () => {
     });
   });
 
+  it("checks a configuration that works, and warns of what is likely a mistake", async () => {
+    const open = join(folder, "open.yaml");
+    const pools = 'pools: [{ name: default, endpoints: ["10.0.0.1:8000"] }]';
+    await writeFile(open, `extproc: { listen: ["0.0.0.0:9002"] }\n${pools}`);
+    const { status, stdout, stderr } = await moorline(["check-config", "-c", open]);
+    expect([status, stdout.slice(0, 4)]).toEqual([0, "ok: "]);
+    expect(stderr).toMatch(/^warning: extproc\.listen\[0\] 0\.0\.0\.0:9002 is no loopback, .*\n$/);
+  });
+
   it.each(["check-config", "serve"])(
     "%s ends with 2 and every problem of a bad file and of what it names",
     async (name) => {
@@ -134,6 +143,33 @@ pools: [{ name: default, endpoints: ["127.0.0.1:9"] }]`,
       ["configuration reloaded"],
     ]);
   });
+});
+
+it("serve warns of an ext_proc listener that others reach, and says of an address that it is not here", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "moorline-open-"));
+  try {
+    const config = join(folder, "config.yaml");
+    await writeFile(
+      config,
+      `
+extproc: { listen: ["192.0.2.1:9002"] } # of a network for documentation
+admin: { listen: "127.0.0.1:0" }
+log: { level: warn }
+pools: [{ name: default, endpoints: [] }]`,
+    );
+    const { status, stdout, stderr } = await moorline(["serve", "--config", config]);
+    const { level, msg } = JSON.parse(stdout) as { readonly level: string; readonly msg: string };
+    expect([level, msg]).toEqual([
+      "warn",
+      expect.stringContaining("192.0.2.1:9002 is no loopback"),
+    ]);
+    expect([status, stderr]).toEqual([
+      1,
+      "extproc.listen[0] 192.0.2.1:9002 is no address of this machine\n",
+    ]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 it("serve ends with 1 and the key of an address that is taken", async () => {

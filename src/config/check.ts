@@ -9,14 +9,21 @@ import { capacityProblems } from "./capacity.ts";
 import { accept, readConfig } from "./config.ts";
 import type { Config, ConfigReading } from "./config.ts";
 import { fileProblems } from "./named-files.ts";
+import { configWarnings } from "./warnings.ts";
 
 /** As `loadConfig`, and the files and folders that it names are there: all problems at once. */
 export async function loadUsableConfig(path: string): Promise<Config> {
   return accept(path, await readWithFiles(path));
 }
 
-/** Resolves to one line that sums up. Rejects with one `config_invalid` that lists every problem of all the files. */
-export async function checkConfig(path: string): Promise<string> {
+export interface CheckedConfig {
+  /** One line. */
+  readonly summary: string;
+  readonly warnings: readonly string[];
+}
+
+/** Rejects with one `config_invalid` that lists every problem of all the files. */
+export async function checkConfig(path: string): Promise<CheckedConfig> {
   const reading = await readWithFiles(path);
   const lists = await readLists(reading);
   const config = accept(path, { ...reading, problems: [...reading.problems, ...lists.problems] });
@@ -28,7 +35,10 @@ export async function checkConfig(path: string): Promise<string> {
     .flatMap((list) => expectedSlots(list, config.affinity.ringSlots).slice(0, 1))
     .toSorted((a, b) => a.slots - b.slots)[0];
   const slots = smallest === undefined ? "none" : `${smallest.slots.toFixed(1)} of ${smallest.id}`;
-  return `ok: pools ${all.length}, endpoints ${endpoints}, smallest expected slots ${slots}`;
+  return {
+    summary: `ok: pools ${all.length}, endpoints ${endpoints}, smallest expected slots ${slots}`,
+    warnings: configWarnings(config),
+  };
 }
 
 async function readWithFiles(path: string): Promise<ConfigReading> {

@@ -123,6 +123,7 @@ function checkEdsFile(document: unknown, report: Report): void {
   }
 }
 
-function isLoopback(host: string): boolean {
+/** An address that only this machine reaches. */
+export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 }

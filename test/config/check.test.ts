@@ -31,14 +31,16 @@ it("sums up a good configuration together with its endpoints files", async () =>
     "good.yaml",
     'pools: [{ name: a, endpointsFile: e.yaml }, { name: b, models: [m], endpoints: ["10.0.0.3:1"] }]',
   );
-  expect(await checkConfig(path)).toBe(
-    "ok: pools 2, endpoints 3, smallest expected slots 16384.0 of 10.0.0.1:1",
-  );
+  expect(await checkConfig(path)).toEqual({
+    summary: "ok: pools 2, endpoints 3, smallest expected slots 16384.0 of 10.0.0.1:1",
+    warnings: [],
+  });
 });
 
 it("sums up a configuration without an endpoint on a ring", async () => {
   const path = await write("empty.yaml", "pools: [{ name: a, endpoints: [] }]");
-  expect(await checkConfig(path)).toBe("ok: pools 1, endpoints 0, smallest expected slots none");
+  const { summary } = await checkConfig(path);
+  expect(summary).toBe("ok: pools 1, endpoints 0, smallest expected slots none");
 });
 
 it("lists every problem of the files that the configuration names", async () => {
