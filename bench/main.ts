@@ -2,6 +2,7 @@
  * Benchmarks: `node bench/main.ts SUITE [--quick]`. A suite reports its progress on standard error and its result as one JSON
  * line on standard output. `--quick` shows in seconds that everything runs; its figures mean little.
  */
+import { EnvoyUnavailable } from "../envoy/fetch.ts";
 import { runRouting } from "./routing/suite.ts";
 
 const suites = { routing: runRouting } as const;
@@ -12,6 +13,12 @@ if (suite === undefined || options.some((option) => option !== "--quick")) {
   console.error(`usage: bench ${Object.keys(suites).join("|")} [--quick]`);
   process.exitCode = 2;
 } else {
-  const result = await suite({ isQuick: options.includes("--quick") });
-  console.log(JSON.stringify(result));
+  try {
+    const result = await suite({ isQuick: options.includes("--quick") });
+    console.log(JSON.stringify(result));
+  } catch (reason) {
+    if (!(reason instanceof EnvoyUnavailable)) throw reason;
+    console.error(reason.message);
+    process.exitCode = 1;
+  }
 }

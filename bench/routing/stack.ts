@@ -9,7 +9,7 @@ import {
 import { startEnvoy } from "../../demo/stack/envoy.ts";
 import { startMoorline } from "../../demo/stack/moorline.ts";
 import { benchBootstrap, type Way } from "./envoy-config.ts";
-import { buildGrpcGo } from "./grpc-go.ts";
+import { grpcGoBinary } from "./grpc-go.ts";
 import { LoadClient } from "./load.ts";
 
 const ENDPOINTS = 4;
@@ -100,8 +100,7 @@ async function startGrpcGo(
 ): Promise<{ child: Child; port: number } | undefined> {
   let binary: string;
   try {
-    progress("building the grpc-go peer");
-    binary = await buildGrpcGo();
+    binary = await grpcGoBinary(progress);
   } catch (reason) {
     progress(`no grpc-go peer: ${reason instanceof Error ? reason.message : String(reason)}`);
     return undefined;

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { cpuTimeMs } from "./cpu.ts";
 import type { Way } from "./envoy-config.ts";
+import { formatGoals } from "./goals.ts";
 import type { LoadReport } from "./load.ts";
 import { summarise, table, type Figures, type Round, type RoutingResult } from "./report.ts";
 import { startStack, type Contender, type Stack } from "./stack.ts";
@@ -41,7 +42,11 @@ export async function runRouting({ isQuick }: { isQuick: boolean }): Promise<Rou
   progress(`100,000 bindings take ${heapMb} MB`);
   const stack = await startStack(progress);
   try {
-    return summarise(await measure(stack, isQuick ? quickPlan : fullPlan), heapMb);
+    const rounds = await measure(stack, isQuick ? quickPlan : fullPlan);
+    const result = summarise(rounds, heapMb);
+    const title = isQuick ? "goals, of which a quick run says little" : "goals";
+    progress(`${title}\n${formatGoals(result)}`);
+    return result;
   } finally {
     await stack.close();
   }
