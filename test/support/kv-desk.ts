@@ -6,6 +6,7 @@ import { createDigests } from "../../src/digests.ts";
 import type {
   Catalog,
   CreateRequest,
+  ForkOutcome,
   Match,
   PromptView,
   Quota,
@@ -184,6 +185,11 @@ export class KvDesk {
     await this.report(reservation, text);
     await this.settle(reservation);
     return reservation;
+  }
+
+  fork(parent: string, child: string, sessions = PLENTY.sessions): Promise<ForkOutcome> {
+    const quota = { ...PLENTY, sessions };
+    return this.catalog.fork({ parent: key(parent), child, quota, nowMs: this.nowMs });
   }
 
   sweep(limit = 1_000) {

@@ -73,7 +73,11 @@ export function textOf<T extends string>(): Codec<T> {
 /** One of a fixed list, as its index: the list may grow at its end only. */
 export function oneOf<T extends string>(...values: readonly T[]): Codec<T> {
   return {
-    write: (out, value) => out.byte(values.indexOf(value)),
+    write(out, value) {
+      const index = values.indexOf(value);
+      if (index < 0) throw new AppError("internal", `catalog record has an unknown name ${value}`);
+      out.byte(index);
+    },
     read(from) {
       const value = values[from.byte()];
       if (value === undefined) throw new AppError("internal", "catalog record has an unknown name");

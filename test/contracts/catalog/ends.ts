@@ -1,0 +1,87 @@
+import { beforeEach, describe, expect, it } from "vitest";
+
+import type { Catalog } from "../../../src/kv/catalog.ts";
+import { key, type KvDesk, PLENTY, QUARANTINE_MS, RETENTION } from "../../support/kv-desk.ts";
+
+export function describeEnds(opened: () => KvDesk): void {
+  describe("ends and sweeps", () => {
+    let desk: KvDesk;
+    let catalog: Catalog;
+    beforeEach(() => {
+      desk = opened();
+      catalog = desk.catalog;
+    });
+
+    it("ends a session with its turns, its references and its charge, at once", async () => {
+      await desk.create("a");
+      await desk.store("a", "abcd");
+      const turn = await desk.reserved("a", { tokenStart: 4 });
+      const branch = await desk.reserved("a", { whenBusy: "branch" });
+      expect(await catalog.end(key("a"), desk.nowMs)).toBe(true);
+      expect(await catalog.end(key("a"), desk.nowMs)).toBe(false);
+      expect(await catalog.tenantUsage("t")).toMatchObject({ bytes: 0, sessions: 0 });
+      for (const late of [turn, branch]) {
+        expect(await desk.report(late, "abcdefgh")).toMatchObject({ kind: "conflict" });
+      }
+    });
+
+    it("gives a file up when its quarantine is over, and names it until it is gone", async () => {
+      await desk.create("a");
+      const { file } = await desk.store("a", "abcd");
+      desk.nowMs += 5;
+      await catalog.end(key("a"), desk.nowMs);
+      desk.nowMs += QUARANTINE_MS - 6;
+      expect((await desk.sweep()).unlinkable).toEqual([]);
+      desk.nowMs += 1;
+      expect((await desk.sweep()).unlinkable).toEqual([file]);
+      expect((await desk.sweep()).unlinkable).toEqual([file]);
+      await catalog.unlinked([file]);
+      await catalog.unlinked([file]);
+      expect((await desk.sweep()).unlinkable).toEqual([]);
+      expect(await catalog.locationUsage("disk")).toMatchObject({ bookedBytes: 0 });
+    });
+
+    it("counts the quarantine from the end of a lost turn, not from its start", async () => {
+      await desk.create("a", { retention: { ...RETENTION, ttlMs: 1_000_000 } });
+      const { file } = await desk.reserved("a");
+      desk.nowMs += 1_000;
+      expect(await desk.sweep()).toMatchObject({ abortedTurns: 1 });
+      desk.nowMs += QUARANTINE_MS - 1;
+      expect((await desk.sweep()).unlinkable).toEqual([]);
+      desk.nowMs += 1;
+      expect((await desk.sweep()).unlinkable).toEqual([file]);
+    });
+
+    it("keeps a file that a fork still reads from", async () => {
+      await desk.create("a");
+      const { file } = await desk.store("a", "abcd");
+      const forked = { parent: key("a"), child: "b", quota: PLENTY, nowMs: desk.nowMs };
+      await catalog.fork(forked);
+      const pin = { session: key("b"), nowMs: desk.nowMs, quota: PLENTY };
+      await catalog.pin({ ...pin, untilMs: desk.nowMs + 3 * QUARANTINE_MS });
+      desk.nowMs += 2 * QUARANTINE_MS;
+      expect(await desk.sweep()).toMatchObject({ expiredSessions: 1, unlinkable: [] });
+      await catalog.end(key("b"), desk.nowMs);
+      expect((await desk.sweep()).unlinkable).toEqual([file]);
+    });
+
+    it("does no more in a pass than its limit, and goes on in the next", async () => {
+      for (const name of ["a", "b", "c"]) await desk.create(name);
+      await desk.reserved("a");
+      desk.nowMs += RETENTION.ttlMs;
+      expect(await desk.sweep(2)).toMatchObject({
+        abortedTurns: 1,
+        expiredSessions: 1,
+        isFull: true,
+      });
+      expect(await desk.sweep(3)).toMatchObject({ expiredSessions: 2, isFull: false });
+    });
+
+    it("forgets no file that is in use, whoever says that it is gone", async () => {
+      await desk.create("a");
+      const { file } = await desk.store("a", "abcd");
+      await catalog.unlinked([file]);
+      expect(await catalog.file(file)).toMatchObject({ referencedBytes: 40 });
+    });
+  });
+}

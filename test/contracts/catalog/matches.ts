@@ -1,0 +1,88 @@
+import { beforeEach, describe, expect, it } from "vitest";
+
+import type { Catalog } from "../../../src/kv/catalog.ts";
+import { segmentId } from "../../../src/kv/records.ts";
+import { key, type KvDesk, QUARANTINE_MS, ranges } from "../../support/kv-desk.ts";
+
+export function describeMatches(opened: () => KvDesk): void {
+  describe("matches", () => {
+    let desk: KvDesk;
+    let catalog: Catalog;
+    beforeEach(() => {
+      desk = opened();
+      catalog = desk.catalog;
+    });
+
+    it("covers a prompt with whole segments from 0, on the grid and off it", async () => {
+      await desk.create("a");
+      await desk.store("a", "abcd");
+      await desk.store("a", "abcdefg", 4);
+      await desk.store("a", "abcdefghij", 7);
+      const match = await desk.match("a", "abcdefghij!");
+      expect(ranges(match.segments)).toEqual([
+        [0, 4],
+        [4, 3],
+        [7, 3],
+      ]);
+      expect(match).toMatchObject({ tokens: 10, limit: "end_of_stored" });
+    });
+
+    it("keeps the whole segments before an edit, and says that the session diverged", async () => {
+      await desk.create("a");
+      await desk.store("a", "abcd");
+      await desk.store("a", "abcdefgh", 4);
+      const match = await desk.match("a", "abcdeXgh!");
+      expect(ranges(match.segments)).toEqual([[0, 4]]);
+      expect(match.limit).toBe("diverged");
+      await desk.store("a", "abcdeXgh", 4);
+      expect(await desk.match("a", "abcdeXgh!")).toMatchObject({ tokens: 8 });
+      expect(await desk.match("a", "abcdefgh!")).toMatchObject({ tokens: 8 });
+    });
+
+    it("serves what another session of the tenant has stored", async () => {
+      await desk.create("a");
+      await desk.create("b");
+      await desk.store("a", "abcdef");
+      expect(await desk.match("b", "abcdef!")).toMatchObject({ tokens: 6 });
+    });
+
+    it("says why it covers no more", async () => {
+      await desk.create("a");
+      expect((await desk.match("a", "abcd!")).limit).toBe("nothing_stored");
+      const first = await desk.store("a", "abcd");
+      await desk.store("a", "abcdefgh", 4);
+      const limit = async (prompt: string, pageSize: number, loadThreshold: number) =>
+        (await desk.match("a", prompt, { pageSize, loadThreshold })).limit;
+      expect(await limit("abcdefgh", 1, 0)).toBe("at_prompt_end");
+      expect(await limit("abcdefgh!", 1, 8)).toBe("below_threshold");
+      expect(await limit("abcdefgh!", 8, 0)).toBe("off_page");
+      await catalog.condemn(segmentId(first.turn, 0));
+      expect(await limit("abcdefgh!", 1, 0)).toBe("gap");
+    });
+
+    it("counts a use when it is leased, and keeps the file from going until then", async () => {
+      await desk.create("a");
+      await desk.create("b");
+      const { turn, file } = await desk.store("a", "abcd");
+      const segments = [segmentId(turn, 0)];
+      const untilMs = desk.nowMs + 2 * QUARANTINE_MS;
+      const lease = { session: key("b"), segments, nowMs: desk.nowMs, untilMs };
+      expect(await catalog.lease(lease)).toBe(true);
+      expect(await catalog.segment(segmentId(turn, 0))).toMatchObject({ timesRead: 1 });
+      await catalog.end(key("a"), desk.nowMs);
+      expect(await catalog.lease(lease)).toBe(false);
+      desk.nowMs = untilMs + QUARANTINE_MS - 1;
+      expect((await desk.sweep()).unlinkable).toEqual([]);
+      desk.nowMs += 1;
+      expect((await desk.sweep()).unlinkable).toEqual([file]);
+    });
+
+    it("leases what a turn lists for as long as the turn may last", async () => {
+      await desk.create("a");
+      const first = await desk.store("a", "abcd");
+      const listed = [segmentId(first.turn, 0)];
+      await desk.reserved("a", { listed, tokenStart: 4, deadlineMs: desk.nowMs + 77 });
+      expect(await catalog.file(first.file)).toMatchObject({ leasedUntilMs: desk.nowMs + 77 });
+    });
+  });
+}

@@ -1,0 +1,93 @@
+import { beforeEach, describe, expect, it } from "vitest";
+
+import type { Catalog } from "../../../src/kv/catalog.ts";
+import { key, type KvDesk, PLENTY, RETENTION } from "../../support/kv-desk.ts";
+
+export function describeSessions(opened: () => KvDesk): void {
+  describe("sessions", () => {
+    let desk: KvDesk;
+    let catalog: Catalog;
+    beforeEach(() => {
+      desk = opened();
+      catalog = desk.catalog;
+    });
+
+    it("creates a session once, and answers it as it is from then on", async () => {
+      const created = await desk.create("a");
+      expect(created).toMatchObject({ kind: "created", session: { id: "a", segments: 0 } });
+      const again = await desk.create("a", { model: "other" });
+      expect(again).toMatchObject({ kind: "exists", session: { model: "m" } });
+      expect((await catalog.tenantUsage("t")).sessions).toBe(1);
+    });
+
+    it("refuses one session more than the quota, and counts each tenant by itself", async () => {
+      const quota = { ...PLENTY, sessions: 1 };
+      expect(await desk.create("a", { quota })).toMatchObject({ kind: "created" });
+      const refused = { kind: "refused", reason: "quota_sessions" };
+      expect(await desk.create("b", { quota })).toEqual(refused);
+      expect(await desk.create("other/b", { quota })).toMatchObject({ kind: "created" });
+    });
+
+    it("keeps a session for its TTL after the last use, and no longer", async () => {
+      await desk.create("a");
+      desk.nowMs += RETENTION.ttlMs - 1;
+      expect(await catalog.touch(key("a"), desk.nowMs)).toBe(true);
+      desk.nowMs += RETENTION.ttlMs - 1;
+      expect(await desk.create("a")).toMatchObject({ kind: "exists" });
+      desk.nowMs += 1;
+      expect(await catalog.touch(key("a"), desk.nowMs)).toBe(false);
+    });
+
+    it("keeps no session beyond its greatest age, however often it is used", async () => {
+      await desk.create("a", { retention: { name: "x", ttlMs: 10, maxAgeMs: 15 } });
+      desk.nowMs += 9;
+      expect(await catalog.touch(key("a"), desk.nowMs)).toBe(true);
+      desk.nowMs += 5;
+      expect(await catalog.touch(key("a"), desk.nowMs)).toBe(true);
+      desk.nowMs += 1;
+      expect(await catalog.touch(key("a"), desk.nowMs)).toBe(false);
+    });
+
+    it("shortens no life when the clock goes back", async () => {
+      await desk.create("a");
+      const before = (await catalog.session(key("a")))?.expiresAtMs;
+      await catalog.touch(key("a"), desk.nowMs - 500_000);
+      expect((await catalog.session(key("a")))?.expiresAtMs).toBe(before);
+    });
+
+    it("keeps a pinned session until the pin lapses, and counts the pin until then", async () => {
+      await desk.create("a");
+      const untilMs = desk.nowMs + 5 * RETENTION.ttlMs;
+      const pin = { session: key("a"), nowMs: desk.nowMs, untilMs, quota: PLENTY };
+      expect(await catalog.pin(pin)).toBe("pinned");
+      desk.nowMs = untilMs - 1;
+      await desk.sweep();
+      expect(await catalog.tenantUsage("t")).toMatchObject({ sessions: 1, pins: 1 });
+      desk.nowMs = untilMs;
+      await desk.sweep();
+      expect(await catalog.tenantUsage("t")).toMatchObject({ sessions: 0, pins: 0 });
+    });
+
+    it("ends only the pin when it lapses before the session expires", async () => {
+      await desk.create("a");
+      const untilMs = desk.nowMs + 10;
+      await catalog.pin({ session: key("a"), nowMs: desk.nowMs, untilMs, quota: PLENTY });
+      desk.nowMs += 10;
+      expect(await desk.sweep()).toMatchObject({ lapsedPins: 1, expiredSessions: 0 });
+      expect(await catalog.tenantUsage("t")).toMatchObject({ sessions: 1, pins: 0 });
+    });
+
+    it("refuses one pin more than the quota, and lets a pin be moved and lifted", async () => {
+      await desk.create("a");
+      await desk.create("b");
+      const pin = { nowMs: desk.nowMs, quota: { ...PLENTY, pins: 1 } };
+      const untilMs = desk.nowMs + 10;
+      expect(await catalog.pin({ ...pin, session: key("a"), untilMs })).toBe("pinned");
+      expect(await catalog.pin({ ...pin, session: key("b"), untilMs })).toBe("quota_pins");
+      expect(await catalog.pin({ ...pin, session: key("a"), untilMs: untilMs + 1 })).toBe("pinned");
+      expect(await catalog.pin({ ...pin, session: key("a"), untilMs: 0 })).toBe("unpinned");
+      expect(await catalog.pin({ ...pin, session: key("b"), untilMs })).toBe("pinned");
+      expect(await catalog.pin({ ...pin, session: key("c"), untilMs })).toBe("no_session");
+    });
+  });
+}
