@@ -52,8 +52,11 @@ export const QUARANTINE_MS = 900_000;
 export function promptOf(tenant: string, prompt: string): PromptView {
   const namespace = {
     gridKey: (index: number) => hashed(tenant, "grid", prompt.slice(0, index * STEP)),
-    leafKey: (index: number, length: number) =>
-      hashed(tenant, "leaf", prompt.slice(0, index * STEP + length)),
+    leafKey(index: number, length: number) {
+      const end = index * STEP + length;
+      if (end > prompt.length) throw new Error(`leaf at ${end} is past the prompt`);
+      return hashed(tenant, "leaf", prompt.slice(0, end));
+    },
   };
   const { length } = prompt;
   return { tokens: length, length, step: STEP, namespaces: [namespace] };

@@ -65,6 +65,32 @@ export function describeEnds(opened: () => KvDesk): void {
       expect((await desk.sweep()).unlinkable).toEqual([file]);
     });
 
+    it("keeps a file that a turn may still write to, however long that lasts", async () => {
+      await desk.create("a");
+      await pinned("a", 9 * QUARANTINE_MS);
+      await desk.reserved("a", { deadlineMs: desk.nowMs + 3 * QUARANTINE_MS });
+      const branch = { whenBusy: "branch", deadlineMs: desk.nowMs + 3 * QUARANTINE_MS } as const;
+      const { file } = await desk.reserved("a", branch);
+      desk.nowMs += 2 * QUARANTINE_MS;
+      expect(await desk.sweep()).toMatchObject({ abortedTurns: 0, unlinkable: [] });
+      expect(await catalog.file(file)).toMatchObject({ isSealed: true, openReservations: 1 });
+    });
+
+    it("keeps the file that a session goes on in, though nothing in it is listed", async () => {
+      await desk.create("a");
+      await pinned("a", 9 * QUARANTINE_MS);
+      const turn = await desk.reserved("a");
+      await desk.report(turn, "");
+      desk.nowMs += 2 * QUARANTINE_MS;
+      expect(await desk.sweep()).toMatchObject({ unlinkable: [] });
+      expect(await desk.reserved("a")).toMatchObject({ file: turn.file, fromBytes: 40 });
+    });
+
+    async function pinned(name: string, ms: number): Promise<void> {
+      const pin = { session: key(name), nowMs: desk.nowMs, quota: PLENTY };
+      expect(await catalog.pin({ ...pin, untilMs: desk.nowMs + ms })).toBe("pinned");
+    }
+
     it("does no more in a pass than its limit, and goes on in the next", async () => {
       for (const name of ["a", "b", "c"]) await desk.create(name);
       await desk.reserved("a");

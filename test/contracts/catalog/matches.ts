@@ -39,6 +39,12 @@ export function describeMatches(opened: () => KvDesk): void {
       expect(await desk.match("a", "abcdefgh!")).toMatchObject({ tokens: 8 });
     });
 
+    it("asks for no end that is past the prompt", async () => {
+      await desk.create("a");
+      await desk.store("a", "abcdefg");
+      expect(await desk.match("a", "abcdef")).toMatchObject({ tokens: 0, limit: "diverged" });
+    });
+
     it("serves what another session of the tenant has stored", async () => {
       await desk.create("a");
       await desk.create("b");

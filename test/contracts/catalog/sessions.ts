@@ -63,6 +63,7 @@ export function describeSessions(opened: () => KvDesk): void {
       desk.nowMs = untilMs - 1;
       await desk.sweep();
       expect(await catalog.tenantUsage("t")).toMatchObject({ sessions: 1, pins: 1 });
+      expect(await desk.create("a")).toMatchObject({ kind: "exists" });
       desk.nowMs = untilMs;
       await desk.sweep();
       expect(await catalog.tenantUsage("t")).toMatchObject({ sessions: 0, pins: 0 });

@@ -45,7 +45,7 @@ function* endsOn(
     if (point === undefined) continue;
     yield* point.ends;
     for (const leaf of point.leaves) {
-      if (leaf.length >= step || index * step + leaf.length > length) continue;
+      if (index * step + leaf.length > length) continue;
       yield* chainEntry(view, namespace.leafKey(index, leaf.length))?.ends ?? [];
     }
   }

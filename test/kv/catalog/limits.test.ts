@@ -1,0 +1,50 @@
+import { expect, it } from "vitest";
+
+import { MemoryStore } from "../../../src/kv/catalog/memory.ts";
+import { openCatalog } from "../../../src/kv/catalog/rule-catalog.ts";
+import { sessions } from "../../../src/kv/catalog/tables.ts";
+import { SESSION_SEGMENTS_LIMIT, SESSION_TURNS_LIMIT } from "../../../src/kv/catalog.ts";
+import { key, KvDesk } from "../../support/kv-desk.ts";
+
+async function openDesk(): Promise<{ store: MemoryStore; desk: KvDesk }> {
+  const store = new MemoryStore();
+  const desk = new KvDesk(await openCatalog(store));
+  await desk.create("a");
+  return { store, desk };
+}
+
+it("opens as many turns of a session as the limit, and not one more", async () => {
+  const { desk } = await openDesk();
+  for (let n = 0; n < SESSION_TURNS_LIMIT; n++) {
+    expect(await desk.reserve("a", { whenBusy: "branch" })).toMatchObject({ kind: "reserved" });
+  }
+  const refused = { kind: "refused", reason: "turns_limit" };
+  expect(await desk.reserve("a", { whenBusy: "branch" })).toEqual(refused);
+});
+
+it("reserves for a session until it has as many segments as the limit", async () => {
+  const { store, desk } = await openDesk();
+  const grow = (segments: number) =>
+    store.write((tx) => sessions.update(tx, key("a"), (known) => ({ ...known, segments })));
+  await grow(SESSION_SEGMENTS_LIMIT - 1);
+  await desk.abort(await desk.reserved("a"));
+  await grow(SESSION_SEGMENTS_LIMIT);
+  const refused = { kind: "refused", reason: "segments_limit" };
+  expect(await desk.reserve("a")).toEqual(refused);
+});
+
+it("reserves nothing that is no whole number of tokens, nor for a time that is over", async () => {
+  const { desk } = await openDesk();
+  for (const parts of [[], [0], [4, 0], [1.5], [-1]]) {
+    await expect(desk.reserve("a", { parts })).rejects.toThrow("must be 1 or more each");
+  }
+  await expect(desk.reserve("a", { deadlineMs: desk.nowMs })).rejects.toThrow("must be after");
+});
+
+it("takes no name that would read as another's", async () => {
+  const { desk } = await openDesk();
+  for (const name of ["a\0b", "a b", "ä", "x".repeat(257)]) {
+    await expect(desk.create(name)).rejects.toThrow("must be visible ASCII");
+  }
+  expect(await desk.create("x".repeat(256))).toMatchObject({ kind: "created" });
+});
