@@ -74,7 +74,7 @@ export interface SegmentVerifier {
   /** For a `durable` segment: one read of all of it, ahead of waiting verifications. Rejects for a bug only. */
   recheck(stored: StoredSegment): Promise<Recheck>;
 
-  /** Idempotent. What is under way ends as `closed` and is waited for; what is asked for later ends so at once. */
+  /** Idempotent. What is not read through yet ends as `closed` and is waited for; what is asked for later ends so at once. */
   close(): Promise<void>;
 }
 

@@ -1,0 +1,222 @@
+/**
+ * Verifies what an engine reported. The engine answers before it has written and reports no checksum, so all there is to judge by
+ * is the bytes, and time.
+ *
+ * A segment becomes durable when
+ * - none of its blocks is all zero, in two reads of all of it, `quietMs` or more apart, of one object and with one CRC-32;
+ * - the engine is, after the second read, the process that it was at the plan (unless `engine` is `none`);
+ * - the object was then synced under that name.
+ * Until the bytes are so, reads are repeated for `settleMaxMs`; two are made whatever the clock says. The stat that is recorded
+ * was taken before the first of the two reads, so that any write after them has a later time, also where the store tells time
+ * in steps as long as a read takes. A write just before them then costs one recheck, which finds nothing.
+ *
+ * Guaranteed, then: what was durable and comes out of a recheck as `ok` are the bytes that were verified (a single flipped bit
+ * always differs; a change at random does not with a chance of 1 in 2^32), and a part that was never written is not listed where
+ * it spans a block. Rejected: trusting a file's times alone, which an engine's writes through a mapping change late.
+ *
+ * Not seen:
+ * - a writer that stalls for longer than `quietMs` inside a block, with bytes before the stall that are not all zero: both
+ *   reads agree on the torn block. Across blocks it is seen. What was the block's rest changes the CRC when it comes, and a
+ *   recheck finds that; if it never comes, nothing does;
+ * - wrong bytes that the engine wrote whole: no CRC of theirs exists, and their tokens are known from its report only;
+ * - a restart and a change of engines that the probe does not tell; what the writing host holds in its own cache looks unwritten;
+ * - for 8-bit elements, an edge of the segment shorter than one token in one plane (see `nonzeroBlocks`);
+ * - a disk that forgets what it synced or changes it under the page cache: a read is answered from there while it can be. The
+ *   scrubber finds it once the pages were given up.
+ */
+import type { Clock, Scheduler } from "../../clock.ts";
+import type { Verdict } from "../catalog.ts";
+import { LocationFault } from "../location.ts";
+import { segmentBytes } from "../model/layout.ts";
+import { nonzeroBlocks } from "../model/nonzero-blocks.ts";
+import type { EngineInstance } from "../records.ts";
+import { PassGate } from "./pass-gate.ts";
+import { pause } from "./pause.ts";
+import { passProblem, readSegment, recheckSegment } from "./segment-pass.ts";
+import type { Crc32, Pass } from "./segment-pass.ts";
+import type {
+  DropCause,
+  Recheck,
+  SegmentVerifier,
+  SegmentWriter,
+  StoredSegment,
+  VerifyObserver,
+  WrittenSegment,
+} from "./segment-verifier.ts";
+
+export interface TwoPassOptions {
+  readonly clock: Clock & Scheduler;
+  readonly crc32: Crc32;
+  readonly observer: VerifyObserver;
+  /** Between the end of one read and the start of the next; > 0. */
+  readonly quietMs: number;
+  /** Since the start of a verification: no read begins later, apart from the first two; >= `quietMs`. */
+  readonly settleMaxMs: number;
+  /** `none`: a restart within the quiet time is not seen, so a block that the old process left half written is listed. */
+  readonly engine: "probe" | "none";
+  readonly probeTimeoutMs: number;
+  /** Segments read or synced at once, and the bytes that they have together; one that is larger goes alone. */
+  readonly passesLimit: number;
+  readonly passBytesLimit: number;
+  /** Verifications under way, those in their quiet time too; and as many rechecks. */
+  readonly queueLimit: number;
+}
+
+type Verified = Extract<Verdict, { kind: "durable" }>;
+type WholePass = Extract<Pass, { kind: "read" }>;
+
+export class TwoPassVerifier implements SegmentVerifier {
+  readonly #options: TwoPassOptions;
+  readonly #gate: PassGate;
+  readonly #closing = new AbortController();
+  readonly #verifying = new Set<Promise<unknown>>();
+  readonly #rechecking = new Set<Promise<unknown>>();
+
+  constructor(options: TwoPassOptions) {
+    this.#options = options;
+    this.#gate = new PassGate({ passes: options.passesLimit, bytes: options.passBytesLimit });
+  }
+
+  async verify(written: WrittenSegment): Promise<Verdict> {
+    const { clock, observer } = this.#options;
+    const startMs = clock.now();
+    const tally = { passes: 0 };
+    const refusal = this.#refusal(this.#verifying);
+    const end = refusal ?? (await tracked(this.#verifying, this.#judge(written, tally)));
+    observer.verified({
+      result: typeof end === "string" ? end : end.kind,
+      bytes: bytesOf(written),
+      passes: tally.passes,
+      durationMs: clock.now() - startMs,
+    });
+    return typeof end === "string" ? { kind: "dropped", reason: DROP_REASON[end] } : end;
+  }
+
+  async recheck(stored: StoredSegment): Promise<Recheck> {
+    const { clock, observer, crc32 } = this.#options;
+    const startMs = clock.now();
+    const bytes = bytesOf(stored);
+    const refusal = this.#refusal(this.#rechecking);
+    const read = (): Promise<Recheck> =>
+      recheckSegment(stored, { crc32, signal: this.#closing.signal });
+    const end: Recheck =
+      refusal === undefined
+        ? await tracked(this.#rechecking, this.#gate.run({ kind: "plan", bytes }, read))
+        : { kind: "unreadable", reason: refusal };
+    const result = end.kind === "ok" ? end.kind : end.reason;
+    observer.rechecked({ result, bytes, durationMs: clock.now() - startMs });
+    return end;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.allSettled([...this.#verifying, ...this.#rechecking]);
+  }
+
+  #refusal(running: ReadonlySet<unknown>): "closed" | "queue_full" | undefined {
+    if (this.#closing.signal.aborted) return "closed";
+    return running.size < this.#options.queueLimit ? undefined : "queue_full";
+  }
+
+  async #judge(written: WrittenSegment, tally: Tally): Promise<Verified | DropCause> {
+    const { engine } = this.#options;
+    const { writer } = written;
+    if (engine === "probe" && writer.atPlan === undefined) return "engine_unknown";
+    const settled = await this.#settled(written, tally);
+    if (typeof settled === "string") return settled;
+    const change = engine === "probe" ? await this.#changeOf(writer) : undefined;
+    return change ?? (await this.#synced(written, settled));
+  }
+
+  /** The first of two reads that agree, or why there are none. */
+  async #settled(written: WrittenSegment, tally: Tally): Promise<WholePass | DropCause> {
+    const { clock, quietMs, settleMaxMs } = this.#options;
+    const untilMs = clock.now() + settleMaxMs;
+    let before = await this.#read(written, tally);
+    while (before.kind !== "failed") {
+      await pause(clock, quietMs, this.#closing.signal);
+      const after = await this.#read(written, tally);
+      if (after.kind === "failed") return after.problem;
+      if (after.stat.identity !== before.stat.identity) return "replaced";
+      if (before.kind === "read" && after.kind === "read" && before.crc === after.crc)
+        return before;
+      if (clock.now() + quietMs > untilMs) {
+        return after.kind === "zero_block" ? "zero_block" : "unsettled";
+      }
+      before = after;
+    }
+    return before.problem;
+  }
+
+  #read(written: WrittenSegment, tally: Tally): Promise<Pass> {
+    const { segment, layout } = written;
+    const { kvStart, tokenLength: tokens } = segment;
+    const blocks = nonzeroBlocks(layout, { tokens, kvStart });
+    return this.#whenRoom(written, () => {
+      tally.passes++;
+      return readSegment(written, {
+        crc32: this.#options.crc32,
+        signal: this.#closing.signal,
+        blocks,
+      });
+    });
+  }
+
+  async #changeOf({ atPlan, probe }: SegmentWriter): Promise<DropCause | undefined> {
+    const { clock, probeTimeoutMs } = this.#options;
+    const answered = new AbortController();
+    const signal = AbortSignal.any([answered.signal, this.#closing.signal]);
+    const ask = async (): Promise<EngineInstance | undefined> => probe.instance();
+    const asked = ask().catch(() => undefined);
+    const late = pause(clock, probeTimeoutMs, signal).then(() => undefined);
+    const instance = await Promise.race([asked, late]);
+    answered.abort();
+    if (this.#closing.signal.aborted) return "closed";
+    if (instance === undefined) return "engine_unknown";
+    return instance === atPlan ? undefined : "engine_restarted";
+  }
+
+  async #synced(written: WrittenSegment, { crc, stat }: WholePass): Promise<Verified | DropCause> {
+    const { location, segment } = written;
+    const synced = await this.#whenRoom(written, () => location.sync(segment.file.name));
+    if (synced instanceof LocationFault) return passProblem(synced);
+    if (synced.identity !== stat.identity) return "replaced";
+    return { kind: "durable", crc, stat };
+  }
+
+  #whenRoom<T>(written: WrittenSegment, task: () => Promise<T>): Promise<T> {
+    return this.#gate.run({ kind: "settling", bytes: bytesOf(written) }, task);
+  }
+}
+
+/** How often the segment was read so far. */
+interface Tally {
+  passes: number;
+}
+
+const DROP_REASON = {
+  missing: "unverified",
+  truncated: "unverified",
+  not_ours: "unverified",
+  io: "unverified",
+  queue_full: "unverified",
+  closed: "unverified",
+  replaced: "unverified",
+  zero_block: "unverified",
+  unsettled: "unverified",
+  engine_restarted: "engine_restarted",
+  engine_unknown: "engine_restarted",
+} as const satisfies Record<DropCause, string>;
+
+function bytesOf({ segment, layout }: StoredSegment): number {
+  return segmentBytes(layout, segment.tokenLength);
+}
+
+async function tracked<T>(running: Set<Promise<unknown>>, task: Promise<T>): Promise<T> {
+  running.add(task);
+  try {
+    return await task;
+  } finally {
+    running.delete(task);
+  }
+}
