@@ -1,0 +1,289 @@
+/**
+ * The KV service in process: what a turn is given to load and where it may store (`plan`), and what becomes of it (`commit` or
+ * `abort`). It joins the catalog's rules to files, keys and models, and holds nothing that a crash could lose: a turn is in the
+ * catalog, and whoever commits brings the tokens again.
+ *
+ * Whatever is missing or wrong on our side makes a plan smaller and names the reason; the engine then computes what it was not
+ * given. So a plan rejects for a bug only.
+ */
+import type { Scheduler } from "../../clock.ts";
+import type { Catalog } from "../catalog.ts";
+import type { Digests } from "../digest.ts";
+import type { Session, SessionKey, TurnId } from "../records.ts";
+import type { SegmentVerifier, SegmentWriter } from "../verify/segment-verifier.ts";
+import { reportedSegments } from "./engine-report.ts";
+import { Lister, type Listing } from "./listing.ts";
+import { type Model, type ModelProfiles, Models } from "./models.ts";
+import { partsOf } from "./parts.ts";
+import type { Places } from "./places.ts";
+import { PromptIndex } from "./prompt-index.ts";
+import { type FreshOutcome, Reserver } from "./reserver.ts";
+import { SessionQueue } from "./session-queue.ts";
+import { Settlements } from "./settlements.ts";
+import { SequenceChain, type TokenSequence } from "./token-sequence.ts";
+import { plannedReservation, plannedSegments, unplanned } from "./planned.ts";
+import type { Tenant, Tenants } from "./tenants.ts";
+import type {
+  AbortReason,
+  CommitOutcome,
+  CommitRequest,
+  PlanRequest,
+  TurnObserver,
+  TurnPlan,
+  UnplannedReason,
+} from "./turn-plan.ts";
+import { isTurnOf, sealedTurn } from "./turn-seal.ts";
+
+export interface TurnPolicy {
+  /** From the plan to the commit: at least the longest request. > 0. */
+  readonly turnMs: number;
+  /** From the commit until everything is verified, or dropped. > 0. */
+  readonly settleMs: number;
+  /** Of one reservation; what is above is computed and not stored. */
+  readonly reservationTokens: number;
+  readonly cutAtPrompt: boolean;
+  /** While a turn of the session is open, the next one waits for it, up to `waitMs`, or stores in a file of its own. */
+  readonly whenBusy: "wait" | "branch";
+  readonly waitMs: number;
+  /** Turns that wait, of all sessions. */
+  readonly waitingLimit: number;
+  /** Turns that are being verified. */
+  readonly settlingLimit: number;
+  /** When bytes are read again before they are listed: where the file is not as it was, or at every plan. */
+  readonly recheck: "changed" | "always";
+}
+
+export interface TurnDeskOptions {
+  readonly catalog: Catalog;
+  readonly places: Places;
+  readonly verifier: SegmentVerifier;
+  readonly tenants: Tenants;
+  readonly profiles: ModelProfiles;
+  readonly digests: Digests;
+  /** Wall clock: whole milliseconds, as in the catalog. */
+  readonly nowMs: () => number;
+  readonly scheduler: Scheduler;
+  /** Random, never the same twice: up to 39 letters, digits, `_` and `-`. */
+  readonly newTurn: () => string;
+  readonly policy: TurnPolicy;
+  readonly observer: TurnObserver;
+}
+
+/** What a turn's session is about, as it is now. */
+interface Setting {
+  readonly session: Session;
+  readonly tenant: Tenant;
+  readonly model: Model;
+}
+
+/** Others may take what was matched before it is leased, again and again. */
+const PLAN_ATTEMPTS = 8;
+
+export class TurnDesk {
+  readonly #options: TurnDeskOptions;
+  readonly #models: Models;
+  readonly #lister: Lister;
+  readonly #reserver: Reserver;
+  readonly #queue: SessionQueue;
+  readonly #settlements: Settlements;
+
+  constructor(options: TurnDeskOptions) {
+    const { catalog, places, verifier, policy, observer, nowMs } = options;
+    this.#options = options;
+    this.#models = new Models(options.profiles, options.digests);
+    this.#lister = new Lister({ catalog, places, verifier, recheck: policy.recheck });
+    const aborted = (reason: AbortReason) => observer.aborted(reason);
+    this.#reserver = new Reserver({ catalog, places, aborted });
+    this.#queue = new SessionQueue(options.scheduler, policy.waitingLimit);
+    const limit = policy.settlingLimit;
+    this.#settlements = new Settlements({ catalog, verifier, nowMs, limit, observer });
+  }
+
+  /** Leases what it lists and the bytes that it reserves, and counts as a use of the session. */
+  async plan(request: PlanRequest): Promise<TurnPlan> {
+    const plan = await this.#plan(request);
+    this.#options.observer.planned(plan);
+    return plan;
+  }
+
+  /** Once, before the deadline. What is pending afterwards is verified in the background. */
+  async commit(request: CommitRequest): Promise<CommitOutcome> {
+    const outcome = await this.#commit(request);
+    this.#options.observer.committed(outcome);
+    return outcome;
+  }
+
+  /** Nothing of the turn is listed, and no later turn stores in its file. False if it is over already. */
+  async abort(id: TurnId, reason: AbortReason): Promise<boolean> {
+    const { catalog, observer, nowMs } = this.#options;
+    const turn = await catalog.turn(id);
+    const isAborted = await catalog.abort({ turn: id, nowMs: nowMs() });
+    if (turn !== undefined) this.#queue.wake(turn.session);
+    if (isAborted) observer.aborted(reason);
+    return isAborted;
+  }
+
+  /** Waits until all that was committed so far is listed or dropped. */
+  settled(): Promise<void> {
+    return this.#settlements.idle();
+  }
+
+  /** Idempotent. Ends all waiting, and waits for what is being verified; neither catalog nor verifier is closed. */
+  async close(): Promise<void> {
+    this.#queue.close();
+    await this.#settlements.idle();
+  }
+
+  async #plan(request: PlanRequest): Promise<TurnPlan> {
+    const { policy, nowMs } = this.#options;
+    const waitUntilMs = nowMs() + policy.waitMs;
+    for (let attempt = 1; attempt <= PLAN_ATTEMPTS;) {
+      const setting = await this.#settingOf(request.session);
+      if (typeof setting === "string") return unplanned(setting, nowMs());
+      const index = this.#indexOf(request.prompt, setting);
+      const listing = await this.#lister.list(
+        { session: request.session, prompt: index.view, rules: setting.model.rules },
+        setting.model,
+      );
+      const now = nowMs();
+      const turn = { request, setting, index, listing, nowMs: now };
+      const fresh = await this.#reserve(turn);
+      if (fresh.kind === "busy") {
+        const waitMs = Math.min(waitUntilMs, fresh.deadlineMs) - now;
+        if (waitMs > 0 && (await this.#wait(request.session, fresh.turn, waitMs))) continue;
+      }
+      const plan = await this.#finish(turn, fresh);
+      if (plan !== undefined) return plan;
+      attempt++;
+    }
+    return unplanned("contended", nowMs());
+  }
+
+  /** Undefined when something that was matched has gone since. */
+  async #finish(turn: PlannedTurn, fresh: FreshOutcome): Promise<TurnPlan | undefined> {
+    const { listing, nowMs, request } = turn;
+    if (fresh.kind === "stale") return undefined;
+    const deadlineMs = this.#deadlineOf(turn);
+    const isLeased = fresh.kind === "reserved" || (fresh.kind === "none" && fresh.isLeased);
+    if (!isLeased) {
+      const segments = listing.segments.map(({ id }) => id);
+      const lease = { session: request.session, segments, nowMs, untilMs: deadlineMs };
+      if (!(await this.#options.catalog.lease(lease))) return undefined;
+    }
+    return {
+      stored: plannedSegments(listing.segments, this.#options.places),
+      storedTokens: listing.tokens,
+      limit: listing.limit,
+      fresh: plannedReservation(fresh),
+      deadlineMs,
+    };
+  }
+
+  async #reserve(turn: PlannedTurn): Promise<FreshOutcome> {
+    const { policy, newTurn } = this.#options;
+    const { request, setting, index, listing, nowMs } = turn;
+    const { session, tenant, model } = setting;
+    const { tokens: promptTokens } = index.view;
+    const parts = partsOf({
+      promptTokens,
+      storedTokens: listing.tokens,
+      maxNewTokens: request.maxNewTokens,
+      pageSize: model.rules.pageSize,
+      limitTokens: policy.reservationTokens,
+      cutAtPrompt: policy.cutAtPrompt,
+    });
+    if (parts.length === 0) return { kind: "none", reason: "nothing_to_store", isLeased: false };
+    return this.#reserver.reserve({
+      newTurn: () => sealedTurn(newTurn(), index.endKey),
+      session,
+      quota: tenant.quota,
+      geometry: model.geometry(request.prompt.kind),
+      layout: model.layout,
+      listed: listing.segments.map(({ id }) => id),
+      tokenStart: listing.tokens,
+      parts,
+      engine: request.engine,
+      whenBusy: policy.whenBusy,
+      nowMs,
+      deadlineMs: this.#deadlineOf(turn),
+    });
+  }
+
+  async #wait(session: SessionKey, holder: TurnId, ms: number): Promise<boolean> {
+    // It may have ended since, and then nobody would wake us.
+    const turn = await this.#options.catalog.turn(holder);
+    return turn?.state !== "reserved" || this.#queue.wait(session, ms);
+  }
+
+  async #commit(request: CommitRequest): Promise<CommitOutcome> {
+    const { catalog, places, nowMs, policy } = this.#options;
+    const turn = await catalog.turn(request.turn);
+    const setting = turn === undefined ? undefined : await this.#settingOf(turn.session);
+    if (turn === undefined || setting === "no_session") return conflict("unknown_turn");
+    const isOther =
+      typeof setting !== "object" ||
+      !isTurnOf(turn.id, this.#indexOf(request.prompt, setting).endKey);
+    if (isOther) return conflict("other_prompt");
+    const location = places.location(turn.file.location);
+    if (location === undefined) return conflict("location_unknown");
+
+    const pending = await Promise.all(turn.pending.map(async (id) => catalog.segment(id)));
+    const segments = reportedSegments({
+      parts: pending.filter((segment) => segment !== undefined),
+      answers: request.segments,
+      index: this.#indexOf(followedBy(request.prompt, request.output), setting),
+      location,
+    });
+    const now = nowMs();
+    const settleByMs = now + policy.settleMs;
+    const outcome = await catalog.report({ turn: turn.id, nowMs: now, settleByMs, segments });
+    this.#queue.wake(turn.session);
+    if (outcome.kind === "accepted") {
+      const writer: SegmentWriter = { atPlan: turn.engine, probe: { instance: request.engine } };
+      const { layout } = setting.model;
+      this.#settlements.add(
+        outcome.pending.map((segment) => ({ segment, layout, location, writer })),
+      );
+    }
+    return outcome;
+  }
+
+  async #settingOf({ tenant: name, id }: SessionKey): Promise<Setting | UnplannedReason> {
+    const { catalog, tenants } = this.#options;
+    const tenant = tenants.tenant(name);
+    if (tenant === undefined) return "unknown_tenant";
+    const session = await catalog.session({ tenant: name, id });
+    if (session === undefined) return "no_session";
+    const model = this.#models.lookup(session.model);
+    return model === undefined ? "unknown_model" : { session, tenant, model };
+  }
+
+  #indexOf(sequence: TokenSequence, { tenant, model }: Setting): PromptIndex {
+    const { digests } = this.#options;
+    const chain = new SequenceChain(sequence, model.chainFormat, digests);
+    const namespace = { key: tenant.key, geometry: model.geometry(sequence.kind) };
+    return new PromptIndex(chain, namespace, digests);
+  }
+
+  #deadlineOf({ nowMs }: PlannedTurn): number {
+    return nowMs + this.#options.policy.turnMs;
+  }
+}
+
+interface PlannedTurn {
+  readonly request: PlanRequest;
+  readonly setting: Setting;
+  readonly index: PromptIndex;
+  readonly listing: Listing;
+  readonly nowMs: number;
+}
+
+type Conflict = Extract<CommitOutcome, { kind: "conflict" }>;
+
+function conflict(reason: Conflict["reason"]): Conflict {
+  return { kind: "conflict", reason };
+}
+
+function followedBy(prompt: TokenSequence, output: ArrayLike<number>): TokenSequence {
+  return { ...prompt, ids: [...Array.from(prompt.ids), ...Array.from(output)] };
+}

@@ -1,0 +1,115 @@
+/** What a turn is told, and what it tells. */
+import type {
+  Dropped,
+  MatchLimit,
+  ReportOutcome,
+  ReserveRefusal,
+  SettleOutcome,
+} from "../catalog.ts";
+import type { FaultCode } from "../location.ts";
+import type { EngineInstance, Segment, SessionKey, TurnId } from "../records.ts";
+import type { TokenSequence } from "./token-sequence.ts";
+
+export interface PlanRequest {
+  readonly session: SessionKey;
+  readonly prompt: TokenSequence;
+  /** >= 0. */
+  readonly maxNewTokens: number;
+  /** Which process is to write; compared when it has. */
+  readonly engine: EngineInstance | undefined;
+}
+
+/**
+ * A segment as an engine is to have it. Never its length in bytes: engines disagree whether that is of one rank or of all, and
+ * one that gets the other's answer silently loads nothing.
+ */
+export interface PlannedSegment {
+  readonly tokenStart: number;
+  readonly tokenLength: number;
+  readonly kvUri: string;
+  readonly kvStart: number;
+}
+
+/** Why bytes that match are not listed. */
+export type UnlistedReason =
+  | "file_missing"
+  | "file_damaged"
+  | "file_unreadable"
+  | "location_unknown";
+
+/** Why the turn can neither load nor store. */
+export type UnplannedReason = "no_session" | "unknown_model" | "unknown_tenant" | "contended";
+
+/** Why a plan lists no more. */
+export type PlanLimit = MatchLimit | UnlistedReason | UnplannedReason;
+
+/** Why a plan has no reservation, and the answer will not be stored. `file_...`: its file could not be made or made larger. */
+export type UnreservedReason =
+  | Exclude<ReserveRefusal, "stale_match" | "file_exists">
+  | UnplannedReason
+  | "nothing_to_store"
+  | "busy" // another turn of the session was open for longer than this one may wait
+  | "no_location"
+  | `file_${FaultCode}`;
+
+export type Fresh =
+  | {
+      readonly kind: "reserved";
+      readonly turn: TurnId;
+      /** One, or two: the rest of the prompt and the answer. The file has these bytes before this is answered. */
+      readonly segments: readonly PlannedSegment[];
+    }
+  | { readonly kind: "none"; readonly reason: UnreservedReason };
+
+export interface TurnPlan {
+  /** From token 0, in order, without gaps; the reservation starts where they end. */
+  readonly stored: readonly PlannedSegment[];
+  readonly storedTokens: number;
+  readonly limit: PlanLimit;
+  readonly fresh: Fresh;
+  /** Wall clock. What is listed may be read until then, and the turn committed before. */
+  readonly deadlineMs: number;
+}
+
+/** As the engine says it. Nothing in it is believed. */
+export interface EngineSegment extends PlannedSegment {
+  readonly kvLength?: number | undefined;
+}
+
+export interface CommitRequest {
+  readonly turn: TurnId;
+  /** As it was planned for; it may be known in another form. */
+  readonly prompt: TokenSequence;
+  /** The ids of the answer, of the same kind. */
+  readonly output: ArrayLike<number>;
+  readonly segments: readonly EngineSegment[];
+  /** Which process is the engine now, asked when its bytes have come to rest. */
+  readonly engine: () => Promise<EngineInstance | undefined>;
+}
+
+/** `pending` segments are being verified and not listed yet; perhaps they never are. */
+export type CommitOutcome =
+  | {
+      readonly kind: "accepted";
+      readonly pending: readonly Segment[];
+      readonly dropped: readonly Dropped[];
+    }
+  | { readonly kind: "conflict"; readonly reason: CommitConflict };
+
+/** `other_prompt`: the turn was planned for another prompt, or the model has changed since. Nothing was changed. */
+export type CommitConflict =
+  | Extract<ReportOutcome, { kind: "conflict" }>["reason"]
+  | "other_prompt"
+  | "location_unknown";
+
+export type AbortReason = "client_gone" | "engine_failed" | "not_reported" | `file_${FaultCode}`;
+
+/** Told of each end; must return at once and not throw. */
+export interface TurnObserver {
+  planned(plan: TurnPlan): void;
+  committed(outcome: CommitOutcome): void;
+  aborted(reason: AbortReason): void;
+  settled(segment: Segment, outcome: SettleOutcome): void;
+  /** A verification ended by a bug, or was never begun as too many were under way. */
+  unverified(segment: Segment, cause: "queue_full" | Error): void;
+}

@@ -1,0 +1,273 @@
+/**
+ * A turn desk over a real catalog and a real directory, with an engine that writes into its files, and time in the test's hand.
+ * Tokens are the character codes of short strings.
+ */
+import { mkdtemp, open, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+
+import { createDigests } from "../../src/digests.ts";
+import type { Catalog, Quota, SettleOutcome, Verdict } from "../../src/kv/catalog.ts";
+import { type Location, LocationFault } from "../../src/kv/location.ts";
+import { type DirectoryLocation, openDirectory } from "../../src/kv/locations/directory.ts";
+import type { MhaProfile } from "../../src/kv/model/profile.ts";
+import type { SessionKey, TurnId } from "../../src/kv/records.ts";
+import { Places } from "../../src/kv/turns/places.ts";
+import { SessionDesk } from "../../src/kv/turns/session-desk.ts";
+import type { TokenSequence } from "../../src/kv/turns/token-sequence.ts";
+import { TurnDesk, type TurnPolicy } from "../../src/kv/turns/turn-desk.ts";
+import type {
+  CommitOutcome,
+  CommitRequest,
+  PlannedSegment,
+  PlanRequest,
+  TurnPlan,
+} from "../../src/kv/turns/turn-plan.ts";
+import type {
+  Recheck,
+  SegmentVerifier,
+  StoredSegment,
+} from "../../src/kv/verify/segment-verifier.ts";
+import { FakeClock } from "./fake-clock.ts";
+import { PLENTY } from "./kv-desk.ts";
+import { ok } from "./location-results.ts";
+
+/** 32 bytes for each token, so that a file is read in no time. */
+export const SMALL: MhaProfile = {
+  kind: "mha",
+  id: "small",
+  revision: "main",
+  weightVersion: "default",
+  layers: 1,
+  kvHeads: 1,
+  headDim: 8,
+  dtype: "bf16",
+  tensorParallel: 1,
+  rope: {},
+  pageSize: 1,
+  loadThreshold: 0,
+  loraAdapter: null,
+};
+export const SMALL_TOKEN_BYTES = 32;
+
+export const POLICY: TurnPolicy = {
+  turnMs: 60_000,
+  settleMs: 30_000,
+  reservationTokens: 65_536,
+  cutAtPrompt: false,
+  whenBusy: "wait",
+  waitMs: 5_000,
+  waitingLimit: 100,
+  settlingLimit: 100,
+  recheck: "changed",
+};
+
+export interface BenchOptions {
+  readonly catalog: Catalog;
+  readonly profile?: MhaProfile;
+  readonly policy?: Partial<TurnPolicy>;
+  readonly quota?: Quota;
+  readonly fileNames?: "random" | "session";
+  /** What the desk gets in place of the directory. */
+  readonly around?: (directory: DirectoryLocation) => Location;
+}
+
+/** Finds whole what has the CRC that it had; asks no engine and waits for nothing. */
+export class ReadingVerifier implements SegmentVerifier {
+  rechecks = 0;
+  /** Answers in place of a reading. */
+  verdict: (() => Promise<Verdict>) | undefined;
+
+  async verify(stored: StoredSegment): Promise<Verdict> {
+    if (this.verdict !== undefined) return this.verdict();
+    const found = await stored.location.stat(stored.segment.file.name);
+    const crc = await crcOf(stored);
+    if (found === undefined || found instanceof LocationFault || crc === undefined) {
+      return { kind: "dropped", reason: "unverified" };
+    }
+    return { kind: "durable", crc, stat: found };
+  }
+
+  async recheck(stored: StoredSegment): Promise<Recheck> {
+    this.rechecks += 1;
+    const found = await stored.location.stat(stored.segment.file.name);
+    if (found instanceof LocationFault) return { kind: "unreadable", reason: "io" };
+    if (found === undefined) return { kind: "damaged", reason: "missing" };
+    const crc = await crcOf(stored);
+    if (crc === undefined) return { kind: "damaged", reason: "truncated" };
+    if (crc !== stored.segment.crc) return { kind: "damaged", reason: "crc" };
+    return { kind: "ok", stat: found };
+  }
+
+  async close(): Promise<void> {}
+}
+
+async function crcOf({ segment, location }: StoredSegment): Promise<number | undefined> {
+  const bytes = new Uint8Array(segment.bytes);
+  const fault = await location.readInto(segment.file.name, segment.kvStart, bytes);
+  return fault === undefined ? crc32(bytes) : undefined;
+}
+
+export class TurnBench {
+  readonly desk: TurnDesk;
+  readonly sessions: SessionDesk;
+  readonly catalog: Catalog;
+  readonly directory: DirectoryLocation;
+  readonly root: string;
+  readonly clock = new FakeClock();
+  readonly verifier = new ReadingVerifier();
+  readonly seen: string[] = [];
+  readonly #tokenBytes: number;
+
+  static async open(options: BenchOptions): Promise<TurnBench> {
+    const root = await mkdtemp(join(tmpdir(), "moorline-turns-"));
+    const fileNames = options.fileNames ?? "session";
+    const directory = ok(
+      await openDirectory({
+        profile: { id: "disk", tier: "disk", weight: 1, capacityBytes: 2 ** 40, freeFloorBytes: 0 },
+        root,
+        naming: fileNames === "session" ? "flat" : "sharded",
+        uriPrefix: "file:///",
+        draftId: () => "draft",
+      }),
+    );
+    return new TurnBench(options, root, directory);
+  }
+
+  constructor(options: BenchOptions, root: string, directory: DirectoryLocation) {
+    const { catalog, profile = SMALL, quota = PLENTY, fileNames = "session" } = options;
+    this.catalog = catalog;
+    this.root = root;
+    this.directory = directory;
+    this.#tokenBytes =
+      2 * profile.layers * profile.kvHeads * profile.headDim * (profile.dtype === "bf16" ? 2 : 1);
+    let names = 0;
+    let turns = 0;
+    const location = options.around?.(directory) ?? directory;
+    const shared = {
+      catalog,
+      tenants: { tenant: (name: string) => ({ key: Buffer.from(`key of ${name}`), quota }) },
+      profiles: { profile: (model: string) => (model === profile.id ? profile : undefined) },
+      nowMs: () => this.clock.now(),
+    };
+    this.sessions = new SessionDesk(shared);
+    this.desk = new TurnDesk({
+      ...shared,
+      places: new Places({
+        places: [{ location, fileNames }],
+        tiers: ["memory", "disk"],
+        random: () => 0.5,
+        newName: () => `e${++names}`,
+      }),
+      verifier: this.verifier,
+      digests: createDigests(),
+      scheduler: this.clock,
+      newTurn: () => `turn${++turns}`,
+      policy: { ...POLICY, ...options.policy },
+      observer: {
+        planned: ({ limit }) => this.seen.push(`planned ${limit}`),
+        committed: ({ kind }) => this.seen.push(`committed ${kind}`),
+        aborted: (reason) => this.seen.push(`aborted ${reason}`),
+        settled: (_, { kind }: SettleOutcome) => this.seen.push(`settled ${kind}`),
+        unverified: (_, cause) => this.seen.push(`unverified ${String(cause)}`),
+      },
+    });
+  }
+
+  async close(): Promise<readonly string[]> {
+    await this.desk.close();
+    const faults = await this.catalog.audit();
+    await this.catalog.close();
+    await this.directory.close();
+    await rm(this.root, { recursive: true });
+    return faults;
+  }
+
+  async create(id: string, model = "small"): Promise<void> {
+    const retention = { name: "standard", ttlMs: 3_600_000, maxAgeMs: 86_400_000 };
+    await this.sessions.create({ session: session(id), model, retention });
+  }
+
+  plan(id: string, prompt: string | TokenSequence, changes: Partial<PlanRequest> = {}) {
+    const sequence = typeof prompt === "string" ? tokens(prompt) : prompt;
+    const base = { session: session(id), maxNewTokens: 4, engine: undefined };
+    return this.desk.plan({ ...base, prompt: sequence, ...changes });
+  }
+
+  /** As an engine that has written, in each part, the tokens of `prompt + output` that it may. */
+  async commit(
+    plan: TurnPlan,
+    [prompt, output]: readonly [string, string],
+    changes: Partial<CommitRequest> = {},
+  ): Promise<CommitOutcome> {
+    const segments = written(plan, prompt.length + output.length);
+    for (const segment of segments) await this.write(segment);
+    return this.desk.commit({
+      turn: turnOf(plan),
+      prompt: tokens(prompt),
+      output: tokens(output).ids,
+      segments,
+      engine: async () => undefined,
+      ...changes,
+    });
+  }
+
+  /** A whole turn, listed from now on. */
+  async turn(id: string, prompt: string, output: string): Promise<TurnPlan> {
+    const plan = await this.plan(id, prompt, { maxNewTokens: output.length });
+    await this.commit(plan, [prompt, output]);
+    await this.desk.settled();
+    return plan;
+  }
+
+  /** As an engine does it: in place, into a file that is there. */
+  async write({ kvUri, kvStart, tokenLength }: PlannedSegment, fill = 0x5a): Promise<void> {
+    const file = await open(this.pathOf(kvUri), "r+");
+    const bytes = new Uint8Array(tokenLength * this.#tokenBytes).fill(fill);
+    await file.write(bytes, 0, bytes.length, kvStart);
+    await file.close();
+  }
+
+  pathOf(kvUri: string): string {
+    return join(this.root, kvUri.slice("file:///".length));
+  }
+
+  async sizeOf(kvUri: string): Promise<number> {
+    return (await stat(this.pathOf(kvUri))).size;
+  }
+}
+
+/** What an engine that has `end` tokens by now stores of the plan's parts. */
+export function written(plan: TurnPlan, end: number): PlannedSegment[] {
+  return freshOf(plan).flatMap((part) => {
+    const tokenLength = Math.min(part.tokenLength, end - part.tokenStart);
+    return tokenLength > 0 ? [{ ...part, tokenLength }] : [];
+  });
+}
+
+export function freshOf({ fresh }: TurnPlan): readonly PlannedSegment[] {
+  if (fresh.kind === "reserved") return fresh.segments;
+  throw new Error(`no reservation: ${fresh.reason}`);
+}
+
+export function turnOf({ fresh }: TurnPlan): TurnId {
+  if (fresh.kind === "reserved") return fresh.turn;
+  throw new Error(`no reservation: ${fresh.reason}`);
+}
+
+/** Of the default tenant unless it is named as `tenant/id`. */
+export function session(name: string): SessionKey {
+  const [tenant = "", id = ""] = name.includes("/") ? name.split("/") : ["", name];
+  return { tenant, id };
+}
+
+export function tokens(text: string): TokenSequence {
+  const ids = Array.from(text, (letter) => letter.charCodeAt(0));
+  return { kind: "engine", context: {}, grid: [], ids };
+}
+
+/** `[tokenStart, tokenLength]` of each. */
+export function spans(segments: readonly PlannedSegment[]): number[][] {
+  return segments.map(({ tokenStart, tokenLength }) => [tokenStart, tokenLength]);
+}
