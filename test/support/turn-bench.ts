@@ -9,8 +9,9 @@ import { crc32 } from "node:zlib";
 
 import { createDigests } from "../../src/digests.ts";
 import type { Catalog, Quota, SettleOutcome, Verdict } from "../../src/kv/catalog.ts";
-import { type Location, LocationFault } from "../../src/kv/location.ts";
+import { LocationFault } from "../../src/kv/location.ts";
 import { type DirectoryLocation, openDirectory } from "../../src/kv/locations/directory.ts";
+import type { FileSystem } from "../../src/kv/locations/directory-folder.ts";
 import type { MhaProfile } from "../../src/kv/model/profile.ts";
 import type { SessionKey, TurnId } from "../../src/kv/records.ts";
 import { Places } from "../../src/kv/turns/places.ts";
@@ -69,8 +70,8 @@ export interface BenchOptions {
   readonly policy?: Partial<TurnPolicy>;
   readonly quota?: Quota;
   readonly fileNames?: "random" | "session";
-  /** What the desk gets in place of the directory. */
-  readonly around?: (directory: DirectoryLocation) => Location;
+  /** Default Node's own. */
+  readonly fs?: FileSystem;
 }
 
 /** Finds whole what has the CRC that it had; asks no engine and waits for nothing. */
@@ -130,6 +131,7 @@ export class TurnBench {
         naming: fileNames === "session" ? "flat" : "sharded",
         uriPrefix: "file:///",
         draftId: () => "draft",
+        ...(options.fs === undefined ? {} : { fs: options.fs }),
       }),
     );
     return new TurnBench(options, root, directory);
@@ -144,7 +146,6 @@ export class TurnBench {
       2 * profile.layers * profile.kvHeads * profile.headDim * (profile.dtype === "bf16" ? 2 : 1);
     let names = 0;
     let turns = 0;
-    const location = options.around?.(directory) ?? directory;
     const shared = {
       catalog,
       tenants: { tenant: (name: string) => ({ key: Buffer.from(`key of ${name}`), quota }) },
@@ -155,7 +156,7 @@ export class TurnBench {
     this.desk = new TurnDesk({
       ...shared,
       places: new Places({
-        places: [{ location, fileNames }],
+        places: [{ location: directory, fileNames }],
         tiers: ["memory", "disk"],
         random: () => 0.5,
         newName: () => `e${++names}`,

@@ -53,7 +53,7 @@ export class Lister {
     let match = await catalog.match(request);
     let problem = await this.#firstProblem(match, model);
     for (let attempt = 1; problem?.isFinal === true && attempt < MATCH_ATTEMPTS; attempt++) {
-      await catalog.condemn(problem.segment.id);
+      for (const { id } of lostWith(problem, match)) await catalog.condemn(id);
       match = await catalog.match(request);
       const next = await this.#firstProblem(match, model);
       if (next === undefined) return { ...match, limit: problem.reason };
@@ -102,14 +102,12 @@ export class Lister {
 
   #isAsKnown({ id }: Segment, file: StoredFile, stat: ObjectStat): boolean {
     const { stat: recorded, openReservations, highWaterBytes } = file;
-    if (recorded === undefined) return false;
-    // While an engine may write, bytes change by right, and the size is what the reservations made it.
-    if (openReservations > 0) {
-      return isSameObject(stat, { ...recorded, sizeBytes: highWaterBytes });
-    }
-    if (isSameContent(stat, recorded)) return true;
     const rechecked = this.#rechecked.get(id);
-    return rechecked !== undefined && isSameContent(stat, rechecked);
+    if (rechecked !== undefined && isSameContent(stat, rechecked)) return true;
+    if (recorded === undefined) return false;
+    if (openReservations === 0) return isSameContent(stat, recorded);
+    // While an engine may write, bytes change by right, and the size is what the reservations made it.
+    return isSameObject(stat, { ...recorded, sizeBytes: highWaterBytes });
   }
 
   async #recheck(
@@ -147,6 +145,13 @@ interface Finding {
 
 interface Problem extends Finding {
   readonly segment: Segment;
+}
+
+/** A missing file takes all that was in it. */
+function lostWith({ segment, reason }: Problem, match: Match): readonly Segment[] {
+  if (reason !== "file_missing") return [segment];
+  const { location, name } = segment.file;
+  return match.segments.filter(({ file }) => file.location === location && file.name === name);
 }
 
 function listingBefore(match: Match, { segment, reason }: Problem, { rules }: Model): Listing {

@@ -1,0 +1,199 @@
+/** Files that cannot be made, and files that are not what they were. Each ends in a smaller plan, which says why. */
+import { open, rm, truncate, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+
+import type { StoredFile } from "../../../src/kv/records.ts";
+import { failingFs } from "../../support/failing-fs.ts";
+import { freshOf, session, spans, type TurnBench, turnOf } from "../../support/turn-bench.ts";
+import { Benches, CATALOGS } from "./catalogs.ts";
+
+describe.each(CATALOGS)("files of turns over the $name catalog", (kind) => {
+  const benches = new Benches(kind);
+  afterEach(async () => expect(await benches.close()).toEqual([]));
+
+  async function openWith(policy = {}): Promise<TurnBench> {
+    const bench = await benches.open({ policy });
+    await bench.create("a");
+    return bench;
+  }
+
+  /** Two listed segments, `one two ` and `three `, in one file. */
+  async function stored(policy = {}): Promise<TurnBench> {
+    const bench = await openWith(policy);
+    await bench.turn("a", "one ", "two ");
+    await bench.turn("a", "one two t", "hree ");
+    return bench;
+  }
+  const PROMPT = "one two three four";
+  const FILE = "file:///a";
+
+  async function fileOf(bench: TurnBench): Promise<StoredFile | undefined> {
+    return bench.catalog.file({ location: "disk", name: "a" as StoredFile["name"] });
+  }
+
+  describe("a reservation", () => {
+    it("has its file at full size before the plan answers, and again when it grows [b]", async () => {
+      const bench = await openWith();
+      const first = await bench.plan("a", "one ", { maxNewTokens: 4 });
+      expect(await bench.sizeOf(FILE)).toBe(8 * 32);
+      await bench.commit(first, ["one ", "two "]);
+      await bench.plan("a", "one two ", { maxNewTokens: 100 });
+      expect(await bench.sizeOf(FILE)).toBe((8 + 108) * 32);
+    });
+
+    it("takes another name where something has the session's already", async () => {
+      const bench = await openWith();
+      await writeFile(join(bench.root, "a"), "somebody else's");
+      const [part] = freshOf(await bench.plan("a", "one "));
+      expect(part?.kvUri).toMatch(/^file:\/\/\/a\.e\d+$/);
+      expect(await bench.sizeOf(FILE)).toBe(15);
+      expect(bench.seen).toContain("aborted file_exists");
+    });
+
+    it("is not made in a file that is not as large as it should be", async () => {
+      const bench = await stored();
+      await truncate(bench.pathOf(FILE), 14 * 32 + 1);
+      const plan = await bench.plan("a", PROMPT);
+      expect(plan.fresh).toEqual({ kind: "none", reason: "file_mismatch" });
+      expect(bench.seen).toContain("aborted file_mismatch");
+      expect(await fileOf(bench)).toMatchObject({ isSealed: true, openReservations: 0 });
+      expect(freshOf(await bench.plan("a", PROMPT))[0]?.kvUri).not.toBe(FILE);
+    });
+
+    it("is not made where the tenant has no more bytes, and what is stored is listed", async () => {
+      const quota = { bytes: 8 * 32, sessions: 9, pins: 9 };
+      const bench = await benches.open({ quota });
+      await bench.create("a");
+      await bench.turn("a", "one ", "two ");
+      const plan = await bench.plan("a", "one two!");
+      expect(plan.fresh).toEqual({ kind: "none", reason: "quota_bytes" });
+      const again = await bench.plan("a", "one two three");
+      expect(spans(again.stored)).toEqual([[0, 8]]);
+      expect((await fileOf(bench))?.leasedUntilMs).toBe(again.deadlineMs);
+    });
+
+    it("is answered for without one whichever call of the file system fails, and made the next time", async () => {
+      const plain = failingFs({ at: Infinity, mode: "once" });
+      const counted = await benches.open({ fs: plain });
+      await counted.create("a");
+      const before = plain.trace.length;
+      await counted.plan("a", "one ");
+      const after = plain.trace.length;
+      expect(after).toBeGreaterThan(before);
+
+      for (let at = before + 1; at <= after; at++) {
+        const bench = await benches.open({ fs: failingFs({ at, mode: "once" }) });
+        await bench.create("a");
+        const plan = await bench.plan("a", "one ");
+        expect(plan.fresh).toEqual({ kind: "none", reason: "file_io" });
+        expect(freshOf(await bench.plan("a", "one "))).toHaveLength(1);
+      }
+    });
+  });
+
+  describe("a listed file", () => {
+    it("is not read again while nothing has changed it", async () => {
+      const bench = await stored();
+      expect(spans((await bench.plan("a", PROMPT)).stored)).toEqual([
+        [0, 8],
+        [8, 6],
+      ]);
+      expect(bench.verifier.rechecks).toBe(0);
+    });
+
+    it("is read again at every plan where that is asked for", async () => {
+      const bench = await stored({ recheck: "always" });
+      await bench.plan("a", PROMPT);
+      expect(bench.verifier.rechecks).toBe(3);
+    });
+
+    it("is read again once after its stat has changed, and listed if its bytes have not", async () => {
+      const bench = await stored();
+      await utimes(bench.pathOf(FILE), 1, 1);
+      const plan = await bench.plan("a", PROMPT);
+      expect(plan).toMatchObject({ storedTokens: 14, limit: "end_of_stored" });
+      expect(bench.verifier.rechecks).toBe(2);
+      await bench.desk.abort(turnOf(plan), "client_gone");
+      await utimes(bench.pathOf(FILE), 2, 2);
+      await bench.plan("a", PROMPT);
+      await bench.clock.advance(5_000);
+      expect(bench.verifier.rechecks).toBe(4);
+    });
+
+    it("is not read again for what an aborted turn left in it, after the first time", async () => {
+      const bench = await stored();
+      const aborted = await bench.plan("a", PROMPT);
+      await bench.desk.abort(turnOf(aborted), "client_gone");
+      const next = await bench.plan("a", PROMPT);
+      expect(bench.verifier.rechecks).toBe(2);
+      await bench.desk.abort(turnOf(next), "client_gone");
+      expect((await bench.plan("a", PROMPT)).storedTokens).toBe(14);
+      expect(bench.verifier.rechecks).toBe(2);
+    });
+
+    it("is listed up to the segment whose bytes are others, which is never listed again", async () => {
+      const bench = await stored();
+      const file = await open(bench.pathOf(FILE), "r+");
+      await file.write(Uint8Array.of(1), 0, 1, 8 * 32 + 5);
+      await file.close();
+      const plan = await bench.plan("a", PROMPT);
+      expect(spans(plan.stored)).toEqual([[0, 8]]);
+      expect(plan.limit).toBe("file_damaged");
+      expect(await bench.catalog.segments(session("a"))).toMatchObject([{ tokenLength: 8 }]);
+    });
+
+    it("is not listed when it was truncated", async () => {
+      const bench = await stored();
+      await truncate(bench.pathOf(FILE), 8 * 32);
+      const plan = await bench.plan("a", PROMPT);
+      expect(spans(plan.stored)).toEqual([[0, 8]]);
+      expect(plan.limit).toBe("file_damaged");
+    });
+
+    it("is not listed when it is missing, and the turn stores anew", async () => {
+      const bench = await stored();
+      await rm(bench.pathOf(FILE));
+      const plan = await bench.plan("a", PROMPT);
+      expect(plan).toMatchObject({ stored: [], limit: "file_missing" });
+      expect(freshOf(plan)).toMatchObject([{ tokenStart: 0, kvStart: 0 }]);
+      expect(await bench.catalog.segments(session("a"))).toEqual([]);
+    });
+
+    it("is not listed when another has its name", async () => {
+      const bench = await stored();
+      await rm(bench.pathOf(FILE));
+      await writeFile(bench.pathOf(FILE), new Uint8Array(14 * 32).fill(1));
+      const plan = await bench.plan("a", PROMPT);
+      expect(plan).toMatchObject({ stored: [], limit: "file_damaged" });
+    });
+
+    it("is not listed for now when it cannot be looked at, and is later", async () => {
+      const plain = failingFs({ at: Infinity, mode: "once" });
+      const counted = await benches.open({ fs: plain });
+      await counted.create("a");
+      await counted.turn("a", "one ", "two ");
+      const bench = await benches.open({
+        fs: failingFs({ at: plain.trace.length + 1, mode: "once" }),
+      });
+      await bench.create("a");
+      await bench.turn("a", "one ", "two ");
+      const plan = await bench.plan("a", "one two three");
+      expect(plan).toMatchObject({ stored: [], storedTokens: 0, limit: "file_unreadable" });
+      await bench.desk.abort(turnOf(plan), "client_gone");
+      expect((await bench.plan("a", "one two three")).storedTokens).toBe(8);
+    });
+
+    it("may grow by right while a turn writes to it, but not become another", async () => {
+      const bench = await stored({ whenBusy: "branch" });
+      const open = await bench.plan("a", PROMPT);
+      for (const segment of freshOf(open)) await bench.write(segment);
+      expect((await bench.plan("a", PROMPT)).storedTokens).toBe(14);
+      expect(bench.verifier.rechecks).toBe(0);
+
+      await rm(bench.pathOf(FILE));
+      await writeFile(bench.pathOf(FILE), new Uint8Array(14 * 32));
+      expect((await bench.plan("a", PROMPT)).limit).toBe("file_damaged");
+    });
+  });
+});
