@@ -25,6 +25,11 @@ export class PassGate {
     this.#limits = limits;
   }
 
+  /** Of those let in. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Runs the task when there is room for it. Its own end makes room, however it ends. */
   async run<T>({ kind, bytes }: GateRequest, task: () => Promise<T>): Promise<T> {
     await this.#entered(kind, bytes);

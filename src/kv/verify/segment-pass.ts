@@ -2,7 +2,7 @@
  * One read of all of a segment: its CRC-32, and on the way whether a block was never written. Streams, so that it holds two
  * chunks whatever the segment's size.
  */
-import { isWithin, LocationFault } from "../location.ts";
+import { LocationFault } from "../location.ts";
 import type { FaultCode, ObjectStat } from "../location.ts";
 import { segmentBytes } from "../model/layout.ts";
 import type { NonzeroBlocks } from "../model/nonzero-blocks.ts";
@@ -37,7 +37,6 @@ export async function readSegment(stored: StoredSegment, options: PassOptions): 
   const stat = await location.stat(segment.file.name);
   if (stat instanceof LocationFault) return failed(passProblem(stat));
   if (stat === undefined) return failed("missing");
-  if (!isWithin(range, stat.sizeBytes)) return failed("truncated");
   try {
     const chunks = location.read(segment.file.name, [range]);
     return await consume(chunks, { ...options, stat });

@@ -62,6 +62,13 @@ export interface TwoPassOptions {
   readonly queueLimit: number;
 }
 
+export interface VerifierLoad {
+  readonly verifying: number;
+  readonly rechecking: number;
+  /** Of the segments that are being read or synced now. */
+  readonly bytes: number;
+}
+
 type Verified = Extract<Verdict, { kind: "durable" }>;
 type WholePass = Extract<Pass, { kind: "read" }>;
 
@@ -77,12 +84,29 @@ export class TwoPassVerifier implements SegmentVerifier {
     this.#gate = new PassGate({ passes: options.passesLimit, bytes: options.passBytesLimit });
   }
 
-  async verify(written: WrittenSegment): Promise<Verdict> {
+  get load(): VerifierLoad {
+    const [verifying, rechecking] = [this.#verifying.size, this.#rechecking.size];
+    return { verifying, rechecking, bytes: this.#gate.bytes };
+  }
+
+  verify(written: WrittenSegment): Promise<Verdict> {
+    return tracked(this.#verifying, this.#verify(written));
+  }
+
+  recheck(stored: StoredSegment): Promise<Recheck> {
+    return tracked(this.#rechecking, this.#recheck(stored));
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.allSettled([...this.#verifying, ...this.#rechecking]);
+  }
+
+  async #verify(written: WrittenSegment): Promise<Verdict> {
     const { clock, observer } = this.#options;
     const startMs = clock.now();
     const tally = { passes: 0 };
-    const refusal = this.#refusal(this.#verifying);
-    const end = refusal ?? (await tracked(this.#verifying, this.#judge(written, tally)));
+    const end = this.#refusal(this.#verifying) ?? (await this.#judge(written, tally));
     observer.verified({
       result: typeof end === "string" ? end : end.kind,
       bytes: bytesOf(written),
@@ -92,27 +116,23 @@ export class TwoPassVerifier implements SegmentVerifier {
     return typeof end === "string" ? { kind: "dropped", reason: DROP_REASON[end] } : end;
   }
 
-  async recheck(stored: StoredSegment): Promise<Recheck> {
+  async #recheck(stored: StoredSegment): Promise<Recheck> {
     const { clock, observer, crc32 } = this.#options;
     const startMs = clock.now();
     const bytes = bytesOf(stored);
+    const { signal } = this.#closing;
     const refusal = this.#refusal(this.#rechecking);
-    const read = (): Promise<Recheck> =>
-      recheckSegment(stored, { crc32, signal: this.#closing.signal });
+    const read = (): Promise<Recheck> => recheckSegment(stored, { crc32, signal });
     const end: Recheck =
       refusal === undefined
-        ? await tracked(this.#rechecking, this.#gate.run({ kind: "plan", bytes }, read))
+        ? await this.#gate.run({ kind: "plan", bytes }, read)
         : { kind: "unreadable", reason: refusal };
     const result = end.kind === "ok" ? end.kind : end.reason;
     observer.rechecked({ result, bytes, durationMs: clock.now() - startMs });
     return end;
   }
 
-  async close(): Promise<void> {
-    this.#closing.abort();
-    await Promise.allSettled([...this.#verifying, ...this.#rechecking]);
-  }
-
+  /** Before the one that asks is counted. */
   #refusal(running: ReadonlySet<unknown>): "closed" | "queue_full" | undefined {
     if (this.#closing.signal.aborted) return "closed";
     return running.size < this.#options.queueLimit ? undefined : "queue_full";

@@ -267,7 +267,7 @@ describe("segments to be read soon", () => {
     await until(() => rounds.length === 1 && stand.clock.pendingTimers === 1);
 
     scrubber.scrubSoon([a?.segment.id as SegmentId]);
-    await until(() => ends.length === 2, 1);
+    await until(() => ends.length === 2);
 
     expect(rounds).toHaveLength(1);
   });
@@ -321,6 +321,24 @@ describe("the scrubber's end and its failures", () => {
 
     expect(failures).toHaveLength(1);
     expect(segments.looked).toEqual(["a", "b"]);
+  });
+
+  it("closes at once when what it reads fails as it is closed", async () => {
+    const [a] = await durable("a");
+    let scrubber: Scrubber | undefined;
+    const location = hooked(stand.location, {
+      beforeRead: () => {
+        void scrubber?.close();
+        throw new Error("a bug");
+      },
+    });
+    if (a !== undefined) segments.put({ ...a, location });
+    scrubber = openScrubber();
+    await until(() => failures.length === 1);
+
+    await scrubber.close();
+
+    expect(stand.clock.pendingTimers).toBe(0);
   });
 
   it.each(["at once", "while it pays", "between two rounds"])(

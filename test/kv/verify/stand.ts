@@ -168,18 +168,25 @@ export function writer(
 export interface LocationHooks {
   /** Before the n-th read begins, counted from 1. */
   readonly beforeRead?: (read: number) => Promise<void> | void;
+  readonly onChunk?: () => void;
+  /** After one that was read to its end. */
+  readonly afterRead?: () => void;
   readonly beforeSync?: () => Promise<void>;
 }
 
 /** The same location, with something happening at certain moments. */
-export function hooked(location: Location, { beforeRead, beforeSync }: LocationHooks): Location {
+export function hooked(location: Location, hooks: LocationHooks): Location {
   let reads = 0;
   const read: Location["read"] = async function* (name, ranges) {
-    await beforeRead?.(++reads);
-    yield* location.read(name, ranges);
+    await hooks.beforeRead?.(++reads);
+    for await (const chunk of location.read(name, ranges)) {
+      hooks.onChunk?.();
+      yield chunk;
+    }
+    hooks.afterRead?.();
   };
   const sync: Location["sync"] = async (name) => {
-    await beforeSync?.();
+    await hooks.beforeSync?.();
     return location.sync(name);
   };
   return new Proxy(location, {

@@ -250,6 +250,21 @@ describe("a file", () => {
     expect(stand.ends).toMatchObject([{ result: "replaced" }]);
   });
 
+  it("that a whole one takes the name of, while it is empty, drops the segment: nobody knows whose it is", async () => {
+    const reserved = await stand.reserved();
+    await stand.written({ name: "other" });
+    const location = hooked(stand.location, {
+      beforeRead: async (read) => {
+        if (read === 2) await rename(stand.path("other"), stand.path());
+      },
+    });
+
+    const verdict = await stand.passing(stand.verifier().verify({ ...reserved, location }));
+
+    expect(verdict).toEqual(UNVERIFIED);
+    expect(stand.ends).toMatchObject([{ result: "replaced" }]);
+  });
+
   it("that another takes the name of before the sync drops the segment", async () => {
     const written = await stand.written();
     const location = hooked(stand.location, { beforeSync: replace });

@@ -25,6 +25,7 @@ describe("an engine", () => {
 
   it("that is still the process that it was at the plan wrote a durable segment", async () => {
     expect(await verdictFor(writer("started-1", "started-1"))).toMatchObject({ kind: "durable" });
+    expect(stand.clock.pendingTimers).toBe(0);
   });
 
   it("that was started anew drops the segment, though two reads of it agree", async () => {
@@ -143,6 +144,28 @@ describe("the queue", () => {
     expect(stand.ends[0]).toMatchObject({ result: "queue_full", passes: 0 });
   });
 
+  it("says what is under way, and what of it is being read", async () => {
+    const written = await stand.written();
+    const bytes = written.bytes.length;
+    const verifier = stand.verifier();
+    const loads: unknown[] = [];
+    const location = hooked(stand.location, { beforeRead: () => void loads.push(verifier.load) });
+
+    const verifying = verifier.verify({ ...written, location });
+    while (stand.clock.pendingTimers === 0) await settle();
+    loads.push(verifier.load);
+    await stand.passing(verifying);
+    await verifier.recheck({ ...written, location });
+
+    expect([...loads, verifier.load]).toEqual([
+      { verifying: 1, rechecking: 0, bytes },
+      { verifying: 1, rechecking: 0, bytes: 0 },
+      { verifying: 1, rechecking: 0, bytes },
+      { verifying: 0, rechecking: 1, bytes },
+      { verifying: 0, rechecking: 0, bytes: 0 },
+    ]);
+  });
+
   it("has room again when one has ended", async () => {
     const written = await stand.written();
     const verifier = stand.verifier({ queueLimit: 1 });
@@ -155,16 +178,14 @@ describe("the queue", () => {
     const written = await stand.written();
     let reading = 0;
     let most = 0;
-    const location = {
-      ...hooked(stand.location, {}),
-      stat: stand.location.stat.bind(stand.location),
-      sync: stand.location.sync.bind(stand.location),
-      async *read(...args: Parameters<typeof stand.location.read>) {
+    const location = hooked(stand.location, {
+      beforeRead: () => {
         most = Math.max(most, ++reading);
-        yield* stand.location.read(...args);
+      },
+      afterRead: () => {
         reading--;
       },
-    };
+    });
     const verifier = stand.verifier({ passesLimit: 1, queueLimit: 100 });
     const all = Array.from({ length: 100 }, () => verifier.verify({ ...written, location }));
 
@@ -180,31 +201,52 @@ describe("closing", () => {
     const written = await stand.written();
     const verifier = stand.verifier();
     const before = openDescriptors();
-    const closed: Promise<void>[] = [];
+    const closed: Promise<number>[] = [];
+    const close = async (): Promise<number> => {
+      await verifier.close();
+      return stand.ends.length;
+    };
     const location = hooked(stand.location, {
       beforeRead: (read) => {
-        if (read === during) closed.push(verifier.close());
+        if (read === during) closed.push(close());
       },
     });
 
     const verdict = await stand.passing(verifier.verify({ ...written, location }));
-    await Promise.all(closed);
 
+    expect(await Promise.all(closed)).toEqual([1]);
     expect(verdict).toEqual(UNVERIFIED);
     expect(stand.ends).toMatchObject([{ result: "closed", passes: during }]);
     expect(openDescriptors()).toBe(before);
   });
 
-  it("ends a quiet time at once", async () => {
+  it("ends a read of many chunks at the next one", async () => {
+    const written = await stand.written({ tokens: 2048 }); // 4 MiB
+    const verifier = stand.verifier();
+    let chunks = 0;
+    const location = hooked(stand.location, {
+      onChunk: () => {
+        if (++chunks === 1) void verifier.close();
+      },
+    });
+
+    expect(await verifier.verify({ ...written, location })).toEqual(UNVERIFIED);
+    expect(chunks).toBe(1);
+  });
+
+  it("ends a quiet time at once, and nothing is read after it", async () => {
     const written = await stand.written();
     const verifier = stand.verifier();
-    const verifying = verifier.verify(written);
+    let reads = 0;
+    const location = hooked(stand.location, { beforeRead: () => void reads++ });
+    const verifying = verifier.verify({ ...written, location });
     while (stand.clock.pendingTimers === 0) await settle();
 
     await verifier.close();
 
     expect(await verifying).toEqual(UNVERIFIED);
     expect(stand.ends).toMatchObject([{ result: "closed", durationMs: 0 }]);
+    expect(reads).toBe(1);
     expect(stand.clock.pendingTimers).toBe(0);
   });
 

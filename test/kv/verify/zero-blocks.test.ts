@@ -41,8 +41,9 @@ describe("the search for a zero block", () => {
         const layout = LAYOUTS[kind];
         const blocks = nonzeroBlocks(layout, { tokens, kvStart });
         const all = [...eachBlock(blocks)];
-        const bytes = new Uint8Array(tokens * layout.bytesPerToken);
+        const bytes = new Uint8Array(tokens * layout.bytesPerToken).fill(1); // so are the edges
         for (const { offsetBytes, lengthBytes } of all) {
+          bytes.fill(0, offsetBytes, offsetBytes + lengthBytes);
           bytes[offsetBytes + (at % lengthBytes)] = 1 << (at % 8); // the least that makes it none
         }
         const hit = all[missing % Math.max(1, all.length)];
