@@ -111,7 +111,9 @@ async function crcOf({ segment, location }: StoredSegment): Promise<number | und
 }
 
 export class TurnBench {
-  readonly desk: TurnDesk;
+  desk: TurnDesk;
+  /** May change, as when an engine gets new weights. */
+  profile: MhaProfile;
   readonly sessions: SessionDesk;
   readonly catalog: Catalog;
   readonly directory: DirectoryLocation;
@@ -120,6 +122,7 @@ export class TurnBench {
   readonly verifier = new ReadingVerifier();
   readonly seen: string[] = [];
   readonly #tokenBytes: number;
+  readonly #newDesk: () => TurnDesk;
 
   static async open(options: BenchOptions): Promise<TurnBench> {
     const root = await mkdtemp(join(tmpdir(), "moorline-turns-"));
@@ -139,6 +142,7 @@ export class TurnBench {
 
   constructor(options: BenchOptions, root: string, directory: DirectoryLocation) {
     const { catalog, profile = SMALL, quota = PLENTY, fileNames = "session" } = options;
+    this.profile = profile;
     this.catalog = catalog;
     this.root = root;
     this.directory = directory;
@@ -149,31 +153,38 @@ export class TurnBench {
     const shared = {
       catalog,
       tenants: { tenant: (name: string) => ({ key: Buffer.from(`key of ${name}`), quota }) },
-      profiles: { profile: (model: string) => (model === profile.id ? profile : undefined) },
+      profiles: { profile: (model: string) => (model === profile.id ? this.profile : undefined) },
       nowMs: () => this.clock.now(),
     };
     this.sessions = new SessionDesk(shared);
-    this.desk = new TurnDesk({
-      ...shared,
-      places: new Places({
-        places: [{ location: directory, fileNames }],
-        tiers: ["memory", "disk"],
-        random: () => 0.5,
-        newName: () => `e${++names}`,
-      }),
-      verifier: this.verifier,
-      digests: createDigests(),
-      scheduler: this.clock,
-      newTurn: () => `turn${++turns}`,
-      policy: { ...POLICY, ...options.policy },
-      observer: {
-        planned: ({ limit }) => this.seen.push(`planned ${limit}`),
-        committed: ({ kind }) => this.seen.push(`committed ${kind}`),
-        aborted: (reason) => this.seen.push(`aborted ${reason}`),
-        settled: (_, { kind }: SettleOutcome) => this.seen.push(`settled ${kind}`),
-        unverified: (_, cause) => this.seen.push(`unverified ${String(cause)}`),
-      },
-    });
+    this.#newDesk = () =>
+      new TurnDesk({
+        ...shared,
+        places: new Places({
+          places: [{ location: directory, fileNames }],
+          tiers: ["memory", "disk"],
+          random: () => 0.5,
+          newName: () => `e${++names}`,
+        }),
+        verifier: this.verifier,
+        digests: createDigests(),
+        scheduler: this.clock,
+        newTurn: () => `turn${++turns}`,
+        policy: { ...POLICY, ...options.policy },
+        observer: {
+          planned: ({ limit }) => this.seen.push(`planned ${limit}`),
+          committed: ({ kind }) => this.seen.push(`committed ${kind}`),
+          aborted: (reason) => this.seen.push(`aborted ${reason}`),
+          settled: (_, { kind }: SettleOutcome) => this.seen.push(`settled ${kind}`),
+          unverified: (_, cause) => this.seen.push(`unverified ${String(cause)}`),
+        },
+      });
+    this.desk = this.#newDesk();
+  }
+
+  /** What a process that starts now has: the catalog and the files, and nothing else. */
+  restart(): void {
+    this.desk = this.#newDesk();
   }
 
   async close(): Promise<readonly string[]> {

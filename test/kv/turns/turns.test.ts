@@ -174,6 +174,15 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
       expect((await bench.plan("a", "one two!")).stored).toEqual([]);
     });
 
+    it("is taken by another process than the one that planned", async () => {
+      const bench = await openWith();
+      const plan = await bench.plan("a", "one ");
+      bench.restart();
+      await bench.commit(plan, ["one ", "two "]);
+      await bench.desk.settled();
+      expect(spans((await bench.plan("a", "one two !")).stored)).toEqual([[0, 8]]);
+    });
+
     it("is refused the second time", async () => {
       const bench = await openWith();
       const verdict = Promise.withResolvers<Verdict>();

@@ -1,0 +1,226 @@
+/**
+ * What engines are known to do, and what a plan does so that it harms nobody. The letters are those of the list of hazards in
+ * `docs/session-kv.md`; those of files are in `files.test.ts`, and of waiting and late answers in `turns.test.ts`.
+ */
+import { readdir } from "node:fs/promises";
+import { afterEach, describe, expect, it } from "vitest";
+
+import type { TokenSequence } from "../../../src/kv/turns/token-sequence.ts";
+import type { PlannedSegment } from "../../../src/kv/turns/turn-plan.ts";
+import {
+  freshOf,
+  session,
+  SMALL,
+  spans,
+  tokens,
+  type TurnBench,
+  turnOf,
+  written,
+} from "../../support/turn-bench.ts";
+import { Benches, CATALOGS } from "./catalogs.ts";
+
+describe.each(CATALOGS)("hazards of engines over the $name catalog", (kind) => {
+  const benches = new Benches(kind);
+  afterEach(async () => expect(await benches.close()).toEqual([]));
+
+  async function openWith(policy = {}): Promise<TurnBench> {
+    const bench = await benches.open({ policy });
+    await bench.create("a");
+    return bench;
+  }
+
+  it.each<[string, Partial<TokenSequence>]>([
+    ["another chain kind", { kind: "tokenizer" }],
+    ["a cache salt", { context: { cacheSalt: "x" } }],
+    ["an extra key", { context: { extraKey: "x" } }],
+  ])("finds nothing of the same tokens under %s [c]", async (_, change) => {
+    const bench = await openWith();
+    await bench.turn("a", "one ", "two ");
+    const plan = await bench.plan("a", { ...tokens("one two!"), ...change });
+    expect(plan).toMatchObject({ stored: [], limit: "diverged" });
+  });
+
+  it("finds nothing that other weights stored, and lets no turn end under others [c]", async () => {
+    const bench = await openWith();
+    await bench.turn("a", "one ", "two ");
+    const open = await bench.plan("a", "one two three");
+    bench.profile = { ...SMALL, weightVersion: "2" };
+    const other = { kind: "conflict", reason: "other_prompt" };
+    expect(await bench.commit(open, ["one two three", ""])).toEqual(other);
+    await bench.desk.abort(turnOf(open), "not_reported");
+    expect((await bench.plan("a", "one two!")).stored).toEqual([]);
+  });
+
+  it.each<[string, number[][]]>([
+    [
+      "one two three !",
+      [
+        [0, 8],
+        [8, 6],
+      ],
+    ],
+    ["one two three ", [[0, 8]]],
+    ["one two thr", [[0, 8]]],
+    ["one two ", []],
+    ["one", []],
+  ])("lists less than the prompt `%s`, and nothing past it [d]", async (prompt, stored) => {
+    const bench = await openWith();
+    await bench.turn("a", "one ", "two ");
+    await bench.turn("a", "one two t", "hree ");
+    expect(spans((await bench.plan("a", prompt)).stored)).toEqual(stored);
+  });
+
+  it("stores no more in a turn than its cap, so that ranks do not wait long for each other [h]", async () => {
+    const bench = await openWith({ reservationTokens: 6 });
+    const plan = await bench.plan("a", "one two three ", { maxNewTokens: 100 });
+    expect(spans(freshOf(plan))).toEqual([[0, 6]]);
+    await bench.commit(plan, ["one two three ", "4"]);
+    await bench.desk.settled();
+    expect(spans((await bench.plan("a", "one two three 4")).stored)).toEqual([[0, 6]]);
+  });
+
+  it.each([["../../etc/passwd"], ["/etc/passwd"], [".."], ["a/b"], ["a.b"], ["x".repeat(129)]])(
+    "makes no path of the session %s [i]",
+    async (id) => {
+      const bench = await openWith();
+      const key = { tenant: "", id };
+      const retention = { name: "standard", ttlMs: 60_000, maxAgeMs: 60_000 };
+      await bench.sessions.create({ session: key, model: SMALL.id, retention });
+      const plan = await bench.plan("a", "one ", { session: key });
+      expect(freshOf(plan)).toMatchObject([{ kvUri: "file:///e1" }]);
+      expect(await readdir(bench.root)).toEqual(["e1"]);
+    },
+  );
+
+  it.each([
+    ["file:///../outside"],
+    ["file:///etc/passwd"],
+    ["file:///a/../a"],
+    ["file:///b"],
+    ["http://elsewhere/a"],
+    [""],
+  ])("believes no engine that has written to %s, and seals the file [i]", async (kvUri) => {
+    const bench = await openWith();
+    const plan = await bench.plan("a", "one ");
+    const segments = freshOf(plan).map((part) => ({ ...part, kvUri }));
+    expect(await bench.commit(plan, ["one ", "two "], { segments })).toMatchObject({
+      pending: [],
+      dropped: [{ reason: "wrong_place" }],
+    });
+    expect(freshOf(await bench.plan("a", "one "))[0]?.kvUri).not.toBe("file:///a");
+  });
+
+  it("gives whole segments or none, as they became durable [k]", async () => {
+    const bench = await openWith();
+    await bench.turn("a", "one two three ", "four ");
+    await bench.turn("a", "one two three four f", "ive ");
+    const plan = await bench.plan("a", "one two three four f!");
+    expect(plan.stored).toEqual([
+      { tokenStart: 0, tokenLength: 19, kvUri: "file:///a", kvStart: 0 },
+    ]);
+    expect(freshOf(plan)).toMatchObject([{ tokenStart: 19 }]);
+  });
+
+  it.each([[32], [16], [undefined]])(
+    "takes %s bytes for each token of two ranks as a length, and echoes none [l]",
+    async (tokenBytes) => {
+      const bench = await benches.open({
+        profile: { ...SMALL, kvHeads: 2, headDim: 4, tensorParallel: 2 },
+      });
+      await bench.create("a");
+      const plan = await bench.plan("a", "one ");
+      const segments = freshOf(plan).map((part) => ({
+        ...part,
+        kvLength: tokenBytes === undefined ? undefined : part.tokenLength * tokenBytes,
+      }));
+      await bench.commit(plan, ["one ", "two "], { segments });
+      await bench.desk.settled();
+      const next = await bench.plan("a", "one two !");
+      const names = ["tokenStart", "tokenLength", "kvUri", "kvStart"];
+      expect(next.stored.map(Object.keys)).toEqual([names]);
+      expect(freshOf(next).map(Object.keys)).toEqual([names]);
+    },
+  );
+
+  it("drops a segment whose length in bytes is of no rank and not of all [l]", async () => {
+    const bench = await openWith();
+    const plan = await bench.plan("a", "one ");
+    const segments = freshOf(plan).map((part) => ({ ...part, kvLength: 33 * part.tokenLength }));
+    const outcome = await bench.commit(plan, ["one ", "two "], { segments });
+    expect(outcome).toMatchObject({ pending: [], dropped: [{ reason: "wrong_length" }] });
+  });
+
+  describe("of several reserved segments [p]", () => {
+    const PROMPT = "one two ";
+    const OUTPUT = "three ";
+
+    async function commitOf(change: (parts: PlannedSegment[]) => PlannedSegment[]) {
+      const bench = await openWith({ cutAtPrompt: true });
+      const plan = await bench.plan("a", PROMPT, { maxNewTokens: OUTPUT.length });
+      expect(spans(freshOf(plan))).toEqual([
+        [0, 8],
+        [8, 6],
+      ]);
+      const segments = change(written(plan, PROMPT.length + OUTPUT.length));
+      const outcome = await bench.commit(plan, [PROMPT, OUTPUT], { segments });
+      await bench.desk.settled();
+      const next = await bench.plan("a", `${PROMPT}${OUTPUT}!`);
+      return { outcome, stored: spans(next.stored), bench };
+    }
+
+    it("lists all, in whatever order they are reported", async () => {
+      const { stored } = await commitOf((parts) => parts.toReversed());
+      expect(stored).toEqual([
+        [0, 8],
+        [8, 6],
+      ]);
+    });
+
+    it("lists the first where the second was omitted", async () => {
+      const { stored, outcome } = await commitOf((parts) => parts.slice(0, 1));
+      expect(stored).toEqual([[0, 8]]);
+      expect(outcome).toMatchObject({ dropped: [{ reason: "omitted" }] });
+    });
+
+    it("lists a second that is shorter", async () => {
+      const { stored } = await commitOf(([first, second]) =>
+        first === undefined || second === undefined ? [] : [first, { ...second, tokenLength: 2 }],
+      );
+      expect(stored).toEqual([
+        [0, 8],
+        [8, 2],
+      ]);
+    });
+
+    it("takes no second after a first that is short", async () => {
+      const { stored, outcome } = await commitOf(([first, second]) =>
+        first === undefined || second === undefined ? [] : [{ ...first, tokenLength: 7 }, second],
+      );
+      expect(stored).toEqual([[0, 7]]);
+      expect(outcome).toMatchObject({ dropped: [{ reason: "after_short_part" }] });
+    });
+
+    it.each([
+      ["one that was not reserved", { tokenStart: 14 }],
+      ["one twice", {}],
+    ])("believes nothing of an answer that has %s", async (_, change) => {
+      const { bench, stored } = await commitOf(([first, second]) =>
+        first === undefined || second === undefined
+          ? []
+          : [first, second, { ...second, ...change }],
+      );
+      expect(stored).toEqual([]);
+      expect(await bench.catalog.segments(session("a"))).toEqual([]);
+    });
+
+    it.each([[Number.NaN], [Number.POSITIVE_INFINITY], [-1], [0], [1.5], [7 + 2 ** 53], [9]])(
+      "drops one of %s tokens",
+      async (tokenLength) => {
+        const { stored } = await commitOf(([first]) =>
+          first === undefined ? [] : [{ ...first, tokenLength }],
+        );
+        expect(stored).toEqual([]);
+      },
+    );
+  });
+});
