@@ -10,19 +10,19 @@
  * was taken before the first of the two reads, so that any write after them has a later time, also where the store tells time
  * in steps as long as a read takes. A write just before them then costs one recheck, which finds nothing.
  *
- * Guaranteed, then: what was durable and comes out of a recheck as `ok` are the bytes that were verified (a single flipped bit
- * always differs; a change at random does not with a chance of 1 in 2^32), and a part that was never written is not listed where
- * it spans a block. Rejected: trusting a file's times alone, which an engine's writes through a mapping change late.
+ * Guaranteed, then: what was never written is not listed, wherever it fills a block; and what a recheck calls `ok` are the bytes
+ * that were verified: one flipped bit always shows in the CRC, and a change at random is missed once in 2^32. Rejected: going by
+ * the file's times alone, which a write through a mapping moves late.
  *
  * Not seen:
- * - a writer that stalls for longer than `quietMs` inside a block, with bytes before the stall that are not all zero: both
- *   reads agree on the torn block. Across blocks it is seen. What was the block's rest changes the CRC when it comes, and a
- *   recheck finds that; if it never comes, nothing does;
- * - wrong bytes that the engine wrote whole: no CRC of theirs exists, and their tokens are known from its report only;
- * - a restart and a change of engines that the probe does not tell; what the writing host holds in its own cache looks unwritten;
- * - for 8-bit elements, an edge of the segment shorter than one token in one plane (see `nonzeroBlocks`);
- * - a disk that forgets what it synced or changes it under the page cache: a read is answered from there while it can be. The
- *   scrubber finds it once the pages were given up.
+ * - a writer that stops for longer than `quietMs` inside a block of which it wrote more than zeros, while its process lives on:
+ *   both reads agree on the torn block. When the rest comes after all, the stat and the CRC differ and a recheck finds it; when
+ *   it never comes, nothing does. A writer that stops between two blocks is seen;
+ * - a restart that the probe does not tell, and with `engine` `none` any: then the same holds of a writer that died in a block;
+ * - wrong bytes, written whole: nothing says what they should be;
+ * - for elements of 8 bits, an edge of the segment shorter than one token in one plane (see `nonzeroBlocks`);
+ * - what another host has written and still caches. It reads as zeros here, so such a segment is dropped;
+ * - a disk that loses what it said it synced, as long as reads are answered from the page cache. The scrubber finds it later.
  */
 import type { Clock, Scheduler } from "../../clock.ts";
 import type { Verdict } from "../catalog.ts";
@@ -52,7 +52,7 @@ export interface TwoPassOptions {
   readonly quietMs: number;
   /** Since the start of a verification: no read begins later, apart from the first two; >= `quietMs`. */
   readonly settleMaxMs: number;
-  /** `none`: a restart within the quiet time is not seen, so a block that the old process left half written is listed. */
+  /** `none`: restarts are not looked for. */
   readonly engine: "probe" | "none";
   readonly probeTimeoutMs: number;
   /** Segments read or synced at once, and the bytes that they have together; one that is larger goes alone. */

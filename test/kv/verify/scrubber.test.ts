@@ -326,9 +326,10 @@ describe("the scrubber's end and its failures", () => {
   it("closes at once when what it reads fails as it is closed", async () => {
     const [a] = await durable("a");
     let scrubber: Scrubber | undefined;
+    const closed: (Promise<void> | undefined)[] = [];
     const location = hooked(stand.location, {
       beforeRead: () => {
-        void scrubber?.close();
+        closed.push(scrubber?.close());
         throw new Error("a bug");
       },
     });
@@ -336,7 +337,7 @@ describe("the scrubber's end and its failures", () => {
     scrubber = openScrubber();
     await until(() => failures.length === 1);
 
-    await scrubber.close();
+    await closed[0];
 
     expect(stand.clock.pendingTimers).toBe(0);
   });

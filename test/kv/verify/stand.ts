@@ -171,7 +171,7 @@ export interface LocationHooks {
   readonly onChunk?: () => void;
   /** After one that was read to its end. */
   readonly afterRead?: () => void;
-  readonly beforeSync?: () => Promise<void>;
+  readonly beforeSync?: () => Promise<void> | void;
 }
 
 /** The same location, with something happening at certain moments. */

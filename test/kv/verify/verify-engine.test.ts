@@ -25,7 +25,18 @@ describe("an engine", () => {
 
   it("that is still the process that it was at the plan wrote a durable segment", async () => {
     expect(await verdictFor(writer("started-1", "started-1"))).toMatchObject({ kind: "durable" });
-    expect(stand.clock.pendingTimers).toBe(0);
+  });
+
+  it("whose probe has answered is waited for no longer", async () => {
+    const written = await stand.written();
+    const timers: number[] = [];
+    const location = hooked(stand.location, {
+      beforeSync: () => void timers.push(stand.clock.pendingTimers),
+    });
+    const verifier = stand.verifier({ engine: "probe" });
+    await stand.passing(verifier.verify({ ...written, location }));
+
+    expect(timers).toEqual([0]);
   });
 
   it("that was started anew drops the segment, though two reads of it agree", async () => {
