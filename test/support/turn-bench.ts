@@ -2,7 +2,7 @@
  * A turn desk over a real catalog and a real directory, with an engine that writes into its files, and time in the test's hand.
  * Tokens are the character codes of short strings.
  */
-import { mkdtemp, open, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, open, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
@@ -72,11 +72,17 @@ export interface BenchOptions {
   readonly fileNames?: "random" | "session";
   /** Default Node's own. */
   readonly fs?: FileSystem;
+  /** Of a memory tier before the disk; none by default. */
+  readonly memoryBytes?: number;
+  /** Default one that finds whole what it can read. */
+  readonly verifier?: (clock: FakeClock) => SegmentVerifier;
 }
 
 /** Finds whole what has the CRC that it had; asks no engine and waits for nothing. */
 export class ReadingVerifier implements SegmentVerifier {
   rechecks = 0;
+  /** From this token on, the store fails. */
+  unreadableFrom = Infinity;
   /** Answers in place of a reading. */
   verdict: (() => Promise<Verdict>) | undefined;
 
@@ -92,6 +98,9 @@ export class ReadingVerifier implements SegmentVerifier {
 
   async recheck(stored: StoredSegment): Promise<Recheck> {
     this.rechecks += 1;
+    if (stored.segment.tokenStart >= this.unreadableFrom) {
+      return { kind: "unreadable", reason: "io" };
+    }
     const found = await stored.location.stat(stored.segment.file.name);
     if (found instanceof LocationFault) return { kind: "unreadable", reason: "io" };
     if (found === undefined) return { kind: "damaged", reason: "missing" };
@@ -116,7 +125,7 @@ export class TurnBench {
   profile: MhaProfile;
   readonly sessions: SessionDesk;
   readonly catalog: Catalog;
-  readonly directory: DirectoryLocation;
+  readonly #directories: readonly DirectoryLocation[];
   readonly root: string;
   readonly clock = new FakeClock();
   readonly verifier = new ReadingVerifier();
@@ -126,26 +135,18 @@ export class TurnBench {
 
   static async open(options: BenchOptions): Promise<TurnBench> {
     const root = await mkdtemp(join(tmpdir(), "moorline-turns-"));
-    const fileNames = options.fileNames ?? "session";
-    const directory = ok(
-      await openDirectory({
-        profile: { id: "disk", tier: "disk", weight: 1, capacityBytes: 2 ** 40, freeFloorBytes: 0 },
-        root,
-        naming: fileNames === "session" ? "flat" : "sharded",
-        uriPrefix: "file:///",
-        draftId: () => "draft",
-        ...(options.fs === undefined ? {} : { fs: options.fs }),
-      }),
-    );
-    return new TurnBench(options, root, directory);
+    const disk = await openTier(options, { root, tier: "disk", capacityBytes: 2 ** 40 });
+    if (options.memoryBytes === undefined) return new TurnBench(options, root, [disk]);
+    const tier = { root, tier: "memory", capacityBytes: options.memoryBytes } as const;
+    return new TurnBench(options, root, [await openTier(options, tier), disk]);
   }
 
-  constructor(options: BenchOptions, root: string, directory: DirectoryLocation) {
+  constructor(options: BenchOptions, root: string, directories: readonly DirectoryLocation[]) {
     const { catalog, profile = SMALL, quota = PLENTY, fileNames = "session" } = options;
     this.profile = profile;
     this.catalog = catalog;
     this.root = root;
-    this.directory = directory;
+    this.#directories = directories;
     this.#tokenBytes =
       2 * profile.layers * profile.kvHeads * profile.headDim * (profile.dtype === "bf16" ? 2 : 1);
     let names = 0;
@@ -161,12 +162,12 @@ export class TurnBench {
       new TurnDesk({
         ...shared,
         places: new Places({
-          places: [{ location: directory, fileNames }],
+          places: directories.map((location) => ({ location, fileNames })),
           tiers: ["memory", "disk"],
           random: () => 0.5,
           newName: () => `e${++names}`,
         }),
-        verifier: this.verifier,
+        verifier: options.verifier?.(this.clock) ?? this.verifier,
         digests: createDigests(),
         scheduler: this.clock,
         newTurn: () => `turn${++turns}`,
@@ -191,7 +192,7 @@ export class TurnBench {
     await this.desk.close();
     const faults = await this.catalog.audit();
     await this.catalog.close();
-    await this.directory.close();
+    for (const directory of this.#directories) await directory.close();
     await rm(this.root, { recursive: true });
     return faults;
   }
@@ -248,6 +249,31 @@ export class TurnBench {
   async sizeOf(kvUri: string): Promise<number> {
     return (await stat(this.pathOf(kvUri))).size;
   }
+}
+
+interface TierOptions {
+  readonly root: string;
+  readonly tier: "memory" | "disk";
+  readonly capacityBytes: number;
+}
+
+/** The disk is the root itself; memory is a folder in it, as under one engine root. */
+async function openTier(
+  { fs, fileNames }: BenchOptions,
+  { root, tier, capacityBytes }: TierOptions,
+): Promise<DirectoryLocation> {
+  const folder = tier === "disk" ? "" : "memory/";
+  await mkdir(join(root, folder), { recursive: true });
+  return ok(
+    await openDirectory({
+      profile: { id: tier, tier, weight: 1, capacityBytes, freeFloorBytes: 0 },
+      root: join(root, folder),
+      naming: fileNames === "random" ? "sharded" : "flat",
+      uriPrefix: `file:///${folder}`,
+      draftId: () => "draft",
+      ...(fs === undefined ? {} : { fs }),
+    }),
+  );
 }
 
 /** What an engine that has `end` tokens by now stores of the plan's parts. */

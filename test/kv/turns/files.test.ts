@@ -5,7 +5,14 @@ import { afterEach, describe, expect, it } from "vitest";
 
 import type { StoredFile } from "../../../src/kv/records.ts";
 import { failingFs } from "../../support/failing-fs.ts";
-import { freshOf, session, spans, type TurnBench, turnOf } from "../../support/turn-bench.ts";
+import {
+  freshOf,
+  session,
+  SMALL,
+  spans,
+  type TurnBench,
+  turnOf,
+} from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "./catalogs.ts";
 
 describe.each(CATALOGS)("files of turns over the $name catalog", (kind) => {
@@ -59,6 +66,24 @@ describe.each(CATALOGS)("files of turns over the $name catalog", (kind) => {
       expect(bench.seen).toContain("aborted file_mismatch");
       expect(await fileOf(bench)).toMatchObject({ isSealed: true, openReservations: 0 });
       expect(freshOf(await bench.plan("a", PROMPT))[0]?.kvUri).not.toBe(FILE);
+    });
+
+    it("is made at the next place where the first has no room for it, and goes on there", async () => {
+      const bench = await benches.open({ memoryBytes: 20 * 32 });
+      await bench.create("a");
+      await bench.turn("a", "one ", "two ");
+      const large = await bench.turn("a", "one two t", "hree four ");
+      expect(large.stored).toMatchObject([{ tokenStart: 0, kvUri: "file:///memory/a" }]);
+      expect(freshOf(large)).toMatchObject([{ tokenStart: 8, kvUri: "file:///memory/a" }]);
+      const larger = await bench.turn("a", "one two three four f", "ive ");
+      expect(freshOf(larger)).toMatchObject([{ tokenStart: 19, kvUri: "file:///a", kvStart: 0 }]);
+      const next = await bench.plan("a", "one two three four five !");
+      expect(next.stored.map(({ kvUri }) => kvUri)).toEqual([
+        "file:///memory/a",
+        "file:///memory/a",
+        "file:///a",
+      ]);
+      expect(freshOf(next)).toMatchObject([{ tokenStart: 24, kvUri: "file:///a" }]);
     });
 
     it("is not made where the tenant has no more bytes, and what is stored is listed", async () => {
@@ -182,6 +207,22 @@ describe.each(CATALOGS)("files of turns over the $name catalog", (kind) => {
       expect(plan).toMatchObject({ stored: [], storedTokens: 0, limit: "file_unreadable" });
       await bench.desk.abort(turnOf(plan), "client_gone");
       expect((await bench.plan("a", "one two three")).storedTokens).toBe(8);
+    });
+
+    it.each([
+      ["is listed up to what cannot be read now", 7, [[0, 8]]],
+      ["is not listed where the engine would not load what is left", 8, []],
+    ])("%s", async (_, loadThreshold, listed) => {
+      const profile = { ...SMALL, loadThreshold };
+      const policy = { recheck: "always", cutAtPrompt: true } as const;
+      const bench = await benches.open({ profile, policy });
+      await bench.create("a");
+      await bench.turn("a", "one two ", "three ");
+      expect((await bench.turn("a", PROMPT, "")).storedTokens).toBe(14);
+      bench.verifier.unreadableFrom = 8;
+      const plan = await bench.plan("a", PROMPT);
+      expect(plan.limit).toBe("file_unreadable");
+      expect(spans(plan.stored)).toEqual(listed);
     });
 
     it("may grow by right while a turn writes to it, but not become another", async () => {

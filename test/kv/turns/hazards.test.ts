@@ -150,6 +150,13 @@ describe.each(CATALOGS)("hazards of engines over the $name catalog", (kind) => {
     expect(outcome).toMatchObject({ pending: [], dropped: [{ reason: "wrong_length" }] });
   });
 
+  it("drops a segment of more tokens than the engine is known to have [c]", async () => {
+    const bench = await openWith();
+    const plan = await bench.plan("a", "one ", { maxNewTokens: 4 });
+    const outcome = await bench.commit(plan, ["one ", "tw"], { segments: freshOf(plan) });
+    expect(outcome).toMatchObject({ pending: [], dropped: [{ reason: "wrong_length" }] });
+  });
+
   describe("of several reserved segments [p]", () => {
     const PROMPT = "one two ";
     const OUTPUT = "three ";
