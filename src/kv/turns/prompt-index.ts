@@ -36,16 +36,11 @@ export class PromptIndex {
       step,
       namespaces: [
         {
-          gridKey: (index) => (this.#gridKeys[index] ??= this.#keyAt(index * step)),
-          leafKey: (index, leaf) => this.#keyAt(index * step + leaf),
+          gridKey: (index) => (this.#gridKeys[index] ??= this.keyAt(index * step)),
+          leafKey: (index, leaf) => this.keyAt(index * step + leaf),
         },
       ],
     };
-  }
-
-  /** Of all of it: equal for equal sequences of one namespace alone, and it says nothing about them to others. */
-  get endKey(): Digest {
-    return this.#keyAt(this.#chain.length);
   }
 
   /** Of the segment `[start, end)`; undefined where the sequence does not say what lies there. */
@@ -53,12 +48,13 @@ export class PromptIndex {
     const [before, after] = [this.#chain.endAt(start), this.#chain.endAt(end)];
     if (before === undefined || after === undefined) return undefined;
     const length = end % this.#chain.step;
-    const gridKey = this.#keyAt(end - length);
+    const gridKey = this.keyAt(end - length);
     const leaf = length === 0 ? undefined : { length, key: this.#keyOf(after) };
     return { before: before.digest, after: after.digest, end: { gridKey, leaf } };
   }
 
-  #keyAt(at: number): Digest {
+  /** Equal for equal tokens up to there in one namespace alone, and says nothing about them to others. */
+  keyAt(at: number): Digest {
     const end = this.#chain.endAt(at);
     return end === undefined ? NOWHERE : this.#keyOf(end);
   }

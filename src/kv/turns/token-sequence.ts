@@ -14,7 +14,7 @@ export interface TokenSequence {
   readonly context: ChainContext;
   /** Digests of the first grid points after the start, of 32 bytes each; empty where every id is known. */
   readonly grid: readonly Digest[];
-  /** From the last of those points on. */
+  /** From the last of those points on; unsigned, of 32 bits. */
   readonly ids: ArrayLike<number>;
 }
 

@@ -123,6 +123,13 @@ export class TurnDesk {
     return isAborted;
   }
 
+  /** Drops what the session refers to, aborts its turns, and lets those that wait for it go. False if there was none. */
+  async end(session: SessionKey): Promise<boolean> {
+    const isEnded = await this.#options.catalog.end(session, this.#options.nowMs());
+    this.#queue.wake(session);
+    return isEnded;
+  }
+
   /** Waits until all that was committed so far is listed or dropped. */
   settled(): Promise<void> {
     return this.#settlements.idle();
@@ -194,7 +201,7 @@ export class TurnDesk {
     });
     if (parts.length === 0) return { kind: "none", reason: "nothing_to_store", isLeased: false };
     return this.#reserver.reserve({
-      newTurn: () => sealedTurn(newTurn(), index.endKey),
+      newTurn: () => sealedTurn(newTurn(), index.keyAt(promptTokens)),
       session,
       quota: tenant.quota,
       geometry: model.geometry(request.prompt.kind),
@@ -220,10 +227,11 @@ export class TurnDesk {
     const turn = await catalog.turn(request.turn);
     const setting = turn === undefined ? undefined : await this.#settingOf(turn.session);
     if (turn === undefined || setting === "no_session") return conflict("unknown_turn");
-    const isOther =
-      typeof setting !== "object" ||
-      !isTurnOf(turn.id, this.#indexOf(request.prompt, setting).endKey);
-    if (isOther) return conflict("other_prompt");
+    if (typeof setting !== "object") return conflict("other_prompt");
+    const { prompt, output } = request;
+    const index = this.#indexOf(followedBy(prompt, output), setting);
+    const promptKey = index.keyAt(index.view.tokens - output.length);
+    if (!isTurnOf(turn.id, promptKey)) return conflict("other_prompt");
     const location = places.location(turn.file.location);
     if (location === undefined) return conflict("location_unknown");
 
@@ -231,7 +239,7 @@ export class TurnDesk {
     const segments = reportedSegments({
       parts: pending.filter((segment) => segment !== undefined),
       answers: request.segments,
-      index: this.#indexOf(followedBy(request.prompt, request.output), setting),
+      index,
       location,
     });
     const now = nowMs();

@@ -57,13 +57,13 @@ it("has no leaf for a segment that ends on the grid", () => {
 it("has other keys for another tenant, and for another geometry", () => {
   const other = { ...NAMESPACE, key: Uint8Array.of(2) };
   const otherModel = { ...NAMESPACE, geometry: new Uint8Array(33).fill(1) };
-  expect(indexOf(WHOLE, other).endKey).not.toEqual(indexOf(WHOLE).endKey);
-  expect(indexOf(WHOLE, otherModel).endKey).not.toEqual(indexOf(WHOLE).endKey);
+  expect(indexOf(WHOLE, other).keyAt(150)).not.toEqual(indexOf(WHOLE).keyAt(150));
+  expect(indexOf(WHOLE, otherModel).keyAt(150)).not.toEqual(indexOf(WHOLE).keyAt(150));
 });
 
 it("seals a turn to its prompt, in whichever form it is known", () => {
-  const turn = sealedTurn("x".repeat(39), indexOf(WHOLE).endKey);
+  const turn = sealedTurn("x".repeat(39), indexOf(WHOLE).keyAt(150));
   expect(turn).toMatch(/^[A-Za-z0-9_-]{64}$/);
-  expect(isTurnOf(turn, indexOf(paged()).endKey)).toBe(true);
-  expect(isTurnOf(turn, indexOf({ ...WHOLE, ids: IDS.slice(1) }).endKey)).toBe(false);
+  expect(isTurnOf(turn, indexOf(paged()).keyAt(150))).toBe(true);
+  expect(isTurnOf(turn, indexOf({ ...WHOLE, ids: IDS.slice(1) }).keyAt(149))).toBe(false);
 });

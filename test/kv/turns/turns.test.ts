@@ -138,6 +138,38 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
       ]);
     });
 
+    it("lets the second go when the session has ended", async () => {
+      const bench = await openWith();
+      await bench.plan("a", "one ");
+      const waiting = bench.plan("a", "one two");
+      await until(() => bench.clock.pendingTimers === 1);
+      expect(await bench.desk.end(session("a"))).toBe(true);
+      expect((await waiting).fresh).toEqual({ kind: "none", reason: "no_session" });
+    });
+
+    it.each(["wait", "branch"] as const)(
+      "hands no byte range out twice to many at a time that %s",
+      async (whenBusy) => {
+        const bench = await openWith({ whenBusy });
+        const names = Array.from({ length: 10 }, (_, at) => `s-${at}`);
+        for (const name of names) await bench.create(name);
+        const turn = async (name: string, prompt: string) => {
+          const plan = await bench.plan(name, prompt);
+          await bench.commit(plan, [prompt, "answer"]);
+          return freshOf(plan);
+        };
+        const prompts = Array.from({ length: 8 }, (_, at) => `prompt ${at}`);
+        const all = names.flatMap((name) => prompts.map((prompt) => turn(name, prompt)));
+        const parts = (await Promise.all(all)).flat();
+        await bench.desk.settled();
+        expect(parts).toHaveLength(80);
+        const bytes = parts.flatMap(({ kvUri, kvStart, tokenLength }) =>
+          Array.from({ length: tokenLength }, (_, at) => `${kvUri} ${kvStart / 32 + at}`),
+        );
+        expect(new Set(bytes).size).toBe(bytes.length);
+      },
+    );
+
     it("ends all waiting when it is closed", async () => {
       const bench = await openWith();
       await bench.plan("a", "one ");
