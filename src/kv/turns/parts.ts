@@ -3,7 +3,7 @@ import { SEGMENT_TOKENS_LIMIT } from "../model/profile.ts";
 
 export interface FreshTokens {
   readonly promptTokens: number;
-  /** What the engine is given to load. */
+  /** What the engine is given to load: whole pages, and less than the prompt. */
   readonly storedTokens: number;
   readonly maxNewTokens: number;
   readonly pageSize: number;
@@ -26,7 +26,7 @@ export function partsOf(fresh: FreshTokens): number[] {
   const wanted = Math.min(promptTokens + maxNewTokens, storedTokens + limit);
   const end = wanted - (wanted % pageSize);
   const cut = promptTokens - (promptTokens % pageSize);
-  const cuts = fresh.cutAtPrompt && cut > storedTokens && cut < end ? [cut] : [];
+  const cuts = fresh.cutAtPrompt && cut < end ? [cut] : [];
   const ends = [storedTokens, ...cuts, end];
   return ends.slice(1).flatMap((until, index) => {
     const tokens = until - (ends[index] ?? 0);

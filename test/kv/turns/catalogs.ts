@@ -28,8 +28,13 @@ export class Benches {
     this.#kind = kind;
   }
 
-  async open(options: Omit<BenchOptions, "catalog"> = {}): Promise<TurnBench> {
-    const bench = await TurnBench.open({ ...options, catalog: await this.#kind.open() });
+  /** `around`: what the desk gets in place of the catalog, for what happens between two of its rules. */
+  async open(
+    options: Omit<BenchOptions, "catalog"> = {},
+    around = (catalog: Catalog) => catalog,
+  ): Promise<TurnBench> {
+    const catalog = around(await this.#kind.open());
+    const bench = await TurnBench.open({ ...options, catalog });
     this.#open.push(bench);
     return bench;
   }

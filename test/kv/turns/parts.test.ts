@@ -25,6 +25,7 @@ it.each<[string, Partial<FreshTokens>, number[]]>([
   ["the limit, one below the wish", { limitTokens: 149 }, [149]],
   ["the wish at the limit", { limitTokens: 150 }, [150]],
   ["no answer where the limit ends in the prompt", { limitTokens: 60, cutAtPrompt: true }, [60]],
+  ["no more than a segment may have", { promptTokens: 2 ** 21, limitTokens: 2 ** 21 }, [2 ** 20]],
   ["nothing where nothing may be stored", { limitTokens: 0 }, []],
 ])("reserves %s", (_, change, parts) => {
   expect(partsOf({ ...FRESH, ...change })).toEqual(parts);

@@ -326,6 +326,38 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     });
   });
 
+  describe("between two rules of the catalog", () => {
+    it("plans again when a segment that was matched is gone", async () => {
+      const bench = await benches.open({}, (catalog) => ({
+        ...catalog,
+        reserve: async (request) => {
+          for (const id of request.listed) await catalog.condemn(id);
+          return catalog.reserve(request);
+        },
+      }));
+      await bench.create("a");
+      await bench.turn("a", "one ", "two ");
+      const plan = await bench.plan("a", "one two three");
+      expect(plan).toMatchObject({ stored: [], limit: "nothing_stored" });
+      expect(spans(freshOf(plan))).toEqual([[0, 17]]);
+    });
+
+    it("waits for no turn that has just ended", async () => {
+      const bench = await benches.open({}, (catalog) => ({
+        ...catalog,
+        reserve: async (request) => {
+          const outcome = await catalog.reserve(request);
+          const { nowMs } = request;
+          if (outcome.kind === "busy") await catalog.abort({ turn: outcome.turn, nowMs });
+          return outcome;
+        },
+      }));
+      await bench.create("a");
+      await bench.plan("a", "one ");
+      expect(freshOf(await bench.plan("a", "one "))).toHaveLength(1);
+    });
+  });
+
   it("finds by page digests what was stored by ids", async () => {
     const bench = await openWith();
     const text = "x".repeat(64) + "y".repeat(64);
