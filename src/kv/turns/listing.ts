@@ -64,12 +64,12 @@ export class Lister {
   }
 
   async #firstProblem(match: Match, model: Model): Promise<Problem | undefined> {
-    const stats = new Map<string, Promise<FileLook>>();
+    const looks = new Map<string, Promise<FileLook>>();
     for (const segment of match.segments) {
       const { location, name } = segment.file;
       const at = `${location}\0${name}`;
-      const look = stats.get(at) ?? this.#look(segment);
-      stats.set(at, look);
+      const look = looks.get(at) ?? this.#look(segment);
+      looks.set(at, look);
       const problem = await this.#problemOf(segment, await look, model);
       if (problem !== undefined) return { segment, ...problem };
     }
