@@ -136,13 +136,8 @@ export class Exchange implements ExchangeHandler {
       return this.#decide(facts, "requestHeaders", startedAtMs);
     }
     this.#state = { at: "asked", facts, takenBytes: bodyBytes };
-    // A client's own destination must not survive even this far.
-    const remove = [this.#ports.destinationHeader, POOL_HEADER];
-    this.#send(
-      mode === bodyModes.buffered
-        ? encodeReply("requestHeaders", { ...noChanges, remove })
-        : encodeAskForBody(bodyModes.buffered, remove),
-    );
+    if (mode === bodyModes.buffered) this.#sendUndecidedHeaders();
+    else this.#send(encodeAskForBody(bodyModes.buffered, this.#routingHeaders()));
   }
 
   #onRequestBody(message: ProcessingMessage): MaybePromise<void> {
@@ -280,12 +275,21 @@ export class Exchange implements ExchangeHandler {
       return;
     }
     if (state.at === "holding") {
-      const remove = [this.#ports.destinationHeader, POOL_HEADER];
-      this.#send(encodeReply("requestHeaders", { ...noChanges, remove }));
+      this.#sendUndecidedHeaders();
       this.#sendHeld(state.held, this.#isRequestEnded);
     }
     this.#sink.end();
     this.#close();
+  }
+
+  /** Lets the request headers go on without a destination. */
+  #sendUndecidedHeaders(): void {
+    this.#send(encodeReply("requestHeaders", { ...noChanges, remove: this.#routingHeaders() }));
+  }
+
+  /** A client's own must not survive, not even until the decision. */
+  #routingHeaders(): readonly string[] {
+    return [this.#ports.destinationHeader, POOL_HEADER];
   }
 
   #send(reply: Uint8Array): void {

@@ -1,6 +1,6 @@
 /**
- * What engines are known to do, and what a plan does so that it harms nobody. The letters are those of the list of hazards in
- * `docs/session-kv.md`; those of files are in `files.test.ts`, and of waiting and late answers in `turns.test.ts`.
+ * What engines are known to do, and what a plan does so that it harms nobody. The letters number the known hazards, a to p; those
+ * of files are in `files.test.ts`, and of waiting and late answers in `turns.test.ts`.
  */
 import { readdir } from "node:fs/promises";
 import { afterEach, describe, expect, it } from "vitest";
