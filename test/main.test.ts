@@ -9,6 +9,7 @@ import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseCommand } from "../src/command-line.ts";
 import manifest from "../package.json" with { type: "json" };
+import { SERVABLE } from "./support/servable-config.ts";
 
 const MAIN = new URL("../src/main.ts", import.meta.url).pathname;
 
@@ -101,14 +102,7 @@ describe("serve", () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "moorline-serve-"));
     config = join(folder, "config.yaml");
-    await writeFile(
-      config,
-      `
-extproc: { listen: ["127.0.0.1:0"] }
-admin: { listen: "127.0.0.1:0" }
-health: { enabled: false }
-pools: [{ name: default, endpoints: ["127.0.0.1:9"] }]`,
-    );
+    await writeFile(config, SERVABLE);
   });
   afterAll(() => rm(folder, { recursive: true }));
 

@@ -4,20 +4,14 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import manifest from "../package.json" with { type: "json" };
 import { runNpm } from "./support/npm.ts";
+import { SERVABLE } from "./support/servable-config.ts";
 
 let folder: string;
 let config: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "moorline-npm-"));
   config = join(folder, "moorline.yaml");
-  await writeFile(
-    config,
-    `
-extproc: { listen: ["127.0.0.1:0"] }
-admin: { listen: "127.0.0.1:0" }
-health: { enabled: false }
-pools: [{ name: default, endpoints: ["127.0.0.1:9"] }]`,
-  );
+  await writeFile(config, SERVABLE);
 });
 afterAll(() => rm(folder, { recursive: true }));
 

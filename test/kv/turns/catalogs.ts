@@ -39,6 +39,13 @@ export class Benches {
     return bench;
   }
 
+  /** With the session `a`, under a policy that differs from the bench's own only in this. */
+  async openWith(policy: BenchOptions["policy"] = {}): Promise<TurnBench> {
+    const bench = await this.open({ policy });
+    await bench.create("a");
+    return bench;
+  }
+
   /** What the audits of their catalogs found. */
   async close(): Promise<readonly string[]> {
     const faults: string[] = [];

@@ -19,15 +19,9 @@ describe.each(CATALOGS)("files of turns over the $name catalog", (kind) => {
   const benches = new Benches(kind);
   afterEach(async () => expect(await benches.close()).toEqual([]));
 
-  async function openWith(policy = {}): Promise<TurnBench> {
-    const bench = await benches.open({ policy });
-    await bench.create("a");
-    return bench;
-  }
-
   /** Two listed segments, `one two ` and `three `, in one file. */
   async function stored(policy = {}): Promise<TurnBench> {
-    const bench = await openWith(policy);
+    const bench = await benches.openWith(policy);
     await bench.turn("a", "one ", "two ");
     await bench.turn("a", "one two t", "hree ");
     return bench;
@@ -41,7 +35,7 @@ describe.each(CATALOGS)("files of turns over the $name catalog", (kind) => {
 
   describe("a reservation", () => {
     it("has its file at full size before the plan answers, and again when it grows [b]", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       const first = await bench.plan("a", "one ", { maxNewTokens: 4 });
       expect(await bench.sizeOf(FILE)).toBe(8 * 32);
       await bench.commit(first, ["one ", "two "]);
@@ -50,7 +44,7 @@ describe.each(CATALOGS)("files of turns over the $name catalog", (kind) => {
     });
 
     it("takes another name where something has the session's already", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       await writeFile(join(bench.root, "a"), "somebody else's");
       const [part] = freshOf(await bench.plan("a", "one "));
       expect(part?.kvUri).toMatch(/^file:\/\/\/a\.e\d+$/);

@@ -13,7 +13,6 @@ import {
   SMALL,
   spans,
   tokens,
-  type TurnBench,
   turnOf,
   written,
 } from "../../support/turn-bench.ts";
@@ -23,25 +22,19 @@ describe.each(CATALOGS)("hazards of engines over the $name catalog", (kind) => {
   const benches = new Benches(kind);
   afterEach(async () => expect(await benches.close()).toEqual([]));
 
-  async function openWith(policy = {}): Promise<TurnBench> {
-    const bench = await benches.open({ policy });
-    await bench.create("a");
-    return bench;
-  }
-
   it.each<[string, Partial<TokenSequence>]>([
     ["another chain kind", { kind: "tokenizer" }],
     ["a cache salt", { context: { cacheSalt: "x" } }],
     ["an extra key", { context: { extraKey: "x" } }],
   ])("finds nothing of the same tokens under %s [c]", async (_, change) => {
-    const bench = await openWith();
+    const bench = await benches.openWith();
     await bench.turn("a", "one ", "two ");
     const plan = await bench.plan("a", { ...tokens("one two!"), ...change });
     expect(plan).toMatchObject({ stored: [], limit: "diverged" });
   });
 
   it("finds nothing that other weights stored, and lets no turn end under others [c]", async () => {
-    const bench = await openWith();
+    const bench = await benches.openWith();
     await bench.turn("a", "one ", "two ");
     const open = await bench.plan("a", "one two three");
     bench.profile = { ...SMALL, weightVersion: "2" };
@@ -64,14 +57,14 @@ describe.each(CATALOGS)("hazards of engines over the $name catalog", (kind) => {
     ["one two ", []],
     ["one", []],
   ])("lists less than the prompt `%s`, and nothing past it [d]", async (prompt, stored) => {
-    const bench = await openWith();
+    const bench = await benches.openWith();
     await bench.turn("a", "one ", "two ");
     await bench.turn("a", "one two t", "hree ");
     expect(spans((await bench.plan("a", prompt)).stored)).toEqual(stored);
   });
 
   it("stores no more in a turn than its cap, so that ranks do not wait long for each other [h]", async () => {
-    const bench = await openWith({ reservationTokens: 6 });
+    const bench = await benches.openWith({ reservationTokens: 6 });
     const plan = await bench.plan("a", "one two three ", { maxNewTokens: 100 });
     expect(spans(freshOf(plan))).toEqual([[0, 6]]);
     await bench.commit(plan, ["one two three ", "4"]);
@@ -82,7 +75,7 @@ describe.each(CATALOGS)("hazards of engines over the $name catalog", (kind) => {
   it.each([["../../etc/passwd"], ["/etc/passwd"], [".."], ["a/b"], ["a.b"], ["x".repeat(129)]])(
     "makes no path of the session %s [i]",
     async (id) => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       const key = { tenant: "", id };
       const retention = { name: "standard", ttlMs: 60_000, maxAgeMs: 60_000 };
       await bench.sessions.create({ session: key, model: SMALL.id, retention });
@@ -100,7 +93,7 @@ describe.each(CATALOGS)("hazards of engines over the $name catalog", (kind) => {
     ["http://elsewhere/a"],
     [""],
   ])("believes no engine that has written to %s, and seals the file [i]", async (kvUri) => {
-    const bench = await openWith();
+    const bench = await benches.openWith();
     const plan = await bench.plan("a", "one ");
     const segments = freshOf(plan).map((part) => ({ ...part, kvUri }));
     expect(await bench.commit(plan, ["one ", "two "], { segments })).toMatchObject({
@@ -111,7 +104,7 @@ describe.each(CATALOGS)("hazards of engines over the $name catalog", (kind) => {
   });
 
   it("gives whole segments or none, as they became durable [k]", async () => {
-    const bench = await openWith();
+    const bench = await benches.openWith();
     await bench.turn("a", "one two three ", "four ");
     await bench.turn("a", "one two three four f", "ive ");
     const plan = await bench.plan("a", "one two three four f!");
@@ -143,7 +136,7 @@ describe.each(CATALOGS)("hazards of engines over the $name catalog", (kind) => {
   );
 
   it("drops a segment whose length in bytes is of no rank and not of all [l]", async () => {
-    const bench = await openWith();
+    const bench = await benches.openWith();
     const plan = await bench.plan("a", "one ");
     const segments = freshOf(plan).map((part) => ({ ...part, kvLength: 33 * part.tokenLength }));
     const outcome = await bench.commit(plan, ["one ", "two "], { segments });
@@ -151,7 +144,7 @@ describe.each(CATALOGS)("hazards of engines over the $name catalog", (kind) => {
   });
 
   it("drops a segment of more tokens than the engine is known to have [c]", async () => {
-    const bench = await openWith();
+    const bench = await benches.openWith();
     const plan = await bench.plan("a", "one ", { maxNewTokens: 4 });
     const outcome = await bench.commit(plan, ["one ", "tw"], { segments: freshOf(plan) });
     expect(outcome).toMatchObject({ pending: [], dropped: [{ reason: "wrong_length" }] });
@@ -162,7 +155,7 @@ describe.each(CATALOGS)("hazards of engines over the $name catalog", (kind) => {
     const OUTPUT = "three ";
 
     async function commitOf(change: (parts: PlannedSegment[]) => PlannedSegment[]) {
-      const bench = await openWith({ cutAtPrompt: true });
+      const bench = await benches.openWith({ cutAtPrompt: true });
       const plan = await bench.plan("a", PROMPT, { maxNewTokens: OUTPUT.length });
       expect(spans(freshOf(plan))).toEqual([
         [0, 8],

@@ -11,7 +11,6 @@ import {
   SMALL_TOKEN_BYTES,
   spans,
   tokens,
-  type TurnBench,
   turnOf,
   written,
 } from "../../support/turn-bench.ts";
@@ -22,15 +21,9 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
   const benches = new Benches(kind);
   afterEach(async () => expect(await benches.close()).toEqual([]));
 
-  async function openWith(policy = {}): Promise<TurnBench> {
-    const bench = await benches.open({ policy });
-    await bench.create("a");
-    return bench;
-  }
-
   describe("a prompt that was edited", () => {
     it("keeps the whole segments before the divergence and goes on from there", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       await bench.turn("a", "one ", "two ");
       await bench.turn("a", "one two t", "hree ");
 
@@ -46,7 +39,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     });
 
     it("finds the old branch again", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       await bench.turn("a", "one ", "two ");
       await bench.turn("a", "one two t", "hree ");
       await bench.turn("a", "one two FOUR ", "five");
@@ -57,7 +50,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     });
 
     it("loses the answer alone where the reservation was cut at the prompt", async () => {
-      const bench = await openWith({ cutAtPrompt: true });
+      const bench = await benches.openWith({ cutAtPrompt: true });
       await bench.turn("a", "question ", "answer");
       const regenerated = await bench.plan("a", "question again");
       expect(spans(regenerated.stored)).toEqual([[0, 9]]);
@@ -67,7 +60,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
 
   describe("two turns of one session at a time", () => {
     it("lets the second wait until the first has reported, and store after it [e]", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       const first = await bench.plan("a", "one ");
       const waiting = bench.plan("a", "one two");
       await until(() => bench.clock.pendingTimers === 1);
@@ -81,7 +74,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     });
 
     it("lets the second wait until the first was aborted, and store in a new file", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       const first = await bench.plan("a", "one ");
       const waiting = bench.plan("a", "one two");
       await until(() => bench.clock.pendingTimers === 1);
@@ -91,7 +84,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     });
 
     it("lets the second go without a reservation when it has waited long enough", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       await bench.turn("a", "one ", "two ");
       await bench.plan("a", "one two three");
       const waiting = bench.plan("a", "one two four");
@@ -105,7 +98,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     });
 
     it("lets the second take over when the first is past its deadline", async () => {
-      const bench = await openWith({ waitMs: 10 * POLICY.turnMs });
+      const bench = await benches.openWith({ waitMs: 10 * POLICY.turnMs });
       const first = await bench.plan("a", "one ");
       const waiting = bench.plan("a", "one two");
       await until(() => bench.clock.pendingTimers === 1);
@@ -114,14 +107,14 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     });
 
     it("waits for nobody where too many wait already", async () => {
-      const bench = await openWith({ waitingLimit: 0 });
+      const bench = await benches.openWith({ waitingLimit: 0 });
       await bench.plan("a", "one ");
       const plan = await bench.plan("a", "one ");
       expect(plan.fresh).toEqual({ kind: "none", reason: "busy" });
     });
 
     it("gives the second a file of its own where turns branch [e]", async () => {
-      const bench = await openWith({ whenBusy: "branch" });
+      const bench = await benches.openWith({ whenBusy: "branch" });
       await bench.turn("a", "one ", "two ");
       const first = await bench.plan("a", "one two three ");
       const second = await bench.plan("a", "one two four ");
@@ -139,7 +132,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     });
 
     it("lets the second go when the session has ended", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       await bench.plan("a", "one ");
       const waiting = bench.plan("a", "one two");
       await until(() => bench.clock.pendingTimers === 1);
@@ -150,7 +143,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     it.each(["wait", "branch"] as const)(
       "hands no byte range out twice to many at a time that %s",
       async (whenBusy) => {
-        const bench = await openWith({ whenBusy });
+        const bench = await benches.openWith({ whenBusy });
         const names = Array.from({ length: 10 }, (_, at) => `s-${at}`);
         for (const name of names) await bench.create(name);
         const turn = async (name: string, prompt: string) => {
@@ -171,7 +164,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     );
 
     it("ends all waiting when it is closed", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       await bench.plan("a", "one ");
       const waiting = bench.plan("a", "one two");
       await until(() => bench.clock.pendingTimers === 1);
@@ -182,7 +175,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
 
   describe("commit", () => {
     it("answers before the bytes are verified, and lists nothing until they are [a]", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       const verdict = Promise.withResolvers<Verdict>();
       bench.verifier.verdict = () => verdict.promise;
       const plan = await bench.plan("a", "one ");
@@ -198,7 +191,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     });
 
     it("is refused after the deadline, and nothing is listed", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       const plan = await bench.plan("a", "one ");
       await bench.clock.advance(POLICY.turnMs);
       const late = await bench.commit(plan, ["one ", "two"]);
@@ -207,7 +200,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     });
 
     it("is taken by another process than the one that planned", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       const plan = await bench.plan("a", "one ");
       bench.restart();
       await bench.commit(plan, ["one ", "two "]);
@@ -216,7 +209,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     });
 
     it("is refused the second time", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       const verdict = Promise.withResolvers<Verdict>();
       bench.verifier.verdict = () => verdict.promise;
       const plan = await bench.plan("a", "one ");
@@ -227,7 +220,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     });
 
     it("is refused with another prompt than it was planned for, and may come again", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       const plan = await bench.plan("a", "one ");
       const other = { kind: "conflict", reason: "other_prompt" };
       expect(await bench.commit(plan, ["ONE ", "two"])).toEqual(other);
@@ -237,14 +230,14 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     });
 
     it("drops the turn's segments where too many turns are being verified", async () => {
-      const bench = await openWith({ settlingLimit: 0 });
+      const bench = await benches.openWith({ settlingLimit: 0 });
       await bench.turn("a", "one ", "two ");
       expect(bench.seen).toContain("unverified queue_full");
       expect(await bench.catalog.segments(session("a"))).toEqual([]);
     });
 
     it("frees the session for its next turn, however little was stored", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       const plan = await bench.plan("a", "one ");
       const nothing = await bench.commit(plan, ["one ", "two"], { segments: [] });
       expect(nothing).toMatchObject({ pending: [], dropped: [{ reason: "omitted" }] });
@@ -255,7 +248,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
 
   describe("abort", () => {
     it("seals the file, and the next plan opens one of a new epoch", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       await bench.turn("a", "one ", "two ");
       const plan = await bench.plan("a", "one two three");
       expect(await bench.desk.abort(turnOf(plan), "engine_failed")).toBe(true);
@@ -271,7 +264,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     });
 
     it("lists nothing that an engine writes and reports after it", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       const plan = await bench.plan("a", "one ");
       await bench.desk.abort(turnOf(plan), "client_gone");
       for (const segment of written(plan, 7)) await bench.write(segment);
@@ -282,7 +275,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
 
   describe("sessions", () => {
     it("loads and stores nothing for one that there is not", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       expect(await bench.plan("b", "one ")).toMatchObject({
         stored: [],
         limit: "no_session",
@@ -291,7 +284,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     });
 
     it("loads and stores nothing for one that has expired", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       await bench.turn("a", "one ", "two ");
       await bench.clock.advance(3_600_000);
       await settle();
@@ -299,7 +292,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     });
 
     it("lets a fork load what its parent stored, and store in a file of its own", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       await bench.turn("a", "one ", "two ");
       await bench.sessions.fork(session("a"), "b");
       const plan = await bench.plan("b", "one two three");
@@ -308,7 +301,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     });
 
     it("is not made for a model that there is not", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       const retention = { name: "x", ttlMs: 1, maxAgeMs: 1 };
       const refused = { kind: "refused", reason: "unknown_model" };
       const open = { session: session("b"), model: "other", retention };
@@ -316,7 +309,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     });
 
     it("finds nothing that another tenant stored of the same prompt", async () => {
-      const bench = await openWith();
+      const bench = await benches.openWith();
       await bench.turn("a", "one ", "two ");
       await bench.create("t/a");
       expect(await bench.plan("t/a", "one two!")).toMatchObject({
@@ -359,7 +352,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
   });
 
   it("finds by page digests what was stored by ids", async () => {
-    const bench = await openWith();
+    const bench = await benches.openWith();
     const text = "x".repeat(64) + "y".repeat(64);
     await bench.turn("a", text.slice(0, 60), text.slice(60, 64));
     await bench.turn("a", text.slice(0, 65), text.slice(65, 128));
