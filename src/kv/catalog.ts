@@ -179,6 +179,11 @@ export interface LeaseRequest {
   readonly untilMs: number;
 }
 
+export interface ReadLeaseRequest {
+  readonly segment: SegmentId;
+  readonly untilMs: number;
+}
+
 /** A segment as the engine reported it. */
 export interface ReportedSegment {
   readonly file: FileRef;
@@ -293,6 +298,8 @@ export interface Catalog {
   reserve(request: TurnRequest): Promise<ReserveOutcome>;
   /** A turn without a reservation: leases what it reads, and counts as a use. False if any of it is gone; nothing is leased. */
   lease(request: LeaseRequest): Promise<boolean>;
+  /** For who reads the bytes of one segment and is no turn: keeps its file, and is no use of a session. Undefined unless durable. */
+  leaseRead(request: ReadLeaseRequest): Promise<Segment | undefined>;
   /** Compare-and-set on the turn: once, and before its deadline. The session is free for its next turn then. */
   report(request: ReportRequest): Promise<ReportOutcome>;
   /** Lists a reported segment, or drops it and seals its file. */

@@ -9,6 +9,7 @@ import { KvDesk } from "../support/kv-desk.ts";
 import { describeEnds } from "./catalog/ends.ts";
 import { describeForks } from "./catalog/forks.ts";
 import { describeMatches } from "./catalog/matches.ts";
+import { describeReadLeases } from "./catalog/read-leases.ts";
 import { describeReports } from "./catalog/reports.ts";
 import { describeReservations } from "./catalog/reservations.ts";
 import { describeSessions } from "./catalog/sessions.ts";
@@ -33,5 +34,6 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>): voi
     describeMatches(() => desk);
     describeForks(() => desk);
     describeEnds(() => desk);
+    describeReadLeases(() => desk);
   });
 }

@@ -2,6 +2,7 @@
 import type { Catalog } from "../catalog.ts";
 import { audit } from "./audit.ts";
 import { match } from "./rules/match.ts";
+import { leaseRead } from "./rules/read-lease.ts";
 import { listReferences } from "./rules/references.ts";
 import { report } from "./rules/report.ts";
 import { lease, reserve } from "./rules/reserve.ts";
@@ -36,6 +37,7 @@ export async function openCatalog(
     match: (request) => store.read((view) => match(view, request)),
     reserve: (request) => store.write((tx) => reserve(tx, request)),
     lease: (request) => store.write((tx) => lease(tx, request)),
+    leaseRead: (request) => store.write((tx) => leaseRead(tx, request)),
     report: (request) => store.write((tx) => report(tx, request)),
     settle: (request) => store.write((tx) => settle(tx, request)),
     abort: (request) => store.write((tx) => abort(tx, request)),
