@@ -2,31 +2,25 @@
  * The admin API over HTTP, for operators and probes. Its answers and errors are JSON; nothing of an unexpected error but its
  * code leaves the process. It serves few requests and guards itself by small limits, so that it never competes with the data path.
  */
-import fastify from "fastify";
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Socket } from "node:net";
-import { formatAddress } from "../endpoints/endpoint.ts";
-import { AppError } from "../errors.ts";
-import type { ListenAddress } from "../extproc/transport.ts";
-import { listenFailed, underKey } from "../listen-address.ts";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { Problem } from "../http/problem.ts";
+import { createHttpServer, listenOn, refuseUnknownRoute } from "../http/server.ts";
+import type { HttpLimits, TcpAddress } from "../http/server.ts";
+import { underKey } from "../listen-address.ts";
 import type { Logger } from "../log.ts";
 import { viewPool } from "./pool-view.ts";
 import type { AdminPorts } from "./ports.ts";
-import { AdminProblem } from "./problem.ts";
 import { parseSessionRef, viewSession } from "./session-view.ts";
 import type { Query } from "./session-view.ts";
 import { createTokenCheck } from "./token.ts";
 
-/** No request of this API has a body; what a client sends all the same is read up to here. */
-const BODY_LIMIT_BYTES = 1024;
-/** Far above an id of 256 bytes in percent encoding, so that a too long one is told its limit. */
-const PATH_PARAM_LIMIT = 8192;
-const HANDLER_TIMEOUT_MS = 5_000;
-const REQUEST_TIMEOUT_MS = 10_000;
-const IDLE_TIMEOUT_MS = 30_000;
-const MAX_CONNECTIONS = 256;
-
-type TcpAddress = Extract<ListenAddress, { kind: "tcp" }>;
+const LIMITS: HttpLimits = {
+  bodyBytes: 1024, // no request of this API has a body; what a client sends all the same is read up to here
+  handlerMs: 5_000,
+  requestMs: 10_000,
+  idleMs: 30_000,
+  connections: 256,
+};
 
 export interface AdminOptions {
   readonly listen: TcpAddress;
@@ -48,7 +42,7 @@ export interface AdminServer {
 /** Rejects with `listen_failed`, with nothing left open. */
 export async function openAdmin(ports: AdminPorts, options: AdminOptions): Promise<AdminServer> {
   const { log, token } = options;
-  const main = createServer(log);
+  const main = createHttpServer({ limits: LIMITS, log });
   addProbes(main, ports);
   await main.register(async (guarded) => {
     if (token !== null) guarded.addHook("onRequest", requireToken(token));
@@ -61,13 +55,13 @@ export async function openAdmin(ports: AdminPorts, options: AdminOptions): Promi
     await Promise.all(servers.map((server) => server.close()));
   };
   try {
-    const address = await underKey("admin.listen", listen(main, options.listen));
+    const address = await underKey("admin.listen", listenOn(main, options.listen));
     if (options.metricsListen === null) return { address, metricsAddress: undefined, close };
-    const metrics = createServer(log);
+    const metrics = createHttpServer({ limits: LIMITS, log });
     metrics.setNotFoundHandler(refuseUnknownRoute);
     addMetrics(metrics, ports);
     servers.push(metrics);
-    const listening = listen(metrics, options.metricsListen);
+    const listening = listenOn(metrics, options.metricsListen);
     const metricsAddress = await underKey("admin.metricsListen", listening);
     return { address, metricsAddress, close };
   } catch (reason) {
@@ -115,8 +109,8 @@ function addApi(server: FastifyInstance, ports: AdminPorts): void {
   });
 }
 
-function unknownSession(pool: string): AdminProblem {
-  return new AdminProblem("session_unknown", `the session has no binding in pool ${pool}`);
+function unknownSession(pool: string): Problem {
+  return new Problem("session_unknown", `the session has no binding in pool ${pool}`);
 }
 
 function requireToken(token: string) {
@@ -124,74 +118,6 @@ function requireToken(token: string) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     if (isAuthorized(request.headers.authorization)) return;
     reply.header("www-authenticate", "Bearer");
-    throw new AdminProblem("unauthorized", "a valid bearer token is required");
+    throw new Problem("unauthorized", "a valid bearer token is required");
   };
-}
-
-function refuseUnknownRoute(): never {
-  throw new AdminProblem("not_found", "no such route");
-}
-
-function createServer(log: Logger): FastifyInstance {
-  const refuse = (error: FastifyError | AdminProblem, reply: FastifyReply) => {
-    const problem = toProblem(error);
-    if (problem.code === "internal") log.error("admin request failed", { error });
-    return reply.code(problem.status).send(problem.body);
-  };
-  const server = fastify({
-    bodyLimit: BODY_LIMIT_BYTES,
-    handlerTimeout: HANDLER_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    connectionTimeout: IDLE_TIMEOUT_MS,
-    keepAliveTimeout: IDLE_TIMEOUT_MS,
-    return503OnClosing: false, // while draining, /readyz says so in its own words
-    forceCloseConnections: "idle",
-    routerOptions: { maxParamLength: PATH_PARAM_LIMIT },
-    clientErrorHandler: refuseBrokenRequest,
-    frameworkErrors: (error, _request, reply) => {
-      void refuse(error, reply);
-    },
-  });
-  server.server.maxConnections = MAX_CONNECTIONS;
-  server.setErrorHandler<FastifyError | AdminProblem>((error, _request, reply) =>
-    refuse(error, reply),
-  );
-  return server;
-}
-
-/** Fastify's own errors below 500 are the client's: their codes are told, since their texts may quote what was sent. */
-function toProblem(error: FastifyError | AdminProblem): AdminProblem {
-  if (error instanceof AdminProblem) return error;
-  if (error.code === "FST_ERR_HANDLER_TIMEOUT") {
-    return new AdminProblem("timed_out", `no answer within ${HANDLER_TIMEOUT_MS} ms`);
-  }
-  const isClients = error.statusCode !== undefined && error.statusCode < 500;
-  return isClients
-    ? new AdminProblem("request_invalid", `the request cannot be read (${error.code})`)
-    : new AdminProblem("internal", "internal error");
-}
-
-/** What is no HTTP request never reaches a route. */
-function refuseBrokenRequest(_error: unknown, socket: Socket): void {
-  if (!socket.writable) return socket.destroy() && undefined;
-  const problem = new AdminProblem("request_invalid", "this is no HTTP request within the limits");
-  const body = JSON.stringify(problem.body);
-  const head = [
-    "HTTP/1.1 400 Bad Request",
-    "content-type: application/json; charset=utf-8",
-    `content-length: ${Buffer.byteLength(body)}`,
-    "connection: close",
-  ];
-  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
-}
-
-async function listen(server: FastifyInstance, address: TcpAddress): Promise<string> {
-  try {
-    await server.listen({ host: address.host, port: address.port });
-  } catch (cause) {
-    throw listenFailed(address, cause);
-  }
-  const bound = server.server.address();
-  if (typeof bound !== "object" || bound === null) throw new AppError("internal", "no TCP address");
-  return formatAddress(bound.address, bound.port);
 }

@@ -7,7 +7,7 @@ import type { PoolSnapshot } from "../affinity/pool-snapshot.ts";
 import type { Decision } from "../affinity/router.ts";
 import { parseField, SESSION_ID_LIMIT_BYTES, TENANT_LIMIT_BYTES } from "../affinity/session-key.ts";
 import type { FieldRule } from "../affinity/session-key.ts";
-import { AdminProblem } from "./problem.ts";
+import { Problem } from "../http/problem.ts";
 import type { AdminPorts } from "./ports.ts";
 
 /** Ranks listed: those that a request would look at first. */
@@ -27,11 +27,11 @@ export type Query = Readonly<Record<string, string | readonly string[] | undefin
 export function parseSessionRef(id: string, query: Query, pools: AdminPorts["pools"]): SessionRef {
   for (const key of Object.keys(query)) {
     if (key !== "pool" && key !== "tenant") {
-      throw new AdminProblem("request_invalid", "a query parameter must be pool or tenant");
+      throw new Problem("request_invalid", "a query parameter must be pool or tenant");
     }
   }
   const sessionId = parseText(id, { field: "session id", limitBytes: SESSION_ID_LIMIT_BYTES });
-  if (sessionId === undefined) throw new AdminProblem("request_invalid", "session id is empty");
+  if (sessionId === undefined) throw new Problem("request_invalid", "session id is empty");
   const tenant = parseText(query["tenant"], { field: "tenant", limitBytes: TENANT_LIMIT_BYTES });
   return { sessionId, tenant: tenant ?? "", pool: findPool(query["pool"], pools) };
 }
@@ -72,11 +72,11 @@ function viewRanks(pool: PoolSnapshot, slot: number) {
 
 function parseText(value: Query[string], rule: FieldRule): string | undefined {
   if (typeof value === "object") {
-    throw new AdminProblem("request_invalid", `${rule.field} must be given once`);
+    throw new Problem("request_invalid", `${rule.field} must be given once`);
   }
   const parsed = parseField(value, rule);
   if (typeof parsed !== "object") return parsed;
-  throw new AdminProblem(
+  throw new Problem(
     "request_invalid",
     `${rule.field} of ${parsed.lengthBytes} bytes must be 1 to ${rule.limitBytes} visible ASCII bytes`,
   );
@@ -86,10 +86,10 @@ function findPool(name: Query[string], pools: AdminPorts["pools"]): PoolSnapshot
   const all = pools.all();
   if (typeof name === "string") {
     const pool = pools.get(name);
-    if (pool === undefined) throw new AdminProblem("pool_unknown", "no pool has that name");
+    if (pool === undefined) throw new Problem("pool_unknown", "no pool has that name");
     return pool;
   }
   const [only] = all;
   if (name === undefined && all.length === 1 && only !== undefined) return only;
-  throw new AdminProblem("request_invalid", "pool must be given once, since there are several");
+  throw new Problem("request_invalid", "pool must be given once, since there are several");
 }

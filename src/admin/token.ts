@@ -5,6 +5,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { AppError } from "../errors.ts";
 import { describeFileFailure } from "../file-failure.ts";
+import { bearerToken } from "../http/bearer.ts";
 
 const TOKEN_MIN = 16;
 const TOKEN_MAX = 512;
@@ -33,7 +34,7 @@ export async function readToken(path: string): Promise<string> {
 export function createTokenCheck(token: string): (authorization: string | undefined) => boolean {
   const expected = digest(token);
   return (authorization) => {
-    const given = /^Bearer +([^ ]+) *$/i.exec(authorization ?? "")?.[1];
+    const given = bearerToken(authorization);
     return given !== undefined && timingSafeEqual(digest(given), expected);
   };
 }

@@ -87,8 +87,9 @@ export class ConfigReload {
 
 /** The configuration without what a reload applies. */
 function withoutEndpoints(config: Config): Mapping {
-  const pools = config.pools.map(({ source, ...pool }) => ({
-    ...pool,
+  const pools = config.pools.map(({ name, models, source }) => ({
+    name,
+    models,
     source: source.kind === "static" ? "static" : source.path,
   }));
   return { ...config, pools };

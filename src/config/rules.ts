@@ -3,13 +3,14 @@
  * that all problems come at once: therefore nothing here trusts a type, and a value of a wrong one simply breaks no rule.
  */
 import { isIPv4 } from "node:net";
-import { formatPath, listAt, valueAt, type Path } from "./document-path.ts";
+
+export type Path = readonly (string | number)[];
 
 /** `message` continues "PATH VALUE", as in "must be unique". */
 export type Report = (path: Path, message: string) => void;
 
 export function checkRules(document: unknown, report: Report): void {
-  checkUnique(document, { list: ["pools"], key: "name" }, report);
+  checkPoolNames(listAt(document, "pools"), report);
   checkPoolModels(listAt(document, "pools"), report);
   checkPoolEndpoints(listAt(document, "pools"), report);
   checkBodyLimits(document, report);
@@ -18,19 +19,29 @@ export function checkRules(document: unknown, report: Report): void {
   checkEdsFile(document, report);
 }
 
-/** No two items of the list have the same text under `key`. */
-export function checkUnique(
-  document: unknown,
-  { list, key }: { readonly list: Path; readonly key: string },
-  report: Report,
-): void {
+/** What lies at a path of a parsed document, or undefined. */
+export function valueAt(document: unknown, ...path: Path): unknown {
+  let value = document;
+  for (const key of path) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = (value as Readonly<Record<string | number, unknown>>)[key];
+  }
+  return value;
+}
+
+function listAt(document: unknown, ...path: Path): readonly unknown[] {
+  const value = valueAt(document, ...path);
+  return Array.isArray(value) ? value : [];
+}
+
+function checkPoolNames(pools: readonly unknown[], report: Report): void {
   const firstOf = new Map<string, number>();
-  for (const [index, item] of listAt(document, ...list).entries()) {
-    const value = valueAt(item, key);
-    if (typeof value !== "string") continue;
-    const first = firstOf.get(value);
-    if (first === undefined) firstOf.set(value, index);
-    else report([...list, index, key], `must be unique; ${formatPath([...list, first])} has it`);
+  for (const [index, pool] of pools.entries()) {
+    const name = valueAt(pool, "name");
+    if (typeof name !== "string") continue;
+    const first = firstOf.get(name);
+    if (first === undefined) firstOf.set(name, index);
+    else report(["pools", index, "name"], `must be unique; pools[${first}] has it`);
   }
 }
 

@@ -35,12 +35,12 @@ async function open({ ports, token, hasMetricsListener }: Setting = {}): Promise
 async function ask(path: string, init?: RequestInit) {
   const response = await fetch(`http://${server?.address}${path}`, init);
   const body = await response.text();
-  const isJson = response.headers.get("content-type")?.startsWith("application/json") ?? false;
+  const isJson = /^application\/(problem\+)?json/.test(response.headers.get("content-type") ?? "");
   return { status: response.status, body: isJson ? (JSON.parse(body) as unknown) : body, response };
 }
 
 function refusal(status: number, code: string, message: unknown = expect.any(String)) {
-  return { status, body: { error: { code, message } } };
+  return { status, body: { type: `urn:moorline:problem:${code}`, code, status, detail: message } };
 }
 
 function portOf(address: string | undefined): number {
@@ -229,7 +229,7 @@ describe("errors", () => {
     });
     expect(await ask("/v1/sessions/abc", init(1024))).toMatchObject({ status: 204 });
     expect(await ask("/v1/sessions/abc", init(1025))).toMatchObject(
-      refusal(400, "request_invalid", "the request cannot be read (FST_ERR_CTP_BODY_TOO_LARGE)"),
+      refusal(413, "body_too_large", "the body is larger than this route takes"),
     );
   });
 
@@ -237,7 +237,7 @@ describe("errors", () => {
     await open();
     const answer = await sendRaw("nonsense\r\n\r\n");
     expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
-    expect(answer).toMatch(/\r\n\r\n\{"error":\{"code":"request_invalid",/);
+    expect(answer).toMatch(/\r\n\r\n\{"type":"urn:moorline:problem:request_invalid",/);
   });
 });
 

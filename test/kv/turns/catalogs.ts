@@ -14,7 +14,7 @@ export interface CatalogKind {
   open(): Promise<Catalog>;
 }
 
-export const CATALOGS: readonly CatalogKind[] = [
+export const CATALOGS: readonly [CatalogKind, CatalogKind] = [
   { name: "memory", open: () => openCatalog(new MemoryStore()) },
   { name: "lmdb", open: openLmdb },
 ];

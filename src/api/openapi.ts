@@ -1,0 +1,66 @@
+/** The API's description, made from the schemas that validate. */
+import swagger from "@fastify/swagger";
+import {
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  type ZodTypeProvider,
+} from "fastify-type-provider-zod";
+import type { FastifyInstance } from "fastify";
+import type { OpenAPIV3_1 } from "openapi-types";
+
+import { TENANT_HEADER } from "./principal.ts";
+
+/** Of the interface, which is not the program's. */
+const API_VERSION = "1.0.0";
+
+/** Before the routes that it is to describe. */
+export async function describeRoutes(server: FastifyInstance): Promise<void> {
+  await server.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "Moorline session KV API",
+        description: `What is stored where, for whom and for how long. An admin token names the tenant in \`${TENANT_HEADER}\`.`,
+        version: API_VERSION,
+        license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+      },
+      servers: [{ url: "/" }],
+      tags: [
+        { name: "sessions", description: "What a conversation keeps" },
+        { name: "turns", description: "What an engine loads and stores" },
+        { name: "prefixes", description: "Shared beginnings of prompts" },
+        { name: "segments", description: "Stored tokens and their bytes" },
+        { name: "tenants", description: "Quotas and their use" },
+      ],
+      security: [{ bearer: [] }],
+      components: {
+        securitySchemes: {
+          bearer: { type: "http", scheme: "bearer", description: "An admin's or a tenant's token" },
+        },
+      },
+    },
+    transform: jsonSchemaTransform,
+    transformObject: (document) => withoutInputs(jsonSchemaTransformObject(document) as Described),
+  });
+}
+
+/** Without credentials: the description is no secret. */
+export function addOpenApi(server: FastifyInstance): void {
+  server
+    .withTypeProvider<ZodTypeProvider>()
+    .get("/v1/openapi.json", { schema: { hide: true } }, (_request, reply) =>
+      reply.type("application/json").send(JSON.stringify(server.swagger())),
+    );
+}
+
+type Described = Partial<OpenAPIV3_1.Document>;
+
+/** What is named is answered alone, and its twin for what is sent would be named by nobody. */
+function withoutInputs(document: Described): Described {
+  const schemas = Object.entries(document.components?.schemas ?? {});
+  const answered = schemas.filter(([name]) => !name.endsWith("Input"));
+  return {
+    ...document,
+    components: { ...document.components, schemas: Object.fromEntries(answered) },
+  };
+}

@@ -1,0 +1,30 @@
+/** What the KV API needs of the program. */
+import type { Catalog, Quota } from "../kv/catalog.ts";
+import type { Retention } from "../kv/records.ts";
+import type { SessionDesk } from "../kv/turns/session-desk.ts";
+import type { TurnDesk } from "../kv/turns/turn-desk.ts";
+
+/** Of the configuration. */
+export interface RetentionClasses {
+  lookup(name: string): Retention | undefined;
+  /** What a session gets that asks for none. */
+  defaultOf(tenant: string): Retention;
+}
+
+/** Of the configuration. */
+export interface Quotas {
+  /** Undefined where there is no such tenant. */
+  quota(tenant: string): Quota | undefined;
+}
+
+export interface KvApiPorts {
+  readonly sessions: Pick<SessionDesk, "create" | "fork" | "pin">;
+  readonly turns: Pick<TurnDesk, "plan" | "commit" | "abort" | "end">;
+  readonly catalog: Pick<Catalog, "session" | "segments" | "segment" | "turn" | "tenantUsage">;
+  readonly retention: RetentionClasses;
+  readonly quotas: Quotas;
+  /** Wall clock, as in the catalog. */
+  readonly nowMs: () => number;
+  /** A UUIDv4. */
+  readonly newSessionId: () => string;
+}

@@ -1,0 +1,92 @@
+/** The KV API's own listener. Which routes there are, for whom they answer, and within which limits. */
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
+
+import type { TlsFiles } from "../extproc/tls.ts";
+import {
+  createHttpServer,
+  type HttpLimits,
+  listenOn,
+  refuseUnknownRoute,
+  type TcpAddress,
+} from "../http/server.ts";
+import { underKey } from "../listen-address.ts";
+import type { Logger } from "../log.ts";
+import { addOpenApi, describeRoutes } from "./openapi.ts";
+import type { KvApiPorts } from "./ports.ts";
+import { createAuthentication, type Tokens, unauthorized } from "./principal.ts";
+import { addSessions } from "./sessions.ts";
+import { addUsage } from "./usage.ts";
+import { compileValidator } from "./validation.ts";
+
+const LIMITS: HttpLimits = {
+  bodyBytes: 65_536, // of routes that take no tokens; those have their own
+  handlerMs: 30_000,
+  requestMs: 600_000, // the longest body is a segment's bytes
+  idleMs: 60_000,
+  connections: 4_096,
+};
+
+export interface KvApiOptions {
+  readonly listen: TcpAddress;
+  readonly tls?: TlsFiles | undefined;
+  /** Without any, everybody may do everything: for loopback alone. */
+  readonly tokens: Tokens;
+  readonly log: Logger;
+}
+
+export interface KvApiServer {
+  /** `ip:port`, with the real port where 0 was asked for. */
+  readonly address: string;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Rejects with `listen_failed`, with nothing left open. */
+export async function openKvApi(ports: KvApiPorts, options: KvApiOptions): Promise<KvApiServer> {
+  const server = await createKvApi(ports, options);
+  const close = async () => {
+    await server.close();
+  };
+  try {
+    const address = await underKey("kv.listen", listenOn(server, options.listen));
+    return { address, close };
+  } catch (reason) {
+    await close();
+    throw reason;
+  }
+}
+
+/** All routes, listening nowhere. */
+export async function createKvApi(
+  ports: KvApiPorts,
+  { tls, tokens, log }: Omit<KvApiOptions, "listen">,
+): Promise<FastifyInstance> {
+  const server = createHttpServer({ limits: LIMITS, tls, log });
+  server.setValidatorCompiler(compileValidator);
+  server.setSerializerCompiler(serializerCompiler);
+  server.decorateRequest("principal", undefined);
+  await describeRoutes(server);
+  addOpenApi(server);
+  await server.register(async (guarded) => {
+    guarded.addHook("onRequest", authenticate(tokens));
+    guarded.setNotFoundHandler(refuseUnknownRoute);
+    const api = guarded.withTypeProvider<ZodTypeProvider>();
+    addSessions(api, ports);
+    addUsage(api, ports);
+  });
+  await server.ready();
+  return server;
+}
+
+function authenticate(tokens: Tokens) {
+  const principalOf = createAuthentication(tokens);
+  return async (request: FastifyRequest) => {
+    const { authorization } = request.headers;
+    request.principal = principalOf(authorization);
+    if (request.principal !== undefined) return;
+    const isSignedPerhaps = request.routeOptions.config.allowsSignedUrl === true;
+    if (authorization === undefined && isSignedPerhaps) return;
+    throw unauthorized();
+  };
+}

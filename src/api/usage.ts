@@ -1,0 +1,27 @@
+import type { Api } from "./api.ts";
+import type { KvApiPorts } from "./ports.ts";
+import { tenantOf } from "./principal.ts";
+import { problemAnswers } from "./schemas/problem.ts";
+import { usageSchema } from "./schemas/session.ts";
+import { noSuch } from "./sessions.ts";
+
+export function addUsage(api: Api, { catalog, quotas }: KvApiPorts): void {
+  api.get(
+    "/v1/usage",
+    {
+      schema: {
+        operationId: "getUsage",
+        summary: "What the tenant has, and what it may have",
+        tags: ["tenants"],
+        response: { 200: usageSchema, ...problemAnswers },
+      },
+    },
+    async (request) => {
+      const tenant = tenantOf(request);
+      const quota = quotas.quota(tenant);
+      if (quota === undefined) throw noSuch("tenant");
+      const { bytes, sessions, pins } = await catalog.tenantUsage(tenant);
+      return { tenant, bytes, sessions, pins, quota };
+    },
+  );
+}

@@ -1,0 +1,137 @@
+/**
+ * What our HTTP APIs have in common: a server that guards itself by limits, and answers whatever it cannot serve with a problem
+ * document. Nothing of an unexpected error but its code leaves the process.
+ */
+import fastify from "fastify";
+import type { FastifyError, FastifyInstance, FastifyReply } from "fastify";
+import type { ServerOptions } from "node:https";
+import type { Socket } from "node:net";
+import { Server as TlsServer } from "node:tls";
+import { formatAddress } from "../endpoints/endpoint.ts";
+import { AppError } from "../errors.ts";
+import type { TlsFiles } from "../extproc/tls.ts";
+import type { ListenAddress } from "../extproc/transport.ts";
+import { listenFailed } from "../listen-address.ts";
+import type { Logger } from "../log.ts";
+import { Problem, PROBLEM_MEDIA_TYPE } from "./problem.ts";
+
+/** Far above an id of 256 bytes in percent encoding, so that a too long one is told its limit. */
+const PATH_PARAM_LIMIT = 8192;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+export type TcpAddress = Extract<ListenAddress, { kind: "tcp" }>;
+
+export interface HttpLimits {
+  /** Of a request; a route may have its own. */
+  readonly bodyBytes: number;
+  /** From the headers to the answer; a route may have its own. */
+  readonly handlerMs: number;
+  /** For a request to arrive, with its body. */
+  readonly requestMs: number;
+  readonly idleMs: number;
+  readonly connections: number;
+}
+
+export interface HttpServerOptions {
+  readonly limits: HttpLimits;
+  readonly tls?: TlsFiles | undefined;
+  /** Told of what became `internal`. */
+  readonly log: Logger;
+}
+
+export function createHttpServer({ limits, tls, log }: HttpServerOptions): FastifyInstance {
+  const refuse = (error: FastifyError | Problem, reply: FastifyReply) => {
+    const problem = toProblem(error);
+    if (problem.code === "internal") log.error("request failed", { error });
+    return reply
+      .code(problem.status)
+      .headers(problem.headers)
+      .type(PROBLEM_MEDIA_TYPE)
+      .send(JSON.stringify(problem.document));
+  };
+  const server = fastify({
+    https: tls === undefined ? null : secured(tls),
+    bodyLimit: limits.bodyBytes,
+    handlerTimeout: limits.handlerMs,
+    requestTimeout: limits.requestMs,
+    connectionTimeout: limits.idleMs,
+    keepAliveTimeout: limits.idleMs,
+    return503OnClosing: false, // while draining, readiness says so in its own words
+    forceCloseConnections: "idle",
+    trustProxy: false,
+    routerOptions: { maxParamLength: PATH_PARAM_LIMIT },
+    clientErrorHandler: refuseBrokenRequest,
+    frameworkErrors: (error, _request, reply) => {
+      void refuse(error, reply as unknown as FastifyReply);
+    },
+  }) as unknown as FastifyInstance; // whose type differs by the kind of server alone
+  server.server.maxConnections = limits.connections;
+  server.setErrorHandler<FastifyError | Problem>((error, _request, reply) => refuse(error, reply));
+  followRenewals(server, tls);
+  return server;
+}
+
+/** Rejects with `listen_failed`. Answers `ip:port`, with the real port where 0 was asked for. */
+export async function listenOn(server: FastifyInstance, address: TcpAddress): Promise<string> {
+  try {
+    await server.listen({ host: address.host, port: address.port });
+  } catch (cause) {
+    throw listenFailed(address, cause);
+  }
+  const bound = server.server.address();
+  if (typeof bound !== "object" || bound === null) throw new AppError("internal", "no TCP address");
+  return formatAddress(bound.address, bound.port);
+}
+
+/** For `setNotFoundHandler`, behind whatever guards the routes. */
+export function refuseUnknownRoute(): never {
+  throw new Problem("not_found", "no such route");
+}
+
+function secured(tls: TlsFiles): ServerOptions {
+  return {
+    ...tls.current,
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    requestCert: tls.isClientCertRequired,
+    rejectUnauthorized: tls.isClientCertRequired,
+  };
+}
+
+/** Connections that are open keep the certificate that they began with. */
+function followRenewals({ server }: FastifyInstance, tls: TlsFiles | undefined): void {
+  if (tls === undefined || !(server instanceof TlsServer)) return;
+  const unsubscribe = tls.subscribe((context) => server.setSecureContext(context));
+  server.once("close", unsubscribe);
+}
+
+/** Fastify's own errors below 500 are the client's: their codes are told, since their texts may quote what was sent. */
+function toProblem(error: FastifyError | Problem): Problem {
+  if (error instanceof Problem) return error;
+  switch (error.code) {
+    case "FST_ERR_HANDLER_TIMEOUT":
+      return new Problem("timed_out", "no answer within the time for it");
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+      return new Problem("body_too_large", "the body is larger than this route takes");
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+      return new Problem("media_type_unsupported", "this route takes no body of that content type");
+    default:
+  }
+  const isClients = error.statusCode !== undefined && error.statusCode < 500;
+  return isClients
+    ? new Problem("request_invalid", `the request cannot be read (${error.code})`)
+    : new Problem("internal", "internal error");
+}
+
+/** What is no HTTP request never reaches a route. */
+function refuseBrokenRequest(_error: unknown, socket: Socket): void {
+  if (!socket.writable) return socket.destroy() && undefined;
+  const problem = new Problem("request_invalid", "this is no HTTP request within the limits");
+  const body = JSON.stringify(problem.document);
+  const head = [
+    "HTTP/1.1 400 Bad Request",
+    `content-type: ${PROBLEM_MEDIA_TYPE}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    "connection: close",
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+}

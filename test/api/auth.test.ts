@@ -1,0 +1,149 @@
+/** Who may ask for what. */
+import { createHash } from "node:crypto";
+import { afterEach, describe, expect, it } from "vitest";
+
+import { Benches, CATALOGS } from "../kv/turns/catalogs.ts";
+import { ApiBench, type ApiOptions } from "./api-bench.ts";
+
+const ADMIN = "admin-token-of-the-operator";
+const RED = "token-of-the-tenant-red";
+const BLUE = "token-of-the-tenant-blue";
+const TOKENS = {
+  admin: ADMIN,
+  tenants: new Map([
+    [sha256(RED), "red"],
+    [sha256(BLUE), "blue"],
+  ]),
+};
+
+const benches = new Benches(CATALOGS[0]);
+const servers: ApiBench[] = [];
+afterEach(async () => {
+  for (const { server } of servers.splice(0)) await server.close();
+  expect(await benches.close()).toEqual([]);
+});
+
+async function open(options: ApiOptions = { tokens: TOKENS }): Promise<ApiBench> {
+  const bench = await ApiBench.open(benches, options);
+  servers.push(bench);
+  return bench;
+}
+
+async function statusOf(bench: ApiBench, path: string, headers: Record<string, string>) {
+  const response = await fetch(bench.url + path, { headers });
+  return [response.status, response.headers.get("www-authenticate")];
+}
+
+describe("the bearer token", () => {
+  it.each(["/v1/usage", "/v1/sessions/a", "/v1/nothing", "/"])("guards %s", async (path) => {
+    expect(await statusOf(await open(), path, {})).toEqual([401, "Bearer"]);
+  });
+
+  it.each([
+    `Bearer ${RED}x`,
+    `Bearer ${RED.slice(1)}`,
+    `Bearer ${sha256(RED)}`,
+    `Basic ${RED}`,
+    RED,
+    "Bearer ",
+  ])("refuses %j", async (authorization) => {
+    const answer = await statusOf(await open(), "/v1/usage", { authorization });
+    expect(answer).toEqual([401, "Bearer"]);
+  });
+
+  it("is not asked for where there is none", async () => {
+    const bench = await open({});
+    expect(await bench.client().GET("/v1/usage")).toMatchObject({ data: { tenant: "" } });
+    const red = bench.client({ tenant: "red" });
+    expect(await red.GET("/v1/usage")).toMatchObject({ data: { tenant: "red" } });
+  });
+
+  it("is asked for where only tenants have one, and where only the admin has", async () => {
+    const tenants = await open({ tokens: { ...TOKENS, admin: null } });
+    const admin = await open({ tokens: { admin: ADMIN, tenants: new Map() } });
+    const nobody = { response: { status: 401 } };
+    expect(await tenants.client().GET("/v1/usage")).toMatchObject(nobody);
+    expect(await tenants.client({ token: ADMIN }).GET("/v1/usage")).toMatchObject(nobody);
+    expect(await tenants.client({ token: RED }).GET("/v1/usage")).toMatchObject({
+      data: { tenant: "red" },
+    });
+    expect(await admin.client().GET("/v1/usage")).toMatchObject(nobody);
+    expect(await admin.client({ token: RED }).GET("/v1/usage")).toMatchObject(nobody);
+  });
+
+  it("leaves the API's description open", async () => {
+    const response = await fetch(`${(await open()).url}/v1/openapi.json`);
+    expect([response.status, response.headers.get("content-type")]).toEqual([
+      200,
+      expect.stringContaining("application/json"),
+    ]);
+  });
+});
+
+describe("the tenant", () => {
+  it("is the token's own, which the header may say again", async () => {
+    const bench = await open();
+    for (const client of [
+      bench.client({ token: RED }),
+      bench.client({ token: RED, tenant: "red" }),
+    ]) {
+      expect(await client.GET("/v1/usage")).toMatchObject({ data: { tenant: "red" } });
+    }
+  });
+
+  it("is no other than the token's own", async () => {
+    const client = (await open()).client({ token: RED, tenant: "blue" });
+    expect(await client.GET("/v1/usage")).toMatchObject({
+      response: { status: 403 },
+      error: { code: "tenant_forbidden" },
+    });
+  });
+
+  it("is the admin's to name, and the default one where it names none", async () => {
+    const bench = await open();
+    expect(await bench.client({ token: ADMIN }).GET("/v1/usage")).toMatchObject({
+      data: { tenant: "" },
+    });
+    expect(await bench.client({ token: ADMIN, tenant: "blue" }).GET("/v1/usage")).toMatchObject({
+      data: { tenant: "blue" },
+    });
+  });
+
+  it("is at most 128 visible ASCII characters", async () => {
+    const bench = await open();
+    const asked = (tenant: string) => bench.client({ token: ADMIN, tenant }).GET("/v1/usage");
+    expect(await asked("t".repeat(128))).toMatchObject({ response: { status: 200 } });
+    expect(await asked("t".repeat(129))).toMatchObject({
+      response: { status: 400 },
+      error: {
+        errors: [{ field: "header.x-moorline-tenant", value: "t".repeat(64) }],
+      },
+    });
+    expect(await asked("a, a")).toMatchObject({ response: { status: 400 } });
+  });
+});
+
+describe("two tenants", () => {
+  it("have a session of the same id each, and hear of the other's as of one that is not there", async () => {
+    const bench = await open();
+    const [red, blue] = [bench.client({ token: RED }), bench.client({ token: BLUE })];
+    const path = { params: { path: { id: "a" } } };
+    const none = await blue.GET("/v1/sessions/{id}", path);
+    await red.POST("/v1/sessions", { body: { id: "a", model: "small" } });
+
+    const foreign = await blue.GET("/v1/sessions/{id}", path);
+    expect(foreign.response.status).toBe(404);
+    expect(foreign.error).toEqual(none.error);
+    expect((await blue.DELETE("/v1/sessions/{id}", path)).error).toEqual(none.error);
+    const forked = await blue.POST("/v1/sessions/{id}/fork", { ...path, body: {} });
+    expect(forked.error).toEqual(none.error);
+
+    await blue.POST("/v1/sessions", { body: { id: "a", model: "small" } });
+    await blue.DELETE("/v1/sessions/{id}", path);
+    expect(await red.GET("/v1/sessions/{id}", path)).toMatchObject({ data: { tenant: "red" } });
+  });
+});
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
