@@ -4,7 +4,8 @@
  *
  * A location knows objects, not segments: which bytes are in use, by whom and how many were promised is in the catalog, which
  * also keeps two callers from writing one object at a time. What is promised here is that nobody leaves the root, that an
- * object put here appears whole or not at all, and that every failure has a code to act on.
+ * object put here appears whole or not at all, and that every failure has a code to act on. An object is missing only where the
+ * store that it should be in is there: all of it gone is `io`, so that a disk that is not mounted has lost nothing.
  *
  * Promises answer with what was asked for or with a LocationFault, and reject for a bug only. A stream has no other way to say
  * it, so `read` throws the fault. What a caller's own source throws is thrown on as it is.
@@ -81,7 +82,7 @@ export type FaultCode =
   | "out_of_range" // the object has no such bytes
   | "mismatch" // the bytes are not those that were expected
   | "not_ours" // a link, a folder or a device lies where the object should; it was not followed
-  | "io"; // the store failed; what it did is unknown
+  | "io"; // the store failed, or is not there; what it did is unknown
 
 export class LocationFault extends Error {
   override readonly name = "LocationFault";
@@ -92,6 +93,9 @@ export class LocationFault extends Error {
     this.code = code;
   }
 }
+
+/** `kept`: another object has the name. */
+export type Removal = "removed" | "absent" | "kept";
 
 export interface ListedObject {
   readonly name: ObjectName;
@@ -168,6 +172,12 @@ export interface Location {
     source: AsyncIterable<Uint8Array>,
     expect: Expectation,
   ): Promise<ObjectStat | LocationFault>;
+
+  /**
+   * Removes the object if it is the one that is meant, by its stat a moment before. What is no object stays: the fault
+   * `not_ours`.
+   */
+  removeIf(name: ObjectName, isIt: (stat: ObjectStat) => boolean): Promise<Removal | LocationFault>;
 
   /** True if there was one. */
   remove(name: ObjectName): Promise<boolean | LocationFault>;

@@ -345,6 +345,25 @@ export function describeLocation(adapterName: string, { canExtend, open }: Adapt
       });
     });
 
+    describe("removeIf", () => {
+      it("removes what is the object that is meant, once", async () => {
+        const stat = await put(a, patterned(100));
+        const isIt = (found: ObjectStat): boolean => isSameContent(found, stat);
+        expect(await location.removeIf(a, isIt)).toBe("removed");
+        expect(await location.removeIf(a, isIt)).toBe("absent");
+        expect(await location.stat(a)).toBeUndefined();
+      });
+
+      it("keeps another object that took the name", async () => {
+        const before = await put(a, patterned(100, 1));
+        await location.remove(a);
+        await put(a, patterned(100, 2));
+        const removal = await location.removeIf(a, (found) => isSameContent(found, before));
+        expect(removal).toBe("kept");
+        expect(await readWhole(a, 100)).toEqual(patterned(100, 2));
+      });
+    });
+
     describe("sync", () => {
       it("answers with the object as it is now, and `not_found` where there is none", async () => {
         const stat = await put(a, patterned(100));

@@ -270,6 +270,8 @@ async function openTier(
       root: join(root, folder),
       naming: fileNames === "random" ? "sharded" : "flat",
       uriPrefix: `file:///${folder}`,
+      isKnown: false,
+      nowMs: () => 1_000_000,
       draftId: () => "draft",
       ...(fs === undefined ? {} : { fs }),
     }),

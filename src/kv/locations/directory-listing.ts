@@ -8,6 +8,7 @@ import { parseObjectName } from "../location.ts";
 import type { Leftover, LeftoverId, ListedObject, ListedPage } from "../location.ts";
 import { faultCode } from "./directory-faults.ts";
 import type { Folder, FolderTree } from "./directory-folder.ts";
+import { isMarker } from "./directory-marker.ts";
 import { draftedName } from "./directory-naming.ts";
 import type { FolderPath, Layout } from "./directory-naming.ts";
 
@@ -47,7 +48,7 @@ export class Listing {
   }
 
   async #walkFolders(path: FolderPath, [first = "", ...rest]: FolderPath): Promise<boolean> {
-    const entries = (await this.#within(path, (folder) => folder.entries())) ?? [];
+    const entries = (await this.#within(path, entriesOf)) ?? [];
     for (const entry of entries.filter((name) => name >= first)) {
       const entryPath = [...path, entry];
       if (this.#layout.isFolderName(entry)) {
@@ -62,7 +63,7 @@ export class Listing {
 
   async #walkFiles(path: FolderPath, [first = ""]: FolderPath): Promise<boolean> {
     const isWhole = await this.#within(path, async (folder) => {
-      const entries = await folder.entries();
+      const entries = await entriesOf(folder);
       for (const entry of entries.filter((name) => name > first)) {
         if (!this.#take([...path, entry])) return false;
         await this.#look(folder, path, entry);
@@ -107,4 +108,8 @@ export class Listing {
       return undefined;
     }
   }
+}
+
+async function entriesOf(folder: Folder): Promise<string[]> {
+  return (await folder.entries()).filter((entry) => !isMarker(entry));
 }

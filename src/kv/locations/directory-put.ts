@@ -6,13 +6,14 @@
  * even that fails, the same is left as by a kill.
  */
 import { LocationFault } from "../location.ts";
-import type { Expectation, LeftoverId, ObjectName, ObjectStat } from "../location.ts";
+import type { Expectation, ObjectStat } from "../location.ts";
 import { writeSource } from "./directory-bytes.ts";
 import type { Folder } from "./directory-folder.ts";
 
 export interface Put {
-  readonly name: ObjectName;
-  readonly draft: LeftoverId;
+  /** Entries of the folder. */
+  readonly name: string;
+  readonly draft: string;
   readonly source: AsyncIterable<Uint8Array>;
   readonly expect: Expectation;
 }

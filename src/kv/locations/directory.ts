@@ -22,14 +22,16 @@ import {
   type ObjectName,
   type ObjectStat,
   type PlacedWrite,
+  type Removal,
 } from "../location.ts";
 import { RangeReader, readAhead, writeSource } from "./directory-bytes.ts";
-import { asFault, faultsAsValues } from "./directory-faults.ts";
+import { asFault, faultCode, faultsAsValues } from "./directory-faults.ts";
 import { FolderTree, statOf } from "./directory-folder.ts";
 import type { FileSystem, Folder, OpenFile } from "./directory-folder.ts";
 import { Listing } from "./directory-listing.ts";
+import { RootMarker } from "./directory-marker.ts";
 import { draftedName, draftOf, Layout } from "./directory-naming.ts";
-import type { Naming } from "./directory-naming.ts";
+import type { FolderPath, Naming } from "./directory-naming.ts";
 import { putWhole } from "./directory-put.ts";
 
 export interface DirectoryOptions {
@@ -41,34 +43,59 @@ export interface DirectoryOptions {
   readonly uriPrefix: string;
   /** Of files. Default 0o660. */
   readonly fileMode?: number;
+  /** The catalog has files here, so that a root which was never marked as this location's cannot be it. */
+  readonly isKnown: boolean;
+  /** Wall clock, for the marker. */
+  readonly nowMs: () => number;
   /** Tells concurrent drafts of one name apart: unique, up to 64 letters, digits, `_` and `-`. */
   readonly draftId: () => string;
   /** Default Node's own. */
   readonly fs?: FileSystem;
 }
 
-/** Fails with `not_found` where there is no such root, with `not_ours` where it is no folder. */
+/** Fails with `not_found` where there is no such root or not the one that is known, with `not_ours` where it is another's. */
 export async function openDirectory(
   options: DirectoryOptions,
 ): Promise<DirectoryLocation | LocationFault> {
-  const { root, fs = nodeFs, fileMode = 0o660 } = options;
+  const { root, fs = nodeFs, fileMode = 0o660, profile, naming, uriPrefix } = options;
   return faultsAsValues(`root ${root}`, async () => {
     const tree = await FolderTree.open({ fs, root, fileMode });
-    return new DirectoryLocation(options, tree);
+    const layout = new Layout(naming, uriPrefix);
+    const hasObjects = (): Promise<boolean> => hasAny(layout, tree);
+    try {
+      const { id: location, tier } = profile;
+      const marker = await RootMarker.claim(tree, { ...options, location, tier, hasObjects });
+      return new DirectoryLocation(options, { tree, layout, marker });
+    } catch (reason) {
+      await tree.close();
+      throw reason;
+    }
   });
 }
+
+/** What a location works on. */
+interface Root {
+  readonly tree: FolderTree;
+  readonly layout: Layout;
+  readonly marker: RootMarker;
+}
+
+/** Of one page, while a root is searched for objects. */
+const LOOK_ENTRIES = 1000;
 
 export class DirectoryLocation implements Location {
   readonly profile: LocationProfile;
   readonly #layout: Layout;
   readonly #draftId: () => string;
   readonly #tree: FolderTree;
+  readonly #marker: RootMarker;
 
-  constructor({ profile, naming, uriPrefix, draftId }: DirectoryOptions, tree: FolderTree) {
+  constructor({ profile, draftId }: DirectoryOptions, { tree, layout, marker }: Root) {
     this.profile = profile;
-    this.#layout = new Layout(naming, uriPrefix);
+    this.#layout = layout;
     this.#draftId = draftId;
     this.#tree = tree;
+    this.#marker = marker;
   }
 
   reserve(name: ObjectName, bytes: number): Promise<ObjectStat | LocationFault> {
@@ -100,8 +127,10 @@ export class DirectoryLocation implements Location {
   }
 
   async stat(name: ObjectName): Promise<ObjectStat | undefined | LocationFault> {
-    const found = await this.#in(name, "fail", (folder) => folder.stat(name));
-    return found instanceof LocationFault && found.code === "not_found" ? undefined : found;
+    return unlessAbsent(
+      undefined,
+      await this.#in(name, "fail", async (folder) => (await folder.stat(name)) ?? absent(name)),
+    );
   }
 
   async *read(name: ObjectName, ranges: readonly ByteRange[]): AsyncGenerator<Uint8Array, void> {
@@ -172,6 +201,17 @@ export class DirectoryLocation implements Location {
     return this.#unlink(name, name);
   }
 
+  async removeIf(
+    name: ObjectName,
+    isIt: (stat: ObjectStat) => boolean,
+  ): Promise<Removal | LocationFault> {
+    const removal = await this.#in<Removal>(name, "fail", async (folder) => {
+      if (!isIt((await folder.stat(name)) ?? absent(name))) return "kept";
+      return (await folder.unlink(name)) ? "removed" : absent(name);
+    });
+    return unlessAbsent("absent", removal);
+  }
+
   async discard(leftover: LeftoverId): Promise<boolean | LocationFault> {
     const name = draftedName(leftover);
     return name === undefined ? false : this.#unlink(name, leftover);
@@ -179,7 +219,11 @@ export class DirectoryLocation implements Location {
 
   list(cursor: string | undefined, limit: number): Promise<ListedPage | LocationFault> {
     const listing = new Listing(this.#layout, this.#tree);
-    return faultsAsValues("list", () => listing.page(cursor, limit));
+    return faultsAsValues("list", async () => {
+      const page = await listing.page(cursor, limit);
+      await this.#marker.assertThere(); // a folder that has gone is an empty one, and the root may be what has gone
+      return page;
+    });
   }
 
   freeBytes(): Promise<number | LocationFault> {
@@ -206,17 +250,33 @@ export class DirectoryLocation implements Location {
     task: (folder: Folder) => Promise<T>,
   ): Promise<T | LocationFault> {
     const path = this.#layout.folderOf(name);
-    return faultsAsValues(name, () => this.#tree.use(path, missing, task));
+    return faultsAsValues(name, () => this.#use(path, missing, task));
   }
 
   #openToRead(name: ObjectName): Promise<OpenFile> {
     const path = this.#layout.folderOf(name);
-    return this.#tree.use(path, "fail", (folder) => folder.openFile(name, "read"));
+    return this.#use(path, "fail", (folder) => folder.openFile(name, "read"));
+  }
+
+  /** What is not found was looked for in our root, or that is what is missing. */
+  async #use<T>(
+    path: FolderPath,
+    missing: "create" | "fail",
+    task: (folder: Folder) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await this.#tree.use(path, missing, task);
+    } catch (reason) {
+      if (faultCode(reason) === "not_found") await this.#marker.assertThere();
+      throw reason;
+    }
   }
 
   async #unlink(name: ObjectName, entry: string): Promise<boolean | LocationFault> {
-    const removed = await this.#in(name, "fail", (folder) => folder.unlink(entry));
-    return removed instanceof LocationFault && removed.code === "not_found" ? false : removed;
+    return unlessAbsent(
+      false,
+      await this.#in(name, "fail", async (folder) => (await folder.unlink(entry)) || absent(name)),
+    );
   }
 
   /** The books are the caller's: this sees the device as it is, and what was promised and is not written yet it cannot see. */
@@ -246,4 +306,23 @@ function assertWithin(name: ObjectName, stat: ObjectStat, ranges: readonly ByteR
   const { offset, length } = outside;
   const message = `${name}: has ${stat.sizeBytes} bytes, not ${length} from ${offset} on`;
   throw new LocationFault("out_of_range", message);
+}
+
+/** Where an absent object is an answer and no fault. Its root was there, or the fault would be another. */
+function unlessAbsent<T, A>(answer: A, result: T | LocationFault): T | A | LocationFault {
+  return result instanceof LocationFault && result.code === "not_found" ? answer : result;
+}
+
+function absent(name: ObjectName): never {
+  throw new LocationFault("not_found", `${name}: not_found`);
+}
+
+async function hasAny(layout: Layout, tree: FolderTree): Promise<boolean> {
+  let cursor: string | undefined;
+  do {
+    const page = await new Listing(layout, tree).page(cursor, LOOK_ENTRIES);
+    if (page.objects.length + page.leftovers.length > 0) return true;
+    cursor = page.next;
+  } while (cursor !== undefined);
+  return false;
 }

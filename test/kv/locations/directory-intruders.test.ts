@@ -90,10 +90,17 @@ describe("in the place of an object", () => {
     expect(await readdir(dirname(file))).toEqual([]);
   });
 
+  it("a link that is no object of ours stays, when the object is to be removed", async () => {
+    await symlink(join(outside.path, "secret"), file);
+    expect(faultOf(await location.removeIf(name, () => true))).toBe("not_ours");
+    expect((await lstat(file)).isSymbolicLink()).toBe(true);
+  });
+
   it("a folder is not ours, and stays", async () => {
     await mkdir(file);
     expect(await allOperations()).toEqual(allNotOurs);
     expect(await location.remove(name)).toMatchObject({ name: "LocationFault" });
+    expect(faultOf(await location.removeIf(name, () => true))).toBe("not_ours");
     expect((await lstat(file)).isDirectory()).toBe(true);
   });
 
@@ -175,7 +182,14 @@ describe("the root", () => {
     capacityBytes: 10,
     freeFloorBytes: 0,
   } as const;
-  const options = { profile, naming: "flat", uriPrefix: "file:///", draftId: () => "d" } as const;
+  const options = {
+    profile,
+    naming: "flat",
+    uriPrefix: "file:///",
+    isKnown: false,
+    nowMs: () => 1_000_000,
+    draftId: () => "d",
+  } as const;
 
   it("must be there", async () => {
     const missing = await openDirectory({ ...options, root: join(root.path, "absent") });

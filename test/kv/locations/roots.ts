@@ -31,6 +31,8 @@ export async function openAt(
       root,
       naming: "sharded",
       uriPrefix: "file:///",
+      isKnown: false,
+      nowMs: () => 1_000_000,
       draftId: () => `d${++drafts}`,
       ...options,
     }),

@@ -81,7 +81,7 @@ describe.each(CATALOGS)("hazards of engines over the $name catalog", (kind) => {
       await bench.sessions.create({ session: key, model: SMALL.id, retention });
       const plan = await bench.plan("a", "one ", { session: key });
       expect(freshOf(plan)).toMatchObject([{ kvUri: "file:///e1" }]);
-      expect(await readdir(bench.root)).toEqual(["e1"]);
+      expect(await readdir(bench.root)).toEqual([".moorline", "e1"]);
     },
   );
 
