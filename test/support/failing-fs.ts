@@ -14,10 +14,15 @@ export interface Failure {
 export interface TracedFs extends FileSystem {
   /** The name of each call made, in order. */
   readonly trace: readonly string[];
+  /** Counts and fails from here on: what was opened with it is open by now. */
+  restart(failure: Failure): void;
 }
 
+const NONE: Failure = { at: Infinity, mode: "once" };
+
 /** Fails calls before they do anything, except `close`, which closes and then fails, as on Linux. */
-export function failingFs({ at, mode, errno = "EIO" }: Failure): TracedFs {
+export function failingFs(failure = NONE): TracedFs {
+  let { at, mode, errno = "EIO" } = failure;
   const trace: string[] = [];
   const attempt: Attempt = async (name, call) => {
     trace.push(name);
@@ -26,6 +31,10 @@ export function failingFs({ at, mode, errno = "EIO" }: Failure): TracedFs {
   };
   return {
     trace,
+    restart: (next) => {
+      ({ at, mode, errno = "EIO" } = next);
+      trace.length = 0;
+    },
     open: async (...args) =>
       failingFile(await attempt("open", () => nodeFs.open(...args)), attempt),
     mkdir: (...args) => attempt("mkdir", () => nodeFs.mkdir(...args)),

@@ -21,16 +21,10 @@ const oldBytes = patterned(3_000, 7);
 
 let root: Awaited<ReturnType<typeof createRoot>>;
 let sound: DirectoryLocation;
-/** That opening a root with a marker makes. */
-let openingCalls: number;
 
 beforeEach(async () => {
   root = await createRoot();
   sound = await openAt(root.path);
-  const fs = failingFs({ at: Infinity, mode: "once" });
-  const opened = await openAt(root.path, { fs });
-  openingCalls = fs.trace.length;
-  await opened.close();
 });
 afterEach(async () => {
   await sound.close();
@@ -72,10 +66,11 @@ interface Attempt {
 
 /** The operation on a location whose call number `at`, after it was opened, fails. */
 async function attempt(operation: keyof typeof operations, failure: Failure): Promise<Attempt> {
-  const fs = failingFs({ ...failure, at: openingCalls + failure.at });
+  const fs = failingFs();
   const location = await openAt(root.path, { fs });
+  fs.restart(failure);
   const result: unknown = await operations[operation](location);
-  const failed = fs.trace.length >= openingCalls + failure.at;
+  const failed = fs.trace.length >= failure.at;
   await location.close();
   return { result, at: failure.at, failed };
 }
@@ -190,12 +185,12 @@ describe("survives power loss", () => {
   async function durableSteps(
     operation: (location: DirectoryLocation) => Promise<unknown>,
   ): Promise<readonly string[]> {
-    const fs = failingFs({ at: Infinity, mode: "once" });
+    const fs = failingFs();
     const location = await openAt(root.path, { fs });
+    fs.restart({ at: Infinity, mode: "once" });
     ok(await operation(location));
     await location.close();
-    const calls = fs.trace.slice(openingCalls);
-    return calls.filter((call) => ["mkdir", "write", "sync", "link"].includes(call));
+    return fs.trace.filter((call) => ["mkdir", "write", "sync", "link"].includes(call));
   }
 
   it("what is put: its bytes before it has its name, then the name, and new folders at once", async () => {

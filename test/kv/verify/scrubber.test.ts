@@ -152,7 +152,9 @@ describe("the scrubber", () => {
 
   it("condemns nothing that it cannot read", async () => {
     const [stored] = await durable("a");
-    const location = await stand.reopened({ fs: failingFs({ at: 4, mode: "crash" }) });
+    const fs = failingFs();
+    const location = await stand.reopened({ fs });
+    fs.restart({ at: 3, mode: "crash" });
     if (stored !== undefined) segments.put({ ...stored, location });
 
     openScrubber();

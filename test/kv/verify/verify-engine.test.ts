@@ -110,9 +110,10 @@ describe("a file system that fails at call 1, 2, 3 and so on", () => {
     const written = await stand.written();
     const failed: string[] = [];
     const before = openDescriptors();
-    for (let at = 2; ; at++) {
-      const fs = failingFs({ at, mode: "once" });
+    for (let at = 1; ; at++) {
+      const fs = failingFs();
       const location = await stand.reopened({ fs });
+      fs.restart({ at, mode: "once" });
       const verdict = await stand.passing(stand.verifier().verify({ ...written, location }));
       const call = fs.trace[at - 1];
       await location.close();
@@ -129,9 +130,10 @@ describe("a file system that fails at call 1, 2, 3 and so on", () => {
 
   it("makes a recheck `unreadable`, and never `damaged`", async () => {
     const durable = await stand.durable();
-    for (let at = 2; ; at++) {
-      const fs = failingFs({ at, mode: "once" });
+    for (let at = 1; ; at++) {
+      const fs = failingFs();
       const location = await stand.reopened({ fs });
+      fs.restart({ at, mode: "once" });
       const found = await stand.verifier().recheck({ ...durable, location });
       const isOver = fs.trace.length < at;
       await location.close();
