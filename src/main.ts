@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { inspect } from "node:util";
-import { parseCommand, USAGE } from "./command-line.ts";
+import { parseCommand, USAGE, type Command } from "./command-line.ts";
 import type { App } from "./compose.ts";
 import { checkConfig, loadUsableConfig } from "./config/check.ts";
 import { AppError } from "./errors.ts";
@@ -12,14 +12,17 @@ async function run(args: readonly string[]): Promise<number> {
   const command = parseCommand(args, process.env["MOORLINE_CONFIG"]);
   switch (command.kind) {
     case "serve":
-      await serve(command.configPath);
+      await serve(command);
       return 0;
     case "check-config": {
-      const { summary, warnings } = await checkConfig(command.configPath);
+      const { summary, warnings } = await checkConfig(command.configPath, command.roles);
       for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
       process.stdout.write(`${summary}\n`);
       return 0;
     }
+    case "kv check":
+      await loadUsableConfig(command.configPath, ["kv"]);
+      throw new AppError("internal", "kv check is not wired");
     case "version":
       process.stdout.write(`${packageVersion()}\n`);
       return 0;
@@ -32,11 +35,14 @@ async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-async function serve(configPath: string): Promise<void> {
+async function serve({
+  configPath,
+  roles,
+}: Extract<Command, { kind: "serve" | "check-config" }>): Promise<void> {
   let app: App | undefined;
   process.on("SIGHUP", () => void app?.reload());
   const stopped = untilStopped(["SIGTERM", "SIGINT"]); // a second one, later, ends the process at once
-  const config = await loadUsableConfig(configPath);
+  const config = await loadUsableConfig(configPath, roles);
   const { compose } = await import("./compose.ts"); // not needed, and not loaded, by the other commands
   app = await compose(config, { configPath });
   await stopped;

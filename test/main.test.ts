@@ -92,7 +92,7 @@ describe("the process", () => {
 
   it("prints the usage when asked", async () => {
     const { status, stdout } = await moorline(["--help"]);
-    expect([status, stdout.split("\n")[0]]).toEqual([0, "Usage: moorline COMMAND [--config FILE]"]);
+    expect([status, stdout.split("\n")[0]]).toEqual([0, "Usage: moorline COMMAND [OPTIONS]"]);
   });
 });
 

@@ -5,15 +5,24 @@ import { expectedSlots } from "../affinity/ring.ts";
 import { readEndpointsFile } from "../endpoints/discovery/file-discovery.ts";
 import type { EndpointSpec } from "../endpoints/endpoint.ts";
 import { AppError } from "../errors.ts";
+import { ROLES, type Roles } from "../roles.ts";
 import { capacityProblems } from "./capacity.ts";
 import { accept, readConfig } from "./config.ts";
 import type { Config, ConfigReading } from "./config.ts";
-import { fileProblems } from "./named-files.ts";
+import { fileProblems, roleOf } from "./named-files.ts";
 import { configWarnings } from "./warnings.ts";
 
-/** As `loadConfig`, and the files and folders that it names are there: all problems at once. */
-export async function loadUsableConfig(path: string): Promise<Config> {
-  return accept(path, await readWithFiles(path));
+/**
+ * As `loadConfig`, and the files and folders that it names are there: all problems at once. Where `roles` are given, it must have
+ * what they need, and files of the other half of the program are not looked at.
+ */
+export async function loadUsableConfig(path: string, roles?: Roles): Promise<Config> {
+  return accept(path, await readWithFiles(path, roles));
+}
+
+/** What a process is to do: what it was told, else all that the configuration has. */
+export function rolesOf({ kv }: Pick<Config, "kv">, told: Roles | undefined): Roles {
+  return told ?? (kv === null ? ["routing"] : ROLES);
 }
 
 export interface CheckedConfig {
@@ -23,8 +32,8 @@ export interface CheckedConfig {
 }
 
 /** Rejects with one `config_invalid` that lists every problem of all the files. */
-export async function checkConfig(path: string): Promise<CheckedConfig> {
-  const reading = await readWithFiles(path);
+export async function checkConfig(path: string, roles?: Roles): Promise<CheckedConfig> {
+  const reading = await readWithFiles(path, roles);
   const lists = await readLists(reading);
   const config = accept(path, { ...reading, problems: [...reading.problems, ...lists.problems] });
   const all = config.pools.map(({ source }) =>
@@ -41,10 +50,19 @@ export async function checkConfig(path: string): Promise<CheckedConfig> {
   };
 }
 
-async function readWithFiles(path: string): Promise<ConfigReading> {
+async function readWithFiles(path: string, roles: Roles | undefined): Promise<ConfigReading> {
   const reading = await readConfig(path);
-  const problems = [...reading.problems, ...(await fileProblems(reading.files))];
-  return { ...reading, problems };
+  const files = reading.files.filter((file) => {
+    const role = roleOf(file);
+    return role === undefined || roles === undefined || roles.includes(role);
+  });
+  const isKvMissing = reading.lacksKv && roles?.includes("kv") === true;
+  const problems = [
+    ...reading.problems,
+    ...(isKvMissing ? ["kv is required, because --roles has kv"] : []),
+    ...(await fileProblems(files)),
+  ];
+  return { ...reading, files, problems };
 }
 
 /** The endpoints files, by path. Their share of the ring is judged where its size is known. */

@@ -11,11 +11,15 @@ import type { EndpointSpec } from "../endpoints/endpoint.ts";
 import { parseEndpointItems } from "../endpoints/spec.ts";
 import { AppError } from "../errors.ts";
 import { describeFileFailure } from "../file-failure.ts";
+import type { ModelProfile } from "../kv/model/profile.ts";
+import { withAbsolutePaths } from "./absolute-paths.ts";
 import { capacityProblems } from "./capacity.ts";
+import { valueAt, type Path } from "./document-path.ts";
 import { parseYaml, readDocument } from "./document.ts";
+import { checkKvRules } from "./kv-rules.ts";
 import { namedFiles, type NamedFile } from "./named-files.ts";
 import { describeIssue } from "./problems.ts";
-import { checkRules, valueAt } from "./rules.ts";
+import { checkRules } from "./rules.ts";
 import { affinitySchema, configSchema } from "./schema.ts";
 
 type Frozen<T> = T extends string | number | boolean | null | undefined
@@ -35,6 +39,8 @@ export interface PoolConfig {
   /** Empty for the default pool. */
   readonly models: readonly string[];
   readonly source: EndpointSource;
+  /** How the pool's engines keep KV; null where nothing of it is stored. */
+  readonly kv: { readonly profile: ModelProfile } | null;
 }
 
 export type Config = Frozen<Omit<Shape, "pools">> & { readonly pools: readonly PoolConfig[] };
@@ -47,6 +53,8 @@ export interface ConfigReading {
   readonly files: readonly NamedFile[];
   /** `affinity.ringSlots`, where its section has no problem. */
   readonly ringSlots: number | undefined;
+  /** It is a document, and none with a `kv` section. */
+  readonly lacksKv: boolean;
 }
 
 /** Throws `config_invalid` when the file cannot be read, or as `parseConfig`. What it names is not looked at. */
@@ -86,10 +94,10 @@ function understand(text: string, path: string): ConfigReading {
   const document = parseYaml(text);
   if (document.kind === "unreadable") {
     const { problems } = document;
-    return { config: undefined, problems, files: [], ringSlots: undefined };
+    return { config: undefined, problems, files: [], ringSlots: undefined, lacksKv: false };
   }
   const folder = dirname(path);
-  const shape = parseShape(document.value);
+  const shape = parseShape(document.value, folder);
   const { data: affinity } = affinitySchema.safeParse(valueAt(document.value, "affinity") ?? {});
   const pools = parsePools(document.value, affinity?.ringSlots);
   const problems = [...shape.problems, ...pools.problems];
@@ -101,15 +109,22 @@ function understand(text: string, path: string): ConfigReading {
     problems,
     files: namedFiles(document.value, folder),
     ringSlots: affinity?.ringSlots,
+    lacksKv: (valueAt(document.value, "kv") ?? null) === null,
   };
 }
 
-function parseShape(document: unknown): { data: Shape | undefined; problems: string[] } {
+function parseShape(
+  document: unknown,
+  folder: string,
+): { data: Shape | undefined; problems: string[] } {
   const ruled = configSchema.superRefine(
-    (value, context) =>
-      checkRules(value, (path, message) => {
+    (value, context) => {
+      const report = (path: Path, message: string) => {
         context.addIssue({ code: "custom", path: [...path], message });
-      }),
+      };
+      checkRules(value, report);
+      checkKvRules(value, folder, report);
+    },
     { when: ({ value }) => typeof value === "object" && value !== null },
   );
   const { data, error } = ruled.safeParse(document);
@@ -146,24 +161,12 @@ function assemble(
   endpoints: readonly (readonly EndpointSpec[] | undefined)[],
   folder: string,
 ): Config {
-  const file = <Path extends string | null>(path: Path) =>
-    path === null ? path : resolve(folder, path);
-  const { tls } = shape.extproc;
   return {
-    ...shape,
-    extproc: {
-      ...shape.extproc,
-      tls: tls && {
-        certFile: resolve(folder, tls.certFile),
-        keyFile: resolve(folder, tls.keyFile),
-        clientCaFile: file(tls.clientCaFile),
-      },
-    },
-    envoy: { edsFile: file(shape.envoy.edsFile) },
-    admin: { ...shape.admin, tokenFile: file(shape.admin.tokenFile) },
-    pools: shape.pools.map(({ name, models, endpointsFile }, index) => ({
+    ...withAbsolutePaths(shape, folder),
+    pools: shape.pools.map(({ name, models, endpointsFile, kv }, index) => ({
       name,
       models,
+      kv,
       source:
         endpointsFile === undefined
           ? { kind: "static", endpoints: endpoints[index] ?? [] }

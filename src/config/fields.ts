@@ -4,6 +4,7 @@
  */
 import { isIP } from "node:net";
 import * as z from "zod";
+import { MODEL_LIMIT_BYTES, TENANT_LIMIT_BYTES } from "../affinity/session-key.ts";
 import type { ListenAddress } from "../extproc/transport.ts";
 
 export type TcpAddress = Extract<ListenAddress, { kind: "tcp" }>;
@@ -11,6 +12,7 @@ export type TcpAddress = Extract<ListenAddress, { kind: "tcp" }>;
 /** The longest path of a Unix socket that both Linux (108 bytes with the NUL) and macOS (104) accept. */
 const SOCKET_PATH_LIMIT_BYTES = 103;
 const FILE_PATH_LIMIT = 4096;
+const URI_PREFIX_LIMIT = 1024;
 const LISTEN_LIMIT = 300;
 
 /** A string for which `isValid` holds; `limit` completes the sentence "must be". */
@@ -85,10 +87,30 @@ export const requestPath = text(
   (value) => /^\/[\x21-\x7e]{0,255}$/.test(value) && !/[?#]/.test(value),
 );
 
-export const poolName = text("1..63 of a-z 0-9 -", (value) => /^[a-z0-9-]{1,63}$/.test(value));
+/** Of a pool, a location or a retention class: fit for a metric's label as it is. */
+export const shortName = text("1..63 of a-z 0-9 -", (value) => /^[a-z0-9-]{1,63}$/.test(value));
 
-export const modelName = text("1..256 visible ASCII characters", (value) =>
-  /^[\x21-\x7e]{1,256}$/.test(value),
+export const modelName = text(`1..${MODEL_LIMIT_BYTES} visible ASCII characters`, (value) =>
+  isVisible(value, MODEL_LIMIT_BYTES),
+);
+
+/** As a request may name it. */
+export const tenantName = text(`1..${TENANT_LIMIT_BYTES} visible ASCII characters`, (value) =>
+  isVisible(value, TENANT_LIMIT_BYTES),
+);
+
+/** A token itself is in no configuration: only what tells that one was given. */
+export const tokenHash = text("a SHA-256 of 64 lower-case hex digits", (value) =>
+  /^[0-9a-f]{64}$/.test(value),
+);
+
+/** What stands for a root in a URI, with the slash at its end. */
+export const uriPrefix = text(
+  `scheme://, more visible ASCII without ? or #, / at the end, at most ${URI_PREFIX_LIMIT} characters`,
+  (value) =>
+    value.length <= URI_PREFIX_LIMIT &&
+    /^[a-z][a-z0-9+.-]*:\/\/[!-~]*\/$/.test(value) &&
+    !/[?#]/.test(value),
 );
 
 /** Relative to the folder of the configuration file. */
@@ -96,6 +118,12 @@ export const filePath = text(
   `a path of 1..${FILE_PATH_LIMIT} characters`,
   (value) => value.length >= 1 && value.length <= FILE_PATH_LIMIT && !value.includes("\0"),
 );
+
+export const tlsFiles = z.strictObject({
+  certFile: filePath,
+  keyFile: filePath,
+  clientCaFile: filePath.nullable().default(null),
+});
 
 const TCP_LIMIT = "IP:port (IPv6 in brackets) or localhost:port";
 
@@ -105,6 +133,10 @@ export const listenAddress = listenField(
   `${TCP_LIMIT}, or unix:/path of 2..${SOCKET_PATH_LIMIT_BYTES} bytes`,
   (value) => parseUnixAddress(value) ?? parseTcpAddress(value),
 );
+
+function isVisible(value: string, limit: number): boolean {
+  return value.length <= limit && /^[\x21-\x7e]+$/.test(value);
+}
 
 function listenField<Address extends ListenAddress>(
   limit: string,

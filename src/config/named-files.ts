@@ -6,76 +6,103 @@ import { access, constants, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { edsPath } from "../endpoints/eds-file.ts";
 import { describeFileFailure } from "../file-failure.ts";
+import type { Role } from "../roles.ts";
 import { filePath } from "./fields.ts";
-import { valueAt, type Path } from "./rules.ts";
+import { formatPath, listAt, valueAt, type Path } from "./document-path.ts";
+
+/** As many as HMAC-SHA-256 makes full use of; and no more than a file of nothing but a secret has. */
+export const SECRET_MIN_BYTES = 32;
+export const SECRET_MAX_BYTES = 4096;
 
 export interface NamedFile {
   /** `admin.tokenFile` */
   readonly key: string;
   /** Absolute. */
   readonly path: string;
-  /** `folder`: the one in which a file is written anew. */
-  readonly kind: "file" | "endpoints" | "folder";
+  /**
+   * `folder`: one in which files are made; `made`: a folder that is made where only the one around it is there; `secret`: a file
+   * whose bytes are a key.
+   */
+  readonly kind: "file" | "endpoints" | "folder" | "made" | "secret";
 }
 
 /** As far as their keys can be used. `folder` is that of the configuration file. */
 export function namedFiles(document: unknown, folder: string): readonly NamedFile[] {
-  const single: readonly Path[] = [
-    ["extproc", "tls", "certFile"],
-    ["extproc", "tls", "keyFile"],
-    ["extproc", "tls", "clientCaFile"],
-    ["admin", "tokenFile"],
+  const tlsFiles = (at: Path) =>
+    ["certFile", "keyFile", "clientCaFile"].map(
+      (key) => ({ at: [...at, key], kind: "file" }) as const,
+    );
+  const named: readonly { readonly at: Path; readonly kind: NamedFile["kind"] }[] = [
+    ...tlsFiles(["extproc", "tls"]),
+    { at: ["admin", "tokenFile"], kind: "file" },
+    ...tlsFiles(["kv", "tls"]),
+    { at: ["kv", "catalog", "path"], kind: "made" },
+    { at: ["kv", "secretFile"], kind: "secret" },
+    ...listAt(document, "kv", "locations").map(
+      (_, index) => ({ at: ["kv", "locations", index, "root"], kind: "folder" }) as const,
+    ),
+    ...listAt(document, "pools").map(
+      (_, index) => ({ at: ["pools", index, "endpointsFile"], kind: "endpoints" }) as const,
+    ),
   ];
-  const pools = valueAt(document, "pools");
-  const lists = (Array.isArray(pools) ? pools : []).map((pool, index) => ({
-    key: `pools[${index}].endpointsFile`,
-    value: valueAt(pool, "endpointsFile"),
-    kind: "endpoints" as const,
-  }));
   return [
-    ...single.map((path) => ({
-      key: path.join("."),
-      value: valueAt(document, ...path),
-      kind: "file" as const,
+    ...named.map(({ at, kind }) => ({
+      key: formatPath(at),
+      value: valueAt(document, ...at),
+      kind,
     })),
     ...edsFolders(document).map((value) => ({
       key: "envoy.edsFile",
       value,
       kind: "folder" as const,
     })),
-    ...lists,
   ].flatMap(({ key, value, kind }) => {
     const { data } = filePath.safeParse(value);
     return data === undefined ? [] : [{ key, path: resolve(folder, data), kind }];
   });
 }
 
+/** Of the half of the program that needs the file; undefined for what each process needs. */
+export function roleOf({ key }: NamedFile): Role | undefined {
+  if (key.startsWith("admin.")) return undefined;
+  return key.startsWith("kv.") ? "kv" : "routing";
+}
+
 /** Each once, however many pools write there. */
 function edsFolders(document: unknown): readonly string[] {
   const { data: template } = filePath.safeParse(valueAt(document, "envoy", "edsFile"));
   if (template === undefined) return [];
-  const pools = valueAt(document, "pools");
-  const names = (Array.isArray(pools) ? pools : []).map((pool) => valueAt(pool, "name"));
+  const names = listAt(document, "pools").map((pool) => valueAt(pool, "name"));
   const paths = template.includes("{pool}")
     ? names.filter((name) => typeof name === "string").map((name) => edsPath(template, name))
     : [template];
   return [...new Set(paths.map((path) => dirname(path)))];
 }
 
-/** One line for each file that cannot be read and each folder that cannot be written to; endpoints files are not looked at. */
+/** One line for each file that cannot be used as it should be; endpoints files are not looked at. */
 export async function fileProblems(files: readonly NamedFile[]): Promise<string[]> {
   const problems = await Promise.all(
     files.map(async ({ key, path, kind }) => {
-      if (kind === "endpoints") return [];
-      const why = await (kind === "file" ? whyUnreadable(path) : whyUnwritable(path));
+      const why = await WHY_UNUSABLE[kind](path);
       if (why === undefined) return [];
-      return kind === "file"
+      const isRead = kind === "file" || kind === "secret";
+      return isRead
         ? [`${key} ${path} cannot be read: ${why}`]
         : [`${key} cannot be written to ${path}: ${why}`];
     }),
   );
   return problems.flat();
 }
+
+const WHY_UNUSABLE: Readonly<
+  Record<NamedFile["kind"], (path: string) => Promise<string | undefined>>
+> = {
+  file: whyUnreadable,
+  endpoints: () => Promise.resolve(undefined),
+  folder: whyUnwritable,
+  made: whyUnmakable,
+  secret: whyNoSecret,
+};
 
 async function whyUnreadable(path: string): Promise<string | undefined> {
   try {
@@ -96,4 +123,20 @@ async function whyUnwritable(folder: string): Promise<string | undefined> {
     const isMissing = (reason as NodeJS.ErrnoException).code === "ENOENT";
     return isMissing ? "no such folder" : describeFileFailure(reason);
   }
+}
+
+async function whyUnmakable(folder: string): Promise<string | undefined> {
+  const isThere = await stat(folder).then(
+    () => true,
+    () => false,
+  );
+  return whyUnwritable(isThere ? folder : dirname(folder));
+}
+
+async function whyNoSecret(path: string): Promise<string | undefined> {
+  const why = await whyUnreadable(path);
+  if (why !== undefined) return why;
+  const { size } = await stat(path);
+  if (size >= SECRET_MIN_BYTES && size <= SECRET_MAX_BYTES) return undefined;
+  return `its ${size} bytes must be ${SECRET_MIN_BYTES}..${SECRET_MAX_BYTES}`;
 }

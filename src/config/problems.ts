@@ -2,9 +2,12 @@
  * What is wrong with a configuration, in words: every problem names the key, the value found and the limit.
  */
 import type * as z from "zod";
-import { valueAt } from "./rules.ts";
+import { formatPath, valueAt } from "./document-path.ts";
 
 const SHOWN_VALUE_LIMIT = 60;
+
+/** Keys where a token may stand by mistake: what is there never reaches a log. */
+const MAY_HOLD_SECRETS: ReadonlySet<string | number> = new Set(["tokenHashes"]);
 
 const KINDS: Readonly<Record<string, string>> = {
   string: "text",
@@ -19,7 +22,8 @@ const KINDS: Readonly<Record<string, string>> = {
 export function describeIssue(issue: z.core.$ZodIssue, document: unknown): string[] {
   const path = issue.path.filter((key) => typeof key !== "symbol");
   const value = valueAt(document, ...path);
-  const subject = `${formatPath(path)} ${shown(value)}`.trim();
+  const isTold = !path.some((key) => MAY_HOLD_SECRETS.has(key));
+  const subject = `${formatPath(path)} ${isTold ? shown(value) : ""}`.trim();
   switch (issue.code) {
     case "unrecognized_keys":
       return issue.keys.map((key) => `${formatPath([...path, key])} is not a known key`);
@@ -28,6 +32,9 @@ export function describeIssue(issue: z.core.$ZodIssue, document: unknown): strin
       return [`${subject} must be ${KINDS[issue.expected] ?? issue.expected}`];
     case "invalid_value":
       return [`${subject} must be one of ${issue.values.join(", ")}`];
+    case "invalid_union": // of mappings of several kinds, by the key that names the kind
+      if (value === undefined) return [`${subject} is required`];
+      return [`${subject} must be one of ${("options" in issue ? issue.options : []).join(", ")}`];
     case "too_small":
       return [`${subject} must ${bound(issue.origin, ">=", issue.minimum)}`];
     case "too_big":
@@ -35,15 +42,6 @@ export function describeIssue(issue: z.core.$ZodIssue, document: unknown): strin
     default:
       return [`${subject} ${issue.message}`];
   }
-}
-
-/** `pools[0].name`; the whole document is `configuration`. */
-function formatPath(path: readonly (string | number)[]): string {
-  if (path.length === 0) return "configuration";
-  return path
-    .map((key) => (typeof key === "number" ? `[${key}]` : `.${key}`))
-    .join("")
-    .replace(/^\./, "");
 }
 
 function bound(origin: string, sign: ">=" | "<=", limit: number | bigint): string {

@@ -87,9 +87,8 @@ export class ConfigReload {
 
 /** The configuration without what a reload applies. */
 function withoutEndpoints(config: Config): Mapping {
-  const pools = config.pools.map(({ name, models, source }) => ({
-    name,
-    models,
+  const pools = config.pools.map(({ source, ...pool }) => ({
+    ...pool,
     source: source.kind === "static" ? "static" : source.path,
   }));
   return { ...config, pools };

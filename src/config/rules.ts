@@ -3,14 +3,13 @@
  * that all problems come at once: therefore nothing here trusts a type, and a value of a wrong one simply breaks no rule.
  */
 import { isIPv4 } from "node:net";
-
-export type Path = readonly (string | number)[];
+import { formatPath, listAt, valueAt, type Path } from "./document-path.ts";
 
 /** `message` continues "PATH VALUE", as in "must be unique". */
 export type Report = (path: Path, message: string) => void;
 
 export function checkRules(document: unknown, report: Report): void {
-  checkPoolNames(listAt(document, "pools"), report);
+  checkUnique(document, { list: ["pools"], key: "name" }, report);
   checkPoolModels(listAt(document, "pools"), report);
   checkPoolEndpoints(listAt(document, "pools"), report);
   checkBodyLimits(document, report);
@@ -19,29 +18,19 @@ export function checkRules(document: unknown, report: Report): void {
   checkEdsFile(document, report);
 }
 
-/** What lies at a path of a parsed document, or undefined. */
-export function valueAt(document: unknown, ...path: Path): unknown {
-  let value = document;
-  for (const key of path) {
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
-    value = (value as Readonly<Record<string | number, unknown>>)[key];
-  }
-  return value;
-}
-
-function listAt(document: unknown, ...path: Path): readonly unknown[] {
-  const value = valueAt(document, ...path);
-  return Array.isArray(value) ? value : [];
-}
-
-function checkPoolNames(pools: readonly unknown[], report: Report): void {
+/** No two items of the list have the same text under `key`. */
+export function checkUnique(
+  document: unknown,
+  { list, key }: { readonly list: Path; readonly key: string },
+  report: Report,
+): void {
   const firstOf = new Map<string, number>();
-  for (const [index, pool] of pools.entries()) {
-    const name = valueAt(pool, "name");
-    if (typeof name !== "string") continue;
-    const first = firstOf.get(name);
-    if (first === undefined) firstOf.set(name, index);
-    else report(["pools", index, "name"], `must be unique; pools[${first}] has it`);
+  for (const [index, item] of listAt(document, ...list).entries()) {
+    const value = valueAt(item, key);
+    if (typeof value !== "string") continue;
+    const first = firstOf.get(value);
+    if (first === undefined) firstOf.set(value, index);
+    else report([...list, index, key], `must be unique; ${formatPath([...list, first])} has it`);
   }
 }
 

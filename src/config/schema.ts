@@ -2,7 +2,8 @@
  * Every configuration key with its default and its limits, nested by component: the one place where they are written.
  * docs/config.md describes them for people, and a test compares the two.
  *
- * Rules that span several keys are in rules.ts. Endpoint items are parsed in endpoints/spec.ts, which the endpoints file shares.
+ * The keys of `kv` are in kv-schema.ts. Rules that span several keys are in rules.ts and kv-rules.ts. Endpoint items are parsed in
+ * endpoints/spec.ts, which the endpoints file shares.
  */
 import * as z from "zod";
 import {
@@ -14,28 +15,18 @@ import {
   integer,
   listenAddress,
   modelName,
-  poolName,
   requestPath,
+  shortName,
   tcpAddress,
+  tlsFiles,
 } from "./fields.ts";
-
-const KIB = 1024;
-const MIB = 1024 * KIB;
-const GIB = 1024 * MIB;
-const SECOND_MS = 1000;
-const HOUR_MS = 3600 * SECOND_MS;
-const DAY_MS = 24 * HOUR_MS;
+import { kvSchema } from "./kv-schema.ts";
+import { profileSchema } from "./profile-schema.ts";
+import { DAY_MS, GIB, HOUR_MS, KIB, MIB, SECOND_MS } from "./units.ts";
 
 const extproc = z.strictObject({
   listen: distinctList(listenAddress, 16, 1).prefault(["127.0.0.1:9002"]),
-  tls: z
-    .strictObject({
-      certFile: filePath,
-      keyFile: filePath,
-      clientCaFile: filePath.nullable().default(null),
-    })
-    .nullable()
-    .default(null),
+  tls: tlsFiles.nullable().default(null),
   onError: z.enum(["open", "refuse"]).default("open"),
   bodyLimitBytes: integer(KIB, 32 * MIB).default(8 * MIB),
   bufferedBytesLimit: integer(MIB, 64 * GIB).default(512 * MIB),
@@ -89,10 +80,11 @@ const destination = z.strictObject({
 });
 
 const pool = z.strictObject({
-  name: poolName,
+  name: shortName,
   models: distinctList(modelName, 1000).default([]),
   endpoints: z.array(z.unknown()).max(10_000).optional(),
   endpointsFile: filePath.optional(),
+  kv: z.strictObject({ profile: profileSchema }).nullable().prefault(null),
 });
 
 const health = z.strictObject({
@@ -123,6 +115,7 @@ export const configSchema = z.strictObject({
   pools: z.array(pool).min(1).max(64),
   model: z.strictObject({ header: headerName.nullable().default(null) }).prefault({}),
   health: health.prefault({}),
+  kv: kvSchema.nullable().prefault(null),
   envoy: z.strictObject({ edsFile: filePath.nullable().default(null) }).prefault({}),
   admin: admin.prefault({}),
   log: log.prefault({}),

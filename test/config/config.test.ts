@@ -21,6 +21,7 @@ describe("parseConfig", () => {
       {
         name: "default",
         models: [],
+        kv: null,
         source: {
           kind: "static",
           endpoints: [expect.objectContaining({ id: "10.0.0.1:8000", weight: 1 })],

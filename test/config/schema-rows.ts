@@ -10,7 +10,8 @@ export interface KeyRow {
 
 interface Node {
   readonly type?: string;
-  readonly default?: string | number | boolean | null | readonly string[];
+  readonly default?: unknown;
+  readonly const?: string;
   readonly limit?: string;
   readonly enum?: readonly string[];
   readonly minimum?: number;
@@ -18,6 +19,7 @@ interface Node {
   readonly minItems?: number;
   readonly maxItems?: number;
   readonly anyOf?: readonly Node[];
+  readonly oneOf?: readonly Node[];
   readonly items?: Node;
   readonly properties?: Readonly<Record<string, Node>>;
   readonly required?: readonly string[];
@@ -33,7 +35,7 @@ function childRows(parent: Node, prefix: string): KeyRow[] {
   return Object.entries(parent.properties ?? {}).flatMap(([name, node]) => {
     const key = prefix + name;
     const isRequired = parent.required?.includes(name) ?? false;
-    const value = node.anyOf?.find(({ type }) => type !== "null") ?? node;
+    const value = merged(node.anyOf?.find(({ type }) => type !== "null") ?? node);
     if (value === node && value.properties) return childRows(value, `${key}.`);
     const row = { key, default: defaultText(node, isRequired), limit: limitText(value) };
     if (value.items?.properties) return [row, ...childRows(value.items, `${key}[].`)];
@@ -41,11 +43,31 @@ function childRows(parent: Node, prefix: string): KeyRow[] {
   });
 }
 
+/** A mapping of several kinds as one with the keys of all of them; the key that names the kind has one literal of each. */
+function merged(node: Node): Node {
+  if (node.oneOf === undefined) return node;
+  const kinds = node.oneOf.flatMap(({ properties }) => properties?.["kind"]?.const ?? []);
+  return {
+    type: "object",
+    properties: {
+      ...Object.assign({}, ...node.oneOf.map(({ properties }) => properties)),
+      kind: { enum: kinds },
+    },
+    required: node.oneOf.flatMap(({ required }) => required ?? []),
+  };
+}
+
 function defaultText(node: Node, isRequired: boolean): string {
   if (isRequired) return "required";
   if (node.default === undefined) return "none";
-  if (typeof node.default !== "object" || node.default === null) return `\`${node.default}\``;
-  return node.default.map((item) => `\`${item}\``).join(", ") || "`[]`";
+  if (!Array.isArray(node.default)) return `\`${plain(node.default)}\``;
+  return node.default.map((item) => `\`${plain(item)}\``).join(", ") || "`[]`";
+}
+
+/** A mapping is known by its name, where it has one. */
+function plain(value: unknown): string {
+  if (typeof value !== "object" || value === null) return String(value);
+  return "name" in value ? String(value.name) : JSON.stringify(value);
 }
 
 function limitText(node: Node): string {
