@@ -36,7 +36,9 @@ export function profileOf(pool: PoolConfig | undefined): ModelProfile | undefine
   return pool?.kv?.profile;
 }
 
-export function directoryOf(location: LocationConfig): Omit<DirectoryOptions, "draftId" | "fs"> {
+type DirectoryPlace = Pick<DirectoryOptions, "profile" | "root" | "naming" | "uriPrefix">;
+
+export function directoryOf(location: LocationConfig): DirectoryPlace {
   const { id, root, naming, uriPrefix, tier, capacityBytes, freeFloorBytes, weight } = location;
   return {
     profile: { id, tier, capacityBytes, freeFloorBytes, weight },
