@@ -19,7 +19,7 @@ describe.each(CATALOGS)("verified turns over the $name catalog", (kind) => {
           crc32,
           observer: { verified: () => {}, rechecked: () => {} },
           quietMs: 100,
-          settleMaxMs: 1_000,
+          settleMaxMs: 10_000,
           engine: "probe",
           probeTimeoutMs: 100,
           passesLimit: 4,
