@@ -21,7 +21,10 @@ import type { LoadRules } from "./model/load-rules.ts";
 import type {
   EngineInstance,
   FileRef,
+  IndexPlace,
   LocationUsage,
+  Prefix,
+  PrefixKey,
   Retention,
   Segment,
   SegmentChain,
@@ -106,6 +109,13 @@ export interface Match {
   readonly limit: MatchLimit;
 }
 
+/** A segment that somebody is to list. */
+export interface ListedSegment {
+  readonly segment: SegmentId;
+  /** In the namespace of who lists it. Asked for only where it is not in that already. */
+  readonly place: () => IndexPlace;
+}
+
 export interface TurnRequest {
   readonly turn: TurnId;
   readonly session: SessionKey;
@@ -116,8 +126,8 @@ export interface TurnRequest {
   /** Of one token over all ranks, and on one of them. */
   readonly tokenBytes: number;
   readonly rankTokenBytes: number;
-  /** The segments of the match that the engine will be told to read. They are leased until the deadline. */
-  readonly listed: readonly SegmentId[];
+  /** What the engine will be told to read: leased until the deadline, and the session's from now on. */
+  readonly listed: readonly ListedSegment[];
   /** The first token to be stored. */
   readonly tokenStart: number;
   /** Tokens of each part, all >= 1: one, or two where the reservation is cut at the end of the prompt. */
@@ -174,7 +184,7 @@ export type ReserveOutcome =
 
 export interface LeaseRequest {
   readonly session: SessionKey;
-  readonly segments: readonly SegmentId[];
+  readonly listed: readonly ListedSegment[];
   readonly nowMs: number;
   readonly untilMs: number;
 }
@@ -193,6 +203,8 @@ export interface ReportedSegment {
   /** Over all ranks or on one of them, as engines differ; used for a check and for nothing else. */
   readonly kvLength: number | undefined;
   readonly chain: SegmentChain;
+  /** In the tenant's namespace. */
+  readonly place: IndexPlace;
 }
 
 export interface ReportRequest {
@@ -239,7 +251,7 @@ export interface SettleRequest {
   readonly verdict: Verdict;
 }
 
-/** `duplicate`: the tenant had an equal segment, which the session lists now instead. `conflict`: it was not to be settled. */
+/** `duplicate`: the tenant's sessions had an equal segment, which the session lists now instead. `conflict`: it was not to be settled. */
 export type SettleOutcome =
   | { readonly kind: "durable" | "dropped" | "conflict" }
   | { readonly kind: "duplicate"; readonly of: SegmentId };
@@ -261,6 +273,31 @@ export type ForkOutcome =
   | { readonly kind: "created"; readonly session: Session }
   | { readonly kind: "refused"; readonly reason: "no_session" | "exists" | "quota_sessions" };
 
+/** At most so many tenants are named by a prefix. */
+export const PREFIX_READERS_LIMIT = 256;
+/** At most so many prefixes are consulted by one tenant's plans: its own first, then the oldest. */
+export const PREFIXES_CONSULTED_LIMIT = 64;
+
+export interface CreatePrefixRequest {
+  readonly prefix: PrefixKey;
+  /** Besides its own tenant. */
+  readonly to: Prefix["to"];
+  /** At least one, each visible to the tenant; with their places in the prefix's own namespace. */
+  readonly segments: readonly ListedSegment[];
+  /** After `nowMs`, or never. */
+  readonly expiresAtMs: number | undefined;
+  readonly quota: Quota;
+  readonly nowMs: number;
+}
+
+/** `no_segment`: there is none to list, or one has gone since or was never the tenant's to see. */
+export type CreatePrefixOutcome =
+  | { readonly kind: "created"; readonly prefix: Prefix }
+  | {
+      readonly kind: "refused";
+      readonly reason: "exists" | "quota_pins" | "no_segment" | "segments_limit";
+    };
+
 export interface PinRequest {
   readonly session: SessionKey;
   readonly nowMs: number;
@@ -273,7 +310,7 @@ export type PinOutcome = "pinned" | "unpinned" | "no_session" | "quota_pins";
 
 export interface SweepRequest {
   readonly nowMs: number;
-  /** Turns, sessions and files together; the rest is met by the next pass. */
+  /** Turns, sessions, prefixes and files together; the rest is met by the next pass. */
   readonly limit: number;
   /** Since the last reservation in a file ended and the last read lease ran out. */
   readonly quarantineMs: number;
@@ -282,6 +319,7 @@ export interface SweepRequest {
 export interface SweepReport {
   readonly abortedTurns: number;
   readonly expiredSessions: number;
+  readonly expiredPrefixes: number;
   readonly lapsedPins: number;
   /** Nothing will ever refer to these again. Named by every pass until `unlinked` says that they are gone. */
   readonly unlinkable: readonly FileRef[];
@@ -311,6 +349,10 @@ export interface Catalog {
   /** Slides the expiry. False if there is no such session. */
   touch(session: SessionKey, nowMs: number): Promise<boolean>;
   pin(request: PinRequest): Promise<PinOutcome>;
+  /** Counts as a pin of its tenant. */
+  createPrefix(request: CreatePrefixRequest): Promise<CreatePrefixOutcome>;
+  /** Drops its references. False if there was no such prefix. */
+  removePrefix(prefix: PrefixKey, nowMs: number): Promise<boolean>;
   /** Drops its references and aborts its turns. False if there was no such session. */
   end(session: SessionKey, nowMs: number): Promise<boolean>;
   /** A durable segment turned out to be damaged: nobody lists it any more. False if there was none. */
@@ -323,6 +365,11 @@ export interface Catalog {
   session(key: SessionKey): MaybePromise<Session | undefined>;
   /** What the session lists, by token start. */
   segments(key: SessionKey): MaybePromise<readonly Segment[]>;
+  prefix(key: PrefixKey): MaybePromise<Prefix | undefined>;
+  /** Those that the tenant's plans consult, in their order. */
+  prefixes(tenant: string, nowMs: number): MaybePromise<readonly Prefix[]>;
+  /** What the prefix lists, by token start. */
+  prefixSegments(key: PrefixKey): MaybePromise<readonly Segment[]>;
   segment(id: SegmentId): MaybePromise<Segment | undefined>;
   turn(id: TurnId): MaybePromise<Turn | undefined>;
   file(ref: FileRef): MaybePromise<StoredFile | undefined>;

@@ -24,6 +24,31 @@ export interface SessionKey {
   readonly id: string;
 }
 
+/** Not empty, else as the id of a session. */
+export interface PrefixKey {
+  readonly tenant: string;
+  readonly name: string;
+}
+
+/** Who lists segments and so keeps them: a session, or a prefix by its name. */
+export interface Holder {
+  readonly kind: "session" | "prefix";
+  readonly tenant: string;
+  readonly id: string;
+}
+
+export function sessionHolder({ tenant, id }: SessionKey): Holder {
+  return { kind: "session", tenant, id };
+}
+
+export function prefixHolder({ tenant, name }: PrefixKey): Holder {
+  return { kind: "prefix", tenant, id: name };
+}
+
+export function namespaceOf({ kind, tenant, id }: Holder): Namespace {
+  return { tenant, prefix: kind === "prefix" ? id : undefined };
+}
+
 export interface Retention {
   /** Of the class, for people and metrics. */
   readonly name: string;
@@ -49,6 +74,16 @@ export interface Session extends SessionKey {
   readonly leasedBy: TurnId | undefined;
   /** Every turn that is not over, with branches and those that wait to be settled. */
   readonly turns: readonly TurnId[];
+  /** How many segments it refers to; all are durable. */
+  readonly segments: number;
+}
+
+/** Segments that outlive the session they were made from, and are open to others. Counts as a pin of its tenant. */
+export interface Prefix extends PrefixKey {
+  /** Besides its own tenant. */
+  readonly to: "everyone" | readonly string[];
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number | undefined;
   /** How many segments it refers to; all are durable. */
   readonly segments: number;
 }
@@ -89,21 +124,48 @@ export interface StoredFile extends FileRef {
  */
 export type SegmentState = "reserved" | "reported" | "durable";
 
-/** Where in the index a segment is found: at the grid point, or at the leaf `leaf.length` units after it. */
+/** The end of a segment on its chain: a grid point, or a leaf `leaf.length` units after it. */
+export interface ChainPlace {
+  /** The digest of the anchor: the point `offset` grid steps before `grid`. */
+  readonly anchor: Digest;
+  readonly offset: number;
+  readonly grid: Digest;
+  readonly leaf: { readonly length: number; readonly digest: Digest } | undefined;
+}
+
+/** The digest of all tokens before the segment, and its end. From these its place in any namespace is computed. */
+export interface SegmentChain {
+  readonly before: Digest;
+  readonly end: ChainPlace;
+}
+
+/** Where a segment is found in the index of one namespace: a `ChainPlace` under that namespace's key. */
 export interface IndexPlace {
+  readonly anchorKey: Digest;
+  readonly offset: number;
   readonly gridKey: Digest;
   readonly leaf: { readonly length: number; readonly key: Digest } | undefined;
 }
 
-/** Digests of all tokens before the segment and up to its end, and the key of that end in the tenant's index. */
-export interface SegmentChain {
-  readonly before: Digest;
-  readonly after: Digest;
-  readonly end: IndexPlace;
+/** Whose index: that of a tenant's sessions, or of one of its prefixes. */
+export interface Namespace {
+  readonly tenant: string;
+  readonly prefix: string | undefined;
+}
+
+/** A segment in one namespace: it is in the index there as long as this is. */
+export interface PlacedSegment {
+  readonly segment: SegmentId;
+  readonly namespace: Namespace;
+  readonly tokenStart: number;
+  readonly place: IndexPlace;
+  /** Those of the namespace who list it; at least 1. */
+  readonly refs: number;
 }
 
 export interface Segment {
   readonly id: SegmentId;
+  /** Who is charged: the tenant that stored it, or that which has listed it for longest since the other has not. */
   readonly tenant: string;
   readonly turn: TurnId;
   readonly state: SegmentState;
@@ -117,9 +179,11 @@ export interface Segment {
   readonly bytes: number;
   /** Present unless `reserved`. */
   readonly chain: SegmentChain | undefined;
+  /** In its tenant's namespace; present while it is `reported`. */
+  readonly place: IndexPlace | undefined;
   /** CRC-32 of the bytes; 0 until `durable`. */
   readonly crc: number;
-  /** Sessions that list it: at least 1 when `durable`, else 0. */
+  /** Sessions and prefixes that list it: at least 1 when `durable`, else 0. */
   readonly refs: number;
   readonly lastReadAtMs: number;
   readonly timesRead: number;
@@ -149,6 +213,7 @@ export interface TenantUsage {
   /** Of all its segments: reservations at full length, then what was committed. */
   readonly bytes: number;
   readonly sessions: number;
+  /** Pinned sessions, and prefixes. */
   readonly pins: number;
 }
 

@@ -6,10 +6,12 @@ import { afterEach, beforeEach, describe, expect } from "vitest";
 
 import type { Catalog } from "../../src/kv/catalog.ts";
 import { KvDesk } from "../support/kv-desk.ts";
+import { describeCharges } from "./catalog/charges.ts";
 import { describeEnds } from "./catalog/ends.ts";
 import { describeForks } from "./catalog/forks.ts";
 import { describeMatches } from "./catalog/matches.ts";
 import { describeReadLeases } from "./catalog/read-leases.ts";
+import { describePrefixes } from "./catalog/prefixes.ts";
 import { describeReports } from "./catalog/reports.ts";
 import { describeReservations } from "./catalog/reservations.ts";
 import { describeSessions } from "./catalog/sessions.ts";
@@ -33,6 +35,8 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>): voi
     describeSettling(() => desk);
     describeMatches(() => desk);
     describeForks(() => desk);
+    describePrefixes(() => desk);
+    describeCharges(() => desk);
     describeEnds(() => desk);
     describeReadLeases(() => desk);
   });

@@ -122,7 +122,10 @@ export class CatalogModel {
       const base = { tenant, turn: id, file, isDurable: false, text: "" };
       this.segments.set(part.segment, { ...base, start, length });
     }
-    for (const segment of listed) this.#lease(segment, turn.deadlineMs);
+    for (const segment of listed) {
+      this.#lease(segment, turn.deadlineMs);
+      session.listed.add(segment);
+    }
     if (!isBranch) Object.assign(session, { file, leasedBy: id });
     this.#slide(session, name);
     return "";
@@ -135,6 +138,7 @@ export class CatalogModel {
     if (listed.tenant !== tenantOf(name)) return false;
     this.#slide(session, name);
     this.#lease(segment, untilMs);
+    session.listed.add(segment);
     return true;
   }
 

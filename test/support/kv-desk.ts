@@ -3,10 +3,15 @@
  * prompts are short strings of which each character is a token, and the grid has a step of 4.
  */
 import { createDigests } from "../../src/digests.ts";
+import { chainPlace, indexPlace } from "../../src/kv/chain/chain-place.ts";
+import { indexKey } from "../../src/kv/chain/index-key.ts";
 import type {
   Catalog,
+  CreatePrefixOutcome,
+  CreatePrefixRequest,
   CreateRequest,
   ForkOutcome,
+  ListedSegment,
   Match,
   PromptView,
   Quota,
@@ -21,8 +26,11 @@ import type {
 import { type ObjectName, type ObjectStat } from "../../src/kv/location.ts";
 import type { LoadRules } from "../../src/kv/model/load-rules.ts";
 import {
+  type IndexPlace,
+  type PrefixKey,
   type Segment,
   type SegmentChain,
+  type SegmentId,
   segmentId,
   type SessionKey,
   type TurnId,
@@ -48,38 +56,45 @@ export const UNVERIFIED: Verdict = { kind: "dropped", reason: "unverified" };
 export const TOKEN_BYTES = 10;
 export const QUARANTINE_MS = 900_000;
 
-/** The prompt's tokens under the key of a tenant. */
-export function promptOf(tenant: string, prompt: string): PromptView {
-  const namespace = {
-    gridKey: (index: number) => hashed(tenant, "grid", prompt.slice(0, index * STEP)),
-    leafKey(index: number, length: number) {
-      const end = index * STEP + length;
-      if (end > prompt.length) throw new Error(`leaf at ${end} is past the prompt`);
-      return hashed(tenant, "leaf", prompt.slice(0, end));
-    },
-  };
+/** The prompt's tokens in namespaces: a tenant's has its name, and a prefix's `namespaceOf(...)`. */
+export function promptOf(namespaces: readonly string[], prompt: string): PromptView {
   const { length } = prompt;
-  return { tokens: length, length, step: STEP, namespaces: [namespace] };
+  const keyed = namespaces.map((namespace) => {
+    const keyAt = (at: number) => {
+      if (at > length) throw new Error(`end at ${at} is past the prompt`);
+      const end = { digest: digestAt(prompt, at) };
+      return indexKey(Buffer.from(namespace), { geometry: GEOMETRY, end }, digests);
+    };
+    return {
+      gridKey: (index: number) => keyAt(index * STEP),
+      leafKey: (index: number, leaf: number) => keyAt(index * STEP + leaf),
+    };
+  });
+  return { tokens: length, length, step: STEP, namespaces: keyed };
 }
 
-export function chainOf(tenant: string, text: string, start: number): SegmentChain {
-  const grid = Math.floor(text.length / STEP);
-  const length = text.length - grid * STEP;
-  const [namespace] = promptOf(tenant, text).namespaces;
-  const gridKey = namespace?.gridKey(grid) ?? GEOMETRY;
-  const key = hashed(tenant, "leaf", text);
-  return {
-    before: hashed("", "chain", text.slice(0, start)),
-    after: hashed("", "chain", text),
-    end: { gridKey, leaf: length === 0 ? undefined : { length, key } },
-  };
+export function chainOf(text: string, start: number): SegmentChain {
+  const ends = { step: STEP, endAt: (at: number) => ({ at, digest: digestAt(text, at) }) };
+  const end = chainPlace(ends, text.length);
+  if (end === undefined) throw new Error("every end of a text is known");
+  return { before: digestAt(text, start), end };
 }
 
-function hashed(...parts: readonly string[]): Uint8Array {
-  return digests.sha256(Buffer.from(parts.join("\0")));
+export function placeOf(namespace: string, text: string): IndexPlace {
+  const { end } = chainOf(text, 0);
+  return indexPlace(Buffer.from(namespace), { geometry: GEOMETRY, place: end }, digests);
 }
 
-export type TurnChanges = Partial<Omit<TurnRequest, "session" | "newFile">> & {
+function namespaceOf({ tenant, name }: PrefixKey): string {
+  return `${tenant}/${name}`;
+}
+
+function digestAt(text: string, at: number): Uint8Array {
+  return digests.sha256(Buffer.from(text.slice(0, at)));
+}
+
+export type TurnChanges = Partial<Omit<TurnRequest, "session" | "newFile" | "listed">> & {
+  readonly listed?: readonly SegmentId[];
   readonly newFile?: Partial<TurnRequest["newFile"]>;
 };
 
@@ -88,6 +103,8 @@ export class KvDesk {
   readonly catalog: Catalog;
   nowMs = 1_000_000;
   #made = 0;
+  /** The tokens from 0 to the end of each segment that was reported. */
+  #texts = new Map<SegmentId, string>();
 
   constructor(catalog: Catalog) {
     this.catalog = catalog;
@@ -98,6 +115,7 @@ export class KvDesk {
     const desk = new KvDesk(catalog);
     desk.nowMs = this.nowMs;
     desk.#made = this.#made;
+    desk.#texts = this.#texts;
     return desk;
   }
 
@@ -108,7 +126,22 @@ export class KvDesk {
 
   async match(name: string, prompt: string, rules = LOAD_ALL): Promise<Match> {
     const session = key(name);
-    return this.catalog.match({ session, prompt: promptOf(session.tenant, prompt), rules });
+    const { tenant } = session;
+    const open = await this.catalog.prefixes(tenant, this.nowMs);
+    const namespaces = [tenant, ...open.map(namespaceOf)];
+    return this.catalog.match({ session, prompt: promptOf(namespaces, prompt), rules });
+  }
+
+  /** As the session lists them, or somebody else with this namespace. */
+  listed(ids: readonly SegmentId[], namespace: string): ListedSegment[] {
+    const place = (id: SegmentId) => placeOf(namespace, this.#texts.get(id) ?? "");
+    return ids.map((segment) => ({ segment, place: () => place(segment) }));
+  }
+
+  lease(name: string, ids: readonly SegmentId[], untilMs: number): Promise<boolean> {
+    const session = key(name);
+    const listed = this.listed(ids, session.tenant);
+    return this.catalog.lease({ session, listed, nowMs: this.nowMs, untilMs });
   }
 
   /** Of one part with 4 tokens from 0, unless it is changed. */
@@ -130,13 +163,13 @@ export class KvDesk {
       geometry: GEOMETRY,
       tokenBytes: TOKEN_BYTES,
       rankTokenBytes: TOKEN_BYTES / 2,
-      listed: [],
       tokenStart: 0,
       parts: [4],
       engine: undefined,
       whenBusy: "wait",
       quota: PLENTY,
       ...changes,
+      listed: this.listed(changes.listed ?? [], key(name).tenant),
       newFile,
     });
   }
@@ -165,9 +198,13 @@ export class KvDesk {
         tokenLength: tokens,
         kvStart,
         kvLength: undefined,
-        chain: chainOf(tenant, text.slice(0, tokenStart + tokens), tokenStart),
+        chain: chainOf(text.slice(0, tokenStart + tokens), tokenStart),
+        place: placeOf(tenant, text.slice(0, tokenStart + tokens)),
       }));
     const { turn } = reservation;
+    for (const { segment, tokenStart, tokenLength } of reservation.parts) {
+      this.#texts.set(segment, text.slice(0, tokenStart + tokenLength));
+    }
     const settleByMs = this.nowMs + 1_000;
     return this.catalog.report({ turn, nowMs: this.nowMs, settleByMs, segments, ...changes });
   }
@@ -193,6 +230,19 @@ export class KvDesk {
   fork(parent: string, child: string, sessions = PLENTY.sessions): Promise<ForkOutcome> {
     const quota = { ...PLENTY, sessions };
     return this.catalog.fork({ parent: key(parent), child, quota, nowMs: this.nowMs });
+  }
+
+  /** `name`: of the tenant and the prefix, as `tenant/name`. */
+  createPrefix(
+    name: string,
+    ids: readonly SegmentId[],
+    changes: Partial<CreatePrefixRequest> = {},
+  ): Promise<CreatePrefixOutcome> {
+    const { tenant, id } = key(name);
+    const prefix = { tenant, name: id };
+    const segments = this.listed(ids, namespaceOf(prefix));
+    const base = { to: [], expiresAtMs: undefined, quota: PLENTY, nowMs: this.nowMs };
+    return this.catalog.createPrefix({ prefix, segments, ...base, ...changes });
   }
 
   sweep(limit = 1_000) {

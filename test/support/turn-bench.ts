@@ -9,6 +9,7 @@ import { crc32 } from "node:zlib";
 
 import { createDigests } from "../../src/digests.ts";
 import type { Catalog, Quota, SettleOutcome, Verdict } from "../../src/kv/catalog.ts";
+import { NamespaceKeys } from "../../src/kv/chain/namespace-keys.ts";
 import { LocationFault } from "../../src/kv/location.ts";
 import { type DirectoryLocation, openDirectory } from "../../src/kv/locations/directory.ts";
 import type { FileSystem } from "../../src/kv/locations/directory-folder.ts";
@@ -151,9 +152,11 @@ export class TurnBench {
       2 * profile.layers * profile.kvHeads * profile.headDim * (profile.dtype === "bf16" ? 2 : 1);
     let names = 0;
     let turns = 0;
+    const keys = new NamespaceKeys(Buffer.from("a secret of the bench"), createDigests());
     const shared = {
       catalog,
-      tenants: { tenant: (name: string) => ({ key: Buffer.from(`key of ${name}`), quota }) },
+      keys,
+      tenants: { tenant: (name: string) => ({ key: keys.tenant(name), quota }) },
       profiles: { profile: (model: string) => (model === profile.id ? this.profile : undefined) },
       nowMs: () => this.clock.now(),
     };

@@ -2,10 +2,11 @@
  * Recomputes everything that follows from the records, by saving the records again into an empty catalog, and compares. What no
  * sum shows is checked beside it. Reads the whole catalog into memory: for tests and for an operator, not for the request path.
  */
-import type { Segment, Session, StoredFile } from "../records.ts";
-import { parseReference, parseSessionKey, scan, schemaKey, UNLIMITED } from "./keys.ts";
-import { addReference } from "./rules/references.ts";
-import { files, segmentAt, segments, sessions, turnAt, turns } from "./tables.ts";
+import { namespaceOf, type Segment, type Session, type StoredFile } from "../records.ts";
+import { decode, uint } from "./codec.ts";
+import { holderKey, parseHolder, parseReference, scan, schemaKey, UNLIMITED } from "./keys.ts";
+import { addReference, isListedBy } from "./rules/references.ts";
+import { files, places, prefixes, segmentAt, segments, sessions, turnAt, turns } from "./tables.ts";
 import type { CatalogTransaction, CatalogView, Key } from "./transaction.ts";
 
 /** One line for each difference. */
@@ -37,6 +38,7 @@ function rebuild(view: CatalogView): ReadonlyMap<Key, Uint8Array> {
     files.save(tx, { ...file, openReservations: 0, referencedBytes: 0, committedBytes: 0 });
   }
   for (const session of sessions.all(view)) sessions.save(tx, { ...session, segments: 0 });
+  for (const prefix of prefixes.all(view)) prefixes.save(tx, { ...prefix, segments: 0 });
   for (const turn of turns.all(view)) if (files.get(tx, turn.file)) turns.save(tx, turn);
   for (const segment of segments.all(view)) {
     if (files.get(tx, segment.file)) segments.save(tx, { ...segment, refs: 0 });
@@ -50,12 +52,16 @@ function rebuild(view: CatalogView): ReadonlyMap<Key, Uint8Array> {
 }
 
 function restoreReferences(view: CatalogView, tx: CatalogTransaction): void {
-  for (const { key } of scan(view, "r", UNLIMITED)) {
-    const session = sessions.get(tx, parseSessionKey(key.slice(1)));
-    if (session === undefined) continue;
-    const prefix = key.slice(0, 1 + sessions.keyOf(session).length);
+  for (const { key, value } of scan(view, "r", UNLIMITED)) {
+    const holder = parseHolder(key.slice(1));
+    const isThere = tx.get(holderKey(holder)) !== undefined;
+    const prefix = key.slice(0, 1 + holderKey(holder).length);
     const segment = segmentAt(tx, parseReference(prefix, key));
-    if (segment !== undefined) addReference(tx, session, segment);
+    if (!isThere || segment === undefined) continue;
+    // A key under a secret, which nothing here can compute again.
+    const known = places.get(view, { segment: segment.id, namespace: namespaceOf(holder) });
+    if (known === undefined) continue;
+    addReference(tx, holder, { segment, nowMs: decode(uint, value), place: () => known.place });
   }
 }
 
@@ -91,7 +97,9 @@ function segmentFaults(view: CatalogView, segment: Segment): string[] {
   const { id, state, refs } = segment;
   const isPending = turnAt(view, segment.turn)?.pending.includes(id) === true;
   const isSound = state === "durable" ? refs > 0 && !isPending : refs === 0 && isPending;
-  return isSound ? [] : [`segment ${id} is ${state} with ${refs} references`];
+  if (!isSound) return [`segment ${id} is ${state} with ${refs} references`];
+  if (state !== "durable" || isListedBy(view, id, segment.tenant)) return [];
+  return [`segment ${id} is charged to ${segment.tenant}, which does not list it`];
 }
 
 function fileFaults(view: CatalogView, file: StoredFile): string[] {

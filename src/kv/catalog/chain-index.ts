@@ -1,70 +1,96 @@
 /**
- * Which durable segments end where on a chain. The entry of a grid point also counts the leaves below it by their length, so that
- * a match tries those lengths only and not every position.
+ * Which durable segments end where on a chain, in three levels: an anchor lists the grid points below it that have an entry, and the
+ * entry of a grid point lists the leaves below it, each by its distance and with how many there are. So a match looks at what there
+ * is and not at every position; an entry that goes takes itself off the list above it.
  */
-import { AppError } from "../../errors.ts";
 import type { Digest } from "../digest.ts";
-import type { IndexPlace, Segment, SegmentId } from "../records.ts";
+import type { IndexPlace, PlacedSegment, SegmentId } from "../records.ts";
 import { decode, encode } from "./codec.ts";
-import { chainKey } from "./keys.ts";
-import { type ChainEntry, chainEntryCodec, type LeafCount } from "./record-codecs.ts";
+import { anchorKey, chainKey } from "./keys.ts";
+import {
+  anchorEntryCodec,
+  type ChainEntry,
+  chainEntryCodec,
+  type OffsetCount,
+} from "./record-codecs.ts";
 import type { CatalogTransaction, CatalogView } from "./transaction.ts";
 
 const EMPTY: ChainEntry = { ends: [], leaves: [] };
 
+/** Of a grid point or a leaf. */
 export function chainEntry(view: CatalogView, key: Digest): ChainEntry | undefined {
   const encoded = view.get(chainKey(key));
   return encoded === undefined ? undefined : decode(chainEntryCodec, encoded);
 }
 
-/** The listed segment that equals one with this start and end. */
+/** The steps from the anchor to each grid point below it that has an entry, in order. */
+export function anchorEntry(view: CatalogView, key: Digest): readonly OffsetCount[] {
+  const encoded = view.get(anchorKey(key));
+  return encoded === undefined ? [] : decode(anchorEntryCodec, encoded);
+}
+
+/** A listed segment of the namespace that equals one with this start and end. */
 export function findEqual(
   view: CatalogView,
   tokenStart: number,
-  end: IndexPlace,
+  place: IndexPlace,
 ): SegmentId | undefined {
-  const ends = chainEntry(view, keyOf(end))?.ends;
+  const ends = chainEntry(view, endKey(place))?.ends;
   return ends?.find((known) => known.tokenStart === tokenStart)?.segment;
 }
 
-export function indexChain(tx: CatalogTransaction, { id, tokenStart, chain }: Segment): void {
-  const end = placeOf(id, chain?.end);
-  const known = chainEntry(tx, keyOf(end)) ?? EMPTY;
-  save(tx, keyOf(end), { ...known, ends: [...known.ends, { tokenStart, segment: id }] });
-  if (known.ends.length === 0) countLeaf(tx, end, 1);
+export function indexSegment(tx: CatalogTransaction, placed: PlacedSegment): void {
+  const { segment, tokenStart, place } = placed;
+  const { ends, leaves } = chainEntry(tx, endKey(place)) ?? EMPTY;
+  saveEnd(tx, place, { ends: [...ends, { tokenStart, segment }], leaves });
 }
 
-export function unindexChain(tx: CatalogTransaction, { id, chain }: Segment): void {
-  const end = placeOf(id, chain?.end);
-  const known = chainEntry(tx, keyOf(end)) ?? EMPTY;
-  const ends = known.ends.filter(({ segment }) => segment !== id);
-  save(tx, keyOf(end), { ...known, ends });
-  if (ends.length === 0) countLeaf(tx, end, -1);
+export function unindexSegment(tx: CatalogTransaction, { segment, place }: PlacedSegment): void {
+  const { ends, leaves } = chainEntry(tx, endKey(place)) ?? EMPTY;
+  saveEnd(tx, place, { ends: ends.filter((known) => known.segment !== segment), leaves });
 }
 
-function countLeaf(tx: CatalogTransaction, { gridKey, leaf }: IndexPlace, more: 1 | -1): void {
-  if (leaf === undefined) return;
-  const entry = chainEntry(tx, gridKey) ?? EMPTY;
-  const count = entry.leaves.find(({ length }) => length === leaf.length)?.places ?? 0;
-  const others = entry.leaves.filter(({ length }) => length !== leaf.length);
-  const counted: LeafCount[] =
-    count + more === 0 ? [] : [{ length: leaf.length, places: count + more }];
-  save(tx, gridKey, { ...entry, leaves: [...others, ...counted] });
+function saveEnd(tx: CatalogTransaction, place: IndexPlace, entry: ChainEntry): void {
+  const { gridKey, leaf } = place;
+  if (leaf === undefined) return saveGrid(tx, place, entry);
+  const change = saveEntry(tx, leaf.key, entry);
+  if (change === 0) return;
+  const grid = chainEntry(tx, gridKey) ?? EMPTY;
+  saveGrid(tx, place, { ...grid, leaves: counted(grid.leaves, leaf.length, change) });
 }
 
-function save(tx: CatalogTransaction, key: Digest, entry: ChainEntry): void {
-  if (entry.ends.length + entry.leaves.length === 0) return tx.remove(chainKey(key));
+function saveGrid(tx: CatalogTransaction, place: IndexPlace, entry: ChainEntry): void {
+  const change = saveEntry(tx, place.gridKey, entry);
+  if (change === 0) return;
+  const points = counted(anchorEntry(tx, place.anchorKey), place.offset, change);
+  const key = anchorKey(place.anchorKey);
+  if (points.length === 0) tx.remove(key);
+  else tx.put(key, encode(anchorEntryCodec, points));
+}
+
+/** By how many the entries became more. */
+function saveEntry(tx: CatalogTransaction, digest: Digest, entry: ChainEntry): -1 | 0 | 1 {
+  const key = chainKey(digest);
+  const wasThere = tx.get(key) !== undefined;
+  const isThere = entry.ends.length + entry.leaves.length > 0;
   // In one order, so that equal contents are equal bytes, whatever happened before.
-  const ends = entry.ends.toSorted((a, b) => a.tokenStart - b.tokenStart);
-  const leaves = entry.leaves.toSorted((a, b) => a.length - b.length);
-  tx.put(chainKey(key), encode(chainEntryCodec, { ends, leaves }));
+  const ends = entry.ends.toSorted(byStartThenId);
+  if (isThere) tx.put(key, encode(chainEntryCodec, { ends, leaves: entry.leaves }));
+  else tx.remove(key);
+  return wasThere === isThere ? 0 : isThere ? 1 : -1;
 }
 
-function keyOf({ gridKey, leaf }: IndexPlace): Digest {
+function counted(known: readonly OffsetCount[], offset: number, more: -1 | 1): OffsetCount[] {
+  const entries = more + (known.find((each) => each.offset === offset)?.entries ?? 0);
+  const others = known.filter((each) => each.offset !== offset);
+  if (entries === 0) return others;
+  return [...others, { offset, entries }].toSorted((a, b) => a.offset - b.offset);
+}
+
+function byStartThenId(a: ChainEntry["ends"][number], b: ChainEntry["ends"][number]): number {
+  return a.tokenStart - b.tokenStart || (a.segment < b.segment ? -1 : 1);
+}
+
+function endKey({ gridKey, leaf }: IndexPlace): Digest {
   return leaf === undefined ? gridKey : leaf.key;
-}
-
-function placeOf(id: SegmentId, end: IndexPlace | undefined): IndexPlace {
-  if (end !== undefined) return end;
-  throw new AppError("internal", `durable segment ${id} has no chain`);
 }

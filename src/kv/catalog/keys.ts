@@ -4,7 +4,17 @@
  */
 import { AppError } from "../../errors.ts";
 import type { Digest } from "../digest.ts";
-import type { FileRef, Segment, SegmentId, SessionKey, TurnId } from "../records.ts";
+import type {
+  FileRef,
+  Holder,
+  PlacedSegment,
+  Prefix,
+  PrefixKey,
+  Segment,
+  SegmentId,
+  SessionKey,
+  TurnId,
+} from "../records.ts";
 import type { CatalogView, Entry, Key } from "./transaction.ts";
 
 const NUL = "\0";
@@ -20,28 +30,63 @@ export const turnKey = (id: TurnId): Key => `t${textKey(id)}`;
 export const fileKey = (ref: FileRef): Key => `f${textKey(ref.location)}${textKey(ref.name)}`;
 export const tenantKey = (tenant: string): Key => `u${textKey(tenant)}`;
 export const locationKey = (location: string): Key => `l${textKey(location)}`;
-export const chainKey = (digest: Digest): Key => `c${Buffer.from(digest).toString("latin1")}`;
+export const chainKey = (digest: Digest): Key => `c${digestKey(digest)}`;
+export const anchorKey = (digest: Digest): Key => `a${digestKey(digest)}`;
 
-/** What a session lists, by token start. */
-export const referencesPrefix = (session: SessionKey): Key => `r${sessionKey(session)}`;
-export const referenceKey = (session: SessionKey, { tokenStart, id }: Segment): Key =>
-  `${referencesPrefix(session)}${numberKey(tokenStart)}${id}`;
+/** Where a segment is found. */
+export const placeKey = ({ segment, namespace }: PlaceId): Key =>
+  `${placesPrefix(segment, namespace.tenant)}${textKey(namespace.prefix ?? "")}`;
+export type PlaceId = Pick<PlacedSegment, "segment" | "namespace">;
+export const placesPrefix = (segment: SegmentId, tenant: string): Key =>
+  `n${textKey(segment)}${textKey(tenant)}`;
 
-/** Who lists a segment. */
+export const prefixKey = ({ tenant, name }: PrefixKey): Key =>
+  `p${textKey(tenant)}${textKey(name)}`;
+export const holderKey = ({ kind, tenant, id }: Holder): Key =>
+  kind === "session" ? sessionKey({ tenant, id }) : prefixKey({ tenant, name: id });
+
+/** What a holder lists, by token start. */
+export const referencesPrefix = (holder: Holder): Key => `r${holderKey(holder)}`;
+export const referenceKey = (holder: Holder, { tokenStart, id }: Segment): Key =>
+  `${referencesPrefix(holder)}${numberKey(tokenStart)}${id}`;
+
+/** Who lists a segment, by since when. */
 export const referrersPrefix = (id: SegmentId): Key => `b${textKey(id)}`;
-export const referrerKey = (session: SessionKey, { id }: Segment): Key =>
-  `${referrersPrefix(id)}${sessionKey(session)}`;
+export const referrerKey = (id: SegmentId, { holder, sinceMs }: Referrer): Key =>
+  `${referrersPrefix(id)}${numberKey(sinceMs)}${holderKey(holder)}`;
+export interface Referrer {
+  readonly holder: Holder;
+  readonly sinceMs: number;
+}
+
+/** The prefixes of a tenant itself, or open to it by name, or to everyone; each by age. */
+export type PrefixReaders =
+  | { readonly kind: "owner" | "tenant"; readonly tenant: string }
+  | { readonly kind: "everyone" };
+export const readersPrefix = (readers: PrefixReaders): Key =>
+  readers.kind === "everyone" ? "we" : `w${readers.kind[0]}${textKey(readers.tenant)}`;
+export const readerKey = (readers: PrefixReaders, prefix: Prefix): Key =>
+  `${readersPrefix(readers)}${numberKey(prefix.createdAtMs)}${prefixKey(prefix)}`;
 
 /** What falls due, soonest first. */
-export type DueIndex = "e" | "d" | "q";
+export type DueIndex = "e" | "d" | "q" | "x";
 export const dueKey = (index: DueIndex, atMs: number, of: Key): Key => index + numberKey(atMs) + of;
 
 const NUMBER_CHARACTERS = 8;
 
-/** The session keys after a prefix, undone. */
-export function parseSessionKey(key: Key): SessionKey {
+/** The holder key that this starts with, undone. */
+export function parseHolder(key: Key): Holder {
   const [tenant = "", id = ""] = key.slice(1).split(NUL);
-  return { tenant, id };
+  return { kind: key.startsWith("s") ? "session" : "prefix", tenant, id };
+}
+
+export function parseReferrer(prefix: Key, key: Key): Holder {
+  return parseHolder(key.slice(prefix.length + NUMBER_CHARACTERS));
+}
+
+/** The key of the prefix that is open. */
+export function parseReader(prefix: Key, key: Key): Key {
+  return key.slice(prefix.length + NUMBER_CHARACTERS);
 }
 
 /** The segment of a reference key. */
@@ -79,6 +124,10 @@ export function numberKey(value: number): Key {
 function after(prefix: Key): Key {
   const last = prefix.length - 1;
   return prefix.slice(0, last) + String.fromCharCode(prefix.charCodeAt(last) + 1);
+}
+
+function digestKey(digest: Digest): Key {
+  return Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString("latin1");
 }
 
 function textKey(text: string): Key {

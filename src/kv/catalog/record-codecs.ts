@@ -1,9 +1,13 @@
 /** The schema of each record: the fields in the order in which they lie in its bytes. */
 import type { ObjectName, ObjectStat } from "../location.ts";
 import type {
+  ChainPlace,
   FileRef,
   IndexPlace,
   LocationUsage,
+  Namespace,
+  PlacedSegment,
+  Prefix,
   Retention,
   Segment,
   SegmentChain,
@@ -42,9 +46,20 @@ const objectStat = record<ObjectStat>({
   modifiedAtMs: wallTime,
 });
 const retention = record<Retention>({ name: text, ttlMs: uint, maxAgeMs: uint });
-const leaf = record<NonNullable<IndexPlace["leaf"]>>({ length: uint, key: bytes });
-const indexPlace = record<IndexPlace>({ gridKey: bytes, leaf: optional(leaf) });
-const segmentChain = record<SegmentChain>({ before: bytes, after: bytes, end: indexPlace });
+const chainPlace = record<ChainPlace>({
+  anchor: bytes,
+  offset: uint,
+  grid: bytes,
+  leaf: optional(record<NonNullable<ChainPlace["leaf"]>>({ length: uint, digest: bytes })),
+});
+const segmentChain = record<SegmentChain>({ before: bytes, end: chainPlace });
+const indexPlace = record<IndexPlace>({
+  anchorKey: bytes,
+  offset: uint,
+  gridKey: bytes,
+  leaf: optional(record<NonNullable<IndexPlace["leaf"]>>({ length: uint, key: bytes })),
+});
+const namespace = record<Namespace>({ tenant: text, prefix: optional(text) });
 
 export const sessionCodec = record<Session>({
   tenant: text,
@@ -73,10 +88,33 @@ export const segmentCodec = record<Segment>({
   kvStart: uint,
   bytes: uint,
   chain: optional(segmentChain),
+  place: optional(indexPlace),
   crc: uint,
   refs: uint,
   lastReadAtMs: uint,
   timesRead: uint,
+});
+
+export const placedSegmentCodec = record<PlacedSegment>({
+  segment: textOf<SegmentId>(),
+  namespace,
+  tokenStart: uint,
+  place: indexPlace,
+  refs: uint,
+});
+
+const readers: Codec<Prefix["to"]> = {
+  write: (out, value) => optional(list(text)).write(out, value === "everyone" ? undefined : value),
+  read: (from) => optional(list(text)).read(from) ?? "everyone",
+};
+
+export const prefixCodec = record<Prefix>({
+  tenant: text,
+  name: text,
+  to: readers,
+  createdAtMs: uint,
+  expiresAtMs: optional(uint),
+  segments: uint,
 });
 
 export const turnCodec = record<Turn>({
@@ -126,19 +164,24 @@ export interface IndexedSegment {
   readonly segment: SegmentId;
 }
 
-/** How many places in the index are leaves of this length below one grid point. */
-export interface LeafCount {
-  readonly length: number;
-  readonly places: number;
+/** How many entries of the index lie at one offset below another. */
+export interface OffsetCount {
+  readonly offset: number;
+  readonly entries: number;
 }
 
-/** What the index has at one key: durable segments of one tenant that end there, at most one for each start. */
+const offsetCounts = list(record<OffsetCount>({ offset: uint, entries: uint }));
+
+/** What the index has at one grid point or leaf: durable segments that end there, and the leaves below it by their lengths. */
 export interface ChainEntry {
   readonly ends: readonly IndexedSegment[];
-  readonly leaves: readonly LeafCount[];
+  readonly leaves: readonly OffsetCount[];
 }
 
 export const chainEntryCodec = record<ChainEntry>({
   ends: list(record<IndexedSegment>({ tokenStart: uint, segment: textOf<SegmentId>() })),
-  leaves: list(record<LeafCount>({ length: uint, places: uint })),
+  leaves: offsetCounts,
 });
+
+/** What an anchor has: the grid points with an entry, by their steps from the anchor. */
+export const anchorEntryCodec = offsetCounts;

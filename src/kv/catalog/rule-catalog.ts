@@ -1,8 +1,10 @@
 /** The catalog over any store: one transaction for each rule. */
 import type { Catalog } from "../catalog.ts";
+import { type Holder, prefixHolder, type Segment, sessionHolder } from "../records.ts";
 import { audit } from "./audit.ts";
 import { match } from "./rules/match.ts";
 import { leaseRead } from "./rules/read-lease.ts";
+import { createPrefix, readablePrefixes, removePrefix } from "./rules/prefixes.ts";
 import { listReferences } from "./rules/references.ts";
 import { report } from "./rules/report.ts";
 import { lease, reserve } from "./rules/reserve.ts";
@@ -13,13 +15,14 @@ import { openSchema, type Schema, SCHEMA_VERSION, UPGRADES } from "./schema.ts";
 import {
   files,
   locationUsage,
+  prefixes,
   segmentAt,
   segments,
   sessions,
   tenantUsage,
   turnAt,
 } from "./tables.ts";
-import type { CatalogStore } from "./transaction.ts";
+import type { CatalogStore, CatalogView } from "./transaction.ts";
 
 /** Takes the store over, and closes it if what is in it cannot be used. */
 export async function openCatalog(
@@ -45,12 +48,16 @@ export async function openCatalog(
     touch: (session, nowMs) => store.write((tx) => touch(tx, session, nowMs)),
     pin: (request) => store.write((tx) => pin(tx, request)),
     end: (session, nowMs) => store.write((tx) => end(tx, session, nowMs)),
+    createPrefix: (request) => store.write((tx) => createPrefix(tx, request)),
+    removePrefix: (prefix, nowMs) => store.write((tx) => removePrefix(tx, prefix, nowMs)),
     condemn: (segment) => store.write((tx) => condemn(tx, segment)),
     sweep: (request) => store.write((tx) => sweep(tx, request)),
     unlinked: (refs) => store.write((tx) => unlinked(tx, refs)),
     session: (key) => store.read((view) => sessions.get(view, key)),
-    segments: (key) =>
-      store.read((view) => listReferences(view, key).map((id) => segments.must(view, { id }))),
+    segments: (key) => store.read((view) => segmentsOf(view, sessionHolder(key))),
+    prefix: (key) => store.read((view) => prefixes.get(view, key)),
+    prefixes: (tenant, nowMs) => store.read((view) => readablePrefixes(view, tenant, nowMs)),
+    prefixSegments: (key) => store.read((view) => segmentsOf(view, prefixHolder(key))),
     segment: (id) => store.read((view) => segmentAt(view, id)),
     turn: (id) => store.read((view) => turnAt(view, id)),
     file: (ref) => store.read((view) => files.get(view, ref)),
@@ -59,4 +66,8 @@ export async function openCatalog(
     audit: () => store.read(audit),
     close: () => store.close(),
   };
+}
+
+function segmentsOf(view: CatalogView, holder: Holder): Segment[] {
+  return listReferences(view, holder).map((id) => segments.must(view, { id }));
 }

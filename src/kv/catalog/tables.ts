@@ -5,6 +5,9 @@
 import type {
   FileRef,
   LocationUsage,
+  PlacedSegment,
+  Prefix,
+  PrefixKey,
   Segment,
   SegmentId,
   Session,
@@ -14,11 +17,16 @@ import type {
   Turn,
   TurnId,
 } from "../records.ts";
-import { indexChain, unindexChain } from "./chain-index.ts";
+import { indexSegment, unindexSegment } from "./chain-index.ts";
 import {
   dueKey,
   fileKey,
   locationKey,
+  type PlaceId,
+  placeKey,
+  prefixKey,
+  type PrefixReaders,
+  readerKey,
   segmentKey,
   sessionKey,
   tenantKey,
@@ -27,6 +35,8 @@ import {
 import {
   fileCodec,
   locationUsageCodec,
+  placedSegmentCodec,
+  prefixCodec,
   segmentCodec,
   sessionCodec,
   tenantUsageCodec,
@@ -62,6 +72,27 @@ export const sessions = new Table<SessionKey, Session>({
     const count = Number(after !== undefined) - Number(before !== undefined);
     const pins = pinsOf(after) - pinsOf(before);
     if (count !== 0 || pins !== 0) chargeTenant(tx, session.tenant, { sessions: count, pins });
+  },
+});
+
+export const prefixes = new Table<PrefixKey, Prefix>({
+  prefix: "p",
+  keyOf: prefixKey,
+  codec: prefixCodec,
+  indexesOf: (prefix) => {
+    const { tenant, to, expiresAtMs } = prefix;
+    const others: readonly PrefixReaders[] =
+      to === "everyone"
+        ? [{ kind: "everyone" }]
+        : to.map((reader) => ({ kind: "tenant", tenant: reader }));
+    const readers: readonly PrefixReaders[] = [{ kind: "owner", tenant }, ...others];
+    const due = expiresAtMs === undefined ? [] : [dueKey("x", expiresAtMs, prefixKey(prefix))];
+    return [...readers.map((each) => readerKey(each, prefix)), ...due];
+  },
+  changed(tx, before, after) {
+    const prefix = before ?? after;
+    const pins = Number(after !== undefined) - Number(before !== undefined);
+    if (prefix !== undefined && pins !== 0) chargeTenant(tx, prefix.tenant, { pins });
   },
 });
 
@@ -105,8 +136,7 @@ export const segments = new Table<Pick<Segment, "id">, Segment>({
   changed(tx, before, after) {
     const segment = before ?? after;
     if (segment === undefined) return;
-    const bytes = (after?.bytes ?? 0) - (before?.bytes ?? 0);
-    if (bytes !== 0) chargeTenant(tx, segment.tenant, { bytes });
+    chargeBytes(tx, before, after);
     const durable = durableBytes(after) - durableBytes(before);
     if (durable === 0) return;
     files.update(tx, segment.file, (file) => ({
@@ -114,8 +144,17 @@ export const segments = new Table<Pick<Segment, "id">, Segment>({
       referencedBytes: file.referencedBytes + durable,
       committedBytes: file.committedBytes + Math.max(0, durable),
     }));
-    if (before !== undefined && durable < 0) unindexChain(tx, before);
-    if (after !== undefined && durable > 0) indexChain(tx, after);
+  },
+});
+
+/** The index has a segment exactly while it has a place. */
+export const places = new Table<PlaceId, PlacedSegment>({
+  prefix: "n",
+  keyOf: placeKey,
+  codec: placedSegmentCodec,
+  changed(tx, before, after) {
+    if (before === undefined && after !== undefined) indexSegment(tx, after);
+    if (before !== undefined && after === undefined) unindexSegment(tx, before);
   },
 });
 
@@ -142,6 +181,16 @@ function pinsOf(session: Session | undefined): number {
 
 function durableBytes(segment: Segment | undefined): number {
   return segment?.state === "durable" ? segment.bytes : 0;
+}
+
+function chargeBytes(
+  tx: CatalogTransaction,
+  before: Segment | undefined,
+  after: Segment | undefined,
+): void {
+  if (before?.tenant === after?.tenant && before?.bytes === after?.bytes) return;
+  if (before !== undefined) chargeTenant(tx, before.tenant, { bytes: -before.bytes });
+  if (after !== undefined) chargeTenant(tx, after.tenant, { bytes: after.bytes });
 }
 
 function chargeTenant(

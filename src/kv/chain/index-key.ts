@@ -14,7 +14,7 @@ export type NamespaceKey = Uint8Array;
  */
 export function indexKey(
   namespace: NamespaceKey,
-  place: { readonly geometry: GeometryKey; readonly end: ChainEnd },
+  place: { readonly geometry: GeometryKey; readonly end: Pick<ChainEnd, "digest"> },
   digests: Digests,
 ): Digest {
   return digests.hmacSha256(namespace, place.geometry, place.end.digest);

@@ -5,8 +5,8 @@
 import type { ReportedSegment } from "../catalog.ts";
 import { DIGEST_BYTES } from "../digest.ts";
 import type { Location, ObjectName } from "../location.ts";
-import type { FileRef, Segment, SegmentChain } from "../records.ts";
-import type { PromptIndex } from "./prompt-index.ts";
+import type { FileRef, Segment } from "../records.ts";
+import type { IndexedChain, PromptIndex } from "./prompt-index.ts";
 import type { EngineSegment } from "./turn-plan.ts";
 
 export interface EngineReport {
@@ -21,10 +21,12 @@ export interface EngineReport {
 /** No file and no location has an empty name. */
 const NO_FILE: FileRef = { location: "", name: "" as ObjectName };
 const NO_DIGEST = new Uint8Array(DIGEST_BYTES);
-const NO_CHAIN: SegmentChain = {
-  before: NO_DIGEST,
-  after: NO_DIGEST,
-  end: { gridKey: NO_DIGEST, leaf: undefined },
+const NO_CHAIN: IndexedChain = {
+  chain: {
+    before: NO_DIGEST,
+    end: { anchor: NO_DIGEST, offset: 0, grid: NO_DIGEST, leaf: undefined },
+  },
+  place: { anchorKey: NO_DIGEST, offset: 0, gridKey: NO_DIGEST, leaf: undefined },
 };
 
 /** An engine may leave parts out; one that answers for what it was not given, or twice, is believed in nothing. */
@@ -45,8 +47,8 @@ function reportedSegment(
   const chain = index.chainOf(tokenStart, tokenStart + tokenLength);
   const said = { file, tokenStart, kvStart, kvLength };
   // Tokens that the sequence does not have are no tokens.
-  if (chain === undefined) return { ...said, tokenLength: 0, chain: NO_CHAIN };
-  return { ...said, tokenLength, chain };
+  if (chain === undefined) return { ...said, tokenLength: 0, ...NO_CHAIN };
+  return { ...said, tokenLength, ...chain };
 }
 
 function misplaced({ tokenStart, tokenLength, kvStart }: Segment): ReportedSegment {
@@ -56,6 +58,6 @@ function misplaced({ tokenStart, tokenLength, kvStart }: Segment): ReportedSegme
     tokenLength,
     kvStart,
     kvLength: undefined,
-    chain: NO_CHAIN,
+    ...NO_CHAIN,
   };
 }

@@ -2,9 +2,16 @@
  * Takes a byte range for a turn and makes its file as large as that, before any engine hears of it: one that is told of a file which
  * is not there may stop writing anything at all.
  */
-import type { Catalog, NewFile, Quota, Reservation, ReserveOutcome } from "../catalog.ts";
+import type {
+  Catalog,
+  ListedSegment,
+  NewFile,
+  Quota,
+  Reservation,
+  ReserveOutcome,
+} from "../catalog.ts";
 import { type Location, LocationFault } from "../location.ts";
-import type { EngineInstance, SegmentId, Session, TurnId } from "../records.ts";
+import type { EngineInstance, Session, TurnId } from "../records.ts";
 import type { GeometryKey } from "../model/geometry-key.ts";
 import type { SegmentLayout } from "../model/layout.ts";
 import type { Place, Places } from "./places.ts";
@@ -23,7 +30,7 @@ export interface FreshRequest {
   readonly quota: Quota;
   readonly geometry: GeometryKey;
   readonly layout: SegmentLayout;
-  readonly listed: readonly SegmentId[];
+  readonly listed: readonly ListedSegment[];
   readonly tokenStart: number;
   /** Not empty. */
   readonly parts: readonly number[];

@@ -7,11 +7,14 @@
  * given. So a plan rejects for a bug only.
  */
 import type { Scheduler } from "../../clock.ts";
-import type { Catalog } from "../catalog.ts";
+import type { Catalog, ListedSegment } from "../catalog.ts";
+import type { NamespaceKey } from "../chain/index-key.ts";
+import type { NamespaceKeys } from "../chain/namespace-keys.ts";
 import type { Digests } from "../digest.ts";
 import type { Session, SessionKey, TurnId } from "../records.ts";
 import type { SegmentVerifier, SegmentWriter } from "../verify/segment-verifier.ts";
 import { reportedSegments } from "./engine-report.ts";
+import { listedIn } from "./listed.ts";
 import { Lister, type Listing } from "./listing.ts";
 import { type Model, type ModelProfiles, Models } from "./models.ts";
 import { partsOf } from "./parts.ts";
@@ -58,6 +61,8 @@ export interface TurnDeskOptions {
   readonly places: Places;
   readonly verifier: SegmentVerifier;
   readonly tenants: Tenants;
+  /** Of the prefixes; a tenant has its own. */
+  readonly keys: Pick<NamespaceKeys, "prefix">;
   readonly profiles: ModelProfiles;
   readonly digests: Digests;
   /** Wall clock: whole milliseconds, as in the catalog. */
@@ -147,7 +152,8 @@ export class TurnDesk {
     for (let attempt = 1; attempt <= PLAN_ATTEMPTS;) {
       const setting = await this.#settingOf(request.session);
       if (typeof setting === "string") return unplanned(setting, nowMs());
-      const index = this.#indexOf(request.prompt, setting);
+      const shared = await this.#sharedWith(request.session.tenant);
+      const index = this.#indexOf(request.prompt, setting, shared);
       const listing = await this.#lister.list(
         { session: request.session, prompt: index.view, rules: setting.model.rules },
         setting.model,
@@ -173,8 +179,8 @@ export class TurnDesk {
     const deadlineMs = this.#deadlineOf(turn);
     const isLeased = fresh.kind === "reserved" || (fresh.kind === "none" && fresh.isLeased);
     if (!isLeased) {
-      const segments = listing.segments.map(({ id }) => id);
-      const lease = { session: request.session, segments, nowMs, untilMs: deadlineMs };
+      const { session } = request;
+      const lease = { session, listed: this.#listed(turn), nowMs, untilMs: deadlineMs };
       if (!(await this.#options.catalog.lease(lease))) return undefined;
     }
     return {
@@ -206,7 +212,7 @@ export class TurnDesk {
       quota: tenant.quota,
       geometry: model.geometry(request.prompt.kind),
       layout: model.layout,
-      listed: listing.segments.map(({ id }) => id),
+      listed: this.#listed(turn),
       tokenStart: listing.tokens,
       parts,
       engine: request.engine,
@@ -229,7 +235,7 @@ export class TurnDesk {
     if (turn === undefined || setting === "no_session") return conflict("unknown_turn");
     if (typeof setting !== "object") return conflict("other_prompt");
     const { prompt, output } = request;
-    const index = this.#indexOf(followedBy(prompt, output), setting);
+    const index = this.#indexOf(followedBy(prompt, output), setting, []);
     const promptKey = index.keyAt(index.view.tokens - output.length);
     if (!isTurnOf(turn.id, promptKey)) return conflict("other_prompt");
     const location = places.location(turn.file.location);
@@ -266,11 +272,25 @@ export class TurnDesk {
     return model === undefined ? "unknown_model" : { session, tenant, model };
   }
 
-  #indexOf(sequence: TokenSequence, { tenant, model }: Setting): PromptIndex {
+  #indexOf(
+    sequence: TokenSequence,
+    { tenant, model }: Setting,
+    shared: readonly NamespaceKey[],
+  ): PromptIndex {
     const { digests } = this.#options;
     const chain = new SequenceChain(sequence, model.chainFormat, digests);
-    const namespace = { key: tenant.key, geometry: model.geometry(sequence.kind) };
-    return new PromptIndex(chain, namespace, digests);
+    const scope = { geometry: model.geometry(sequence.kind), own: tenant.key, shared };
+    return new PromptIndex(chain, scope, digests);
+  }
+
+  /** The keys of the prefixes that the tenant may read. */
+  async #sharedWith(tenant: string): Promise<readonly NamespaceKey[]> {
+    const { catalog, keys, nowMs } = this.#options;
+    return (await catalog.prefixes(tenant, nowMs())).map((prefix) => keys.prefix(prefix));
+  }
+
+  #listed({ setting, listing }: PlannedTurn): readonly ListedSegment[] {
+    return listedIn(setting.tenant.key, listing.segments, this.#options.digests);
   }
 
   #deadlineOf({ nowMs }: PlannedTurn): number {

@@ -39,6 +39,24 @@ export function describeMatches(opened: () => KvDesk): void {
       expect(await desk.match("a", "abcdefgh!")).toMatchObject({ tokens: 8 });
     });
 
+    it("finds ends at and around every anchor of a long prompt", async () => {
+      await desk.create("a");
+      const whole = Array.from({ length: 800 }, (_, at) => String.fromCharCode(97 + (at % 26)));
+      const ends = [3, 252, 255, 256, 257, 511, 512, 516, 767, 768, 800];
+      let start = 0;
+      for (const end of ends) {
+        await desk.store("a", whole.slice(0, end).join(""), start);
+        start = end;
+      }
+      const matched = async (length: number) =>
+        (await desk.match("a", `${whole.slice(0, length).join("")}!`)).tokens;
+      expect(await Promise.all(ends.map(matched))).toEqual(ends);
+      expect(await Promise.all(ends.map((end) => matched(end - 1)))).toEqual([
+        0,
+        ...ends.slice(0, -1),
+      ]);
+    });
+
     it("asks for no end that is past the prompt", async () => {
       await desk.create("a");
       await desk.store("a", "abcdefg");
@@ -72,11 +90,11 @@ export function describeMatches(opened: () => KvDesk): void {
       const { turn, file } = await desk.store("a", "abcd");
       const segments = [segmentId(turn, 0)];
       const untilMs = desk.nowMs + 2 * QUARANTINE_MS;
-      const lease = { session: key("b"), segments, nowMs: desk.nowMs, untilMs };
-      expect(await catalog.lease(lease)).toBe(true);
+      expect(await desk.lease("b", segments, untilMs)).toBe(true);
       expect(await catalog.segment(segmentId(turn, 0))).toMatchObject({ timesRead: 1 });
-      await catalog.end(key("a"), desk.nowMs);
-      expect(await catalog.lease(lease)).toBe(false);
+      for (const name of ["a", "b"]) await catalog.end(key(name), desk.nowMs);
+      await desk.create("b");
+      expect(await desk.lease("b", segments, untilMs)).toBe(false);
       desk.nowMs = untilMs + QUARANTINE_MS - 1;
       expect((await desk.sweep()).unlinkable).toEqual([]);
       desk.nowMs += 1;

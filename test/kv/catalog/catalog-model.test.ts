@@ -223,8 +223,7 @@ class Run {
   async #lease(name: string, segment: SegmentId): Promise<void> {
     const { nowMs } = this.#model;
     const untilMs = nowMs + 700;
-    const request = { session: key(name), segments: [segment], nowMs, untilMs };
-    const leased = await this.#desk.catalog.lease(request);
+    const leased = await this.#desk.lease(name, [segment], untilMs);
     this.#same("lease", leased, this.#model.lease(name, segment, untilMs));
   }
 

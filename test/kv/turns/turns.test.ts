@@ -324,7 +324,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
       const bench = await benches.open({}, (catalog) => ({
         ...catalog,
         reserve: async (request) => {
-          for (const id of request.listed) await catalog.condemn(id);
+          for (const { segment } of request.listed) await catalog.condemn(segment);
           return catalog.reserve(request);
         },
       }));
@@ -357,7 +357,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
     await bench.turn("a", text.slice(0, 60), text.slice(60, 64));
     await bench.turn("a", text.slice(0, 65), text.slice(65, 128));
     const segments = await bench.catalog.segments(session("a"));
-    const grid = segments.flatMap(({ chain }) => (chain === undefined ? [] : [chain.after]));
+    const grid = segments.flatMap(({ chain }) => (chain === undefined ? [] : [chain.end.grid]));
     const paged = { kind: "engine", context: {}, grid, ids: [1] } as const;
     const plan = await bench.plan("a", paged);
     expect(spans(plan.stored)).toEqual([

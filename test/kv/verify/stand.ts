@@ -213,6 +213,7 @@ function reportedSegment(own: { name: string; tokens: number; bytes: number }): 
     kvStart: KV_START,
     bytes: own.bytes,
     chain: undefined,
+    place: undefined,
     crc: 0,
     refs: 0,
     lastReadAtMs: 0,

@@ -1,7 +1,7 @@
 /**
- * Which stored segments an engine can be given for a prompt. The index has every durable segment at the place where it ends, so
- * each grid point of the prompt is looked up, and the leaves below it; what is found there agrees with the prompt in every token
- * from 0. The best contiguous cover among them is the match.
+ * Which stored segments an engine can be given for a prompt. The index has every durable segment at the place where it ends; what is
+ * found at an end that is also one of the prompt's agrees with it in every token from 0. The best contiguous cover among those is
+ * the match.
  */
 import type {
   Match,
@@ -11,12 +11,15 @@ import type {
   PromptView,
 } from "../../catalog.ts";
 import { type Cover, type CoverRules, pickCover, whyUnlistable } from "../../cover.ts";
-import type { Segment } from "../../records.ts";
-import { chainEntry } from "../chain-index.ts";
+import { ANCHOR_STEPS } from "../../chain/chain-place.ts";
+import { type Segment, sessionHolder } from "../../records.ts";
+import { anchorEntry, chainEntry } from "../chain-index.ts";
 import { numberKey, parseReference, referencesPrefix } from "../keys.ts";
-import type { IndexedSegment } from "../record-codecs.ts";
+import type { ChainEntry, IndexedSegment } from "../record-codecs.ts";
 import { segments } from "../tables.ts";
 import type { CatalogView } from "../transaction.ts";
+
+const NOTHING: ChainEntry = { ends: [], leaves: [] };
 
 export function match(view: CatalogView, request: MatchRequest): Match {
   const { prompt, rules: loadRules } = request;
@@ -40,13 +43,17 @@ function* endsOn(
   { length, step }: PromptView,
   namespace: PromptNamespace,
 ): Generator<IndexedSegment> {
-  for (let index = 0; index * step <= length; index++) {
-    const point = chainEntry(view, namespace.gridKey(index));
-    if (point === undefined) continue;
-    yield* point.ends;
-    for (const leaf of point.leaves) {
-      if (index * step + leaf.length > length) continue;
-      yield* chainEntry(view, namespace.leafKey(index, leaf.length))?.ends ?? [];
+  for (let anchor = 0; anchor * step <= length; anchor += ANCHOR_STEPS) {
+    for (const { offset } of anchorEntry(view, namespace.gridKey(anchor))) {
+      const index = anchor + offset;
+      if (index * step > length) break;
+      // Of the points at this offset, which may all be other prompts' own.
+      const point = chainEntry(view, namespace.gridKey(index)) ?? NOTHING;
+      yield* point.ends;
+      for (const leaf of point.leaves) {
+        if (index * step + leaf.offset > length) break;
+        yield* chainEntry(view, namespace.leafKey(index, leaf.offset))?.ends ?? [];
+      }
     }
   }
 }
@@ -71,7 +78,7 @@ interface Found {
 
 /** Whether the session lists something, from the end of the cover on, that is not on this prompt. */
 function hasMore(view: CatalogView, { session }: MatchRequest, { cover, found }: Found): boolean {
-  const prefix = referencesPrefix(session);
+  const prefix = referencesPrefix(sessionHolder(session));
   const from = prefix + numberKey(cover.tokens);
   const to = prefix + numberKey(Number.MAX_SAFE_INTEGER);
   const listed = view.range({ from, to, limit: found.size + 1 });

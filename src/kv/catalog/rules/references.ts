@@ -1,8 +1,20 @@
-/** Who lists what: a reference is two keys, from the session and from the segment, and one count on each side. */
-import type { Segment, SegmentId, SessionKey } from "../../records.ts";
+/**
+ * Who lists what. A reference is two keys, from the holder and from the segment, with the time since when; it is counted on both
+ * sides, and for each namespace, where a segment can be found exactly while somebody of that namespace lists it.
+ */
+import {
+  type Holder,
+  type IndexPlace,
+  namespaceOf,
+  type PlacedSegment,
+  type Segment,
+  type SegmentId,
+} from "../../records.ts";
+import { decode, encode, uint } from "../codec.ts";
 import {
   parseReference,
-  parseSessionKey,
+  parseReferrer,
+  placesPrefix,
   referenceKey,
   referencesPrefix,
   referrerKey,
@@ -10,37 +22,86 @@ import {
   scan,
   UNLIMITED,
 } from "../keys.ts";
-import { segments, sessions } from "../tables.ts";
+import { places, prefixes, segments, sessions } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 
 const NOTHING = new Uint8Array(0);
 
 /** By token start. */
-export function listReferences(view: CatalogView, session: SessionKey): readonly SegmentId[] {
-  const prefix = referencesPrefix(session);
+export function listReferences(view: CatalogView, holder: Holder): readonly SegmentId[] {
+  const prefix = referencesPrefix(holder);
   return scan(view, prefix, UNLIMITED).map(({ key }) => parseReference(prefix, key));
 }
 
-export function listReferrers(view: CatalogView, id: SegmentId): readonly SessionKey[] {
+/** Those who have listed it for longest come first. */
+export function listReferrers(
+  view: CatalogView,
+  id: SegmentId,
+  limit = UNLIMITED,
+): readonly Holder[] {
   const prefix = referrersPrefix(id);
-  return scan(view, prefix, UNLIMITED).map(({ key }) => parseSessionKey(key.slice(prefix.length)));
+  return scan(view, prefix, limit).map(({ key }) => parseReferrer(prefix, key));
 }
 
-/** The segment is durable. Listing it again changes nothing. */
-export function addReference(tx: CatalogTransaction, session: SessionKey, segment: Segment): void {
-  if (tx.get(referenceKey(session, segment)) !== undefined) return;
-  tx.put(referenceKey(session, segment), NOTHING);
-  tx.put(referrerKey(session, segment), NOTHING);
+export interface NewReference {
+  /** Durable. */
+  readonly segment: Segment;
+  readonly nowMs: number;
+  /** In the holder's namespace; asked for the first reference there. */
+  readonly place: () => IndexPlace;
+}
+
+/** Listing it again changes nothing. */
+export function addReference(tx: CatalogTransaction, holder: Holder, added: NewReference): void {
+  const { segment, nowMs } = added;
+  if (tx.get(referenceKey(holder, segment)) !== undefined) return;
+  tx.put(referenceKey(holder, segment), encode(uint, nowMs));
+  tx.put(referrerKey(segment.id, { holder, sinceMs: nowMs }), NOTHING);
+  const { id, tokenStart } = segment;
   segments.update(tx, segment, (known) => ({ ...known, refs: known.refs + 1 }));
-  sessions.update(tx, session, (known) => ({ ...known, segments: known.segments + 1 }));
+  const at = { segment: id, namespace: namespaceOf(holder) };
+  const placed = places.get(tx, at) ?? { ...at, tokenStart, place: added.place(), refs: 0 };
+  places.save(tx, { ...placed, refs: placed.refs + 1 });
+  countListed(tx, holder, 1);
 }
 
-/** The last reference takes the segment with it; its bytes go with their file. */
-export function removeReference(tx: CatalogTransaction, session: SessionKey, id: SegmentId): void {
+/**
+ * The last reference takes the segment with it; its bytes go with their file. With the last one of the tenant that is charged, the
+ * charge goes to whoever of the others has listed it for longest.
+ */
+export function removeReference(tx: CatalogTransaction, holder: Holder, id: SegmentId): void {
   const segment = segments.must(tx, { id });
-  tx.remove(referenceKey(session, segment));
-  tx.remove(referrerKey(session, segment));
-  if (segment.refs === 1) segments.delete(tx, segment);
-  else segments.save(tx, { ...segment, refs: segment.refs - 1 });
-  sessions.update(tx, session, (known) => ({ ...known, segments: known.segments - 1 }));
+  const since = tx.get(referenceKey(holder, segment));
+  if (since === undefined) return;
+  tx.remove(referenceKey(holder, segment));
+  tx.remove(referrerKey(id, { holder, sinceMs: decode(uint, since) }));
+  leavePlace(tx, places.must(tx, { segment: id, namespace: namespaceOf(holder) }));
+  countListed(tx, holder, -1);
+  if (segment.refs === 1) return segments.delete(tx, segment);
+  segments.save(tx, { ...segment, refs: segment.refs - 1, tenant: payerOf(tx, segment) });
+}
+
+function leavePlace(tx: CatalogTransaction, placed: PlacedSegment): void {
+  if (placed.refs === 1) places.delete(tx, placed);
+  else places.save(tx, { ...placed, refs: placed.refs - 1 });
+}
+
+function payerOf(view: CatalogView, { id, tenant }: Segment): string {
+  if (isListedBy(view, id, tenant)) return tenant;
+  return listReferrers(view, id, 1)[0]?.tenant ?? tenant;
+}
+
+/** By a session or a prefix of the tenant. */
+export function isListedBy(view: CatalogView, id: SegmentId, tenant: string): boolean {
+  return scan(view, placesPrefix(id, tenant), 1).length > 0;
+}
+
+function countListed(tx: CatalogTransaction, holder: Holder, more: 1 | -1): void {
+  const { kind, tenant, id } = holder;
+  const counted = <T extends { readonly segments: number }>(known: T): T => ({
+    ...known,
+    segments: known.segments + more,
+  });
+  if (kind === "session") sessions.update(tx, { tenant, id }, counted);
+  else prefixes.update(tx, { tenant, name: id }, counted);
 }

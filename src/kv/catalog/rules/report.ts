@@ -60,9 +60,9 @@ function judgeParts(
       isWhole = false;
       continue;
     }
-    const { tokenLength, chain } = answer;
+    const { tokenLength, chain, place } = answer;
     const bytes = tokenLength * turn.tokenBytes;
-    pending.push({ ...part, state: "reported", tokenLength, bytes, chain });
+    pending.push({ ...part, state: "reported", tokenLength, bytes, chain, place });
   }
   return { pending, dropped };
 }

@@ -1,6 +1,7 @@
 import { AppError } from "../../../errors.ts";
 import {
   type LeaseRequest,
+  type ListedSegment,
   type ReservedPart,
   type ReserveOutcome,
   type ReserveRefusal,
@@ -12,23 +13,16 @@ import { refuseSpace } from "../../location.ts";
 import {
   type FileRef,
   type Segment,
-  type SegmentId,
   segmentId,
   type Session,
+  sessionHolder,
   type StoredFile,
   type Turn,
 } from "../../records.ts";
-import {
-  files,
-  locationUsage,
-  segmentAt,
-  segments,
-  sessions,
-  tenantUsage,
-  turnAt,
-  turns,
-} from "../tables.ts";
+import { files, locationUsage, segments, sessions, tenantUsage, turnAt, turns } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
+import { visibleTo } from "./prefixes.ts";
+import { addReference } from "./references.ts";
 import { liveSession, slide } from "./sessions.ts";
 import { abortTurn, sealFile } from "./turn-end.ts";
 
@@ -50,15 +44,17 @@ export function reserve(tx: CatalogTransaction, request: TurnRequest): ReserveOu
   const reason = whyRefused(tx, { request, session, current });
   if (reason !== undefined) return { kind: "refused", reason };
 
+  holdListed(tx, session, request);
   leaseSegments(tx, request.listed, { nowMs, untilMs: request.deadlineMs });
   return writeTurn(tx, { request, session, current, isBranch: isBusy });
 }
 
 export function lease(tx: CatalogTransaction, request: LeaseRequest): boolean {
-  const { session: key, segments: listed, nowMs } = request;
+  const { session: key, listed, nowMs } = request;
   const session = liveSession(tx, key, nowMs);
-  if (session === undefined || !areListable(tx, key.tenant, listed)) return false;
+  if (session === undefined || !areVisible(tx, key.tenant, request)) return false;
   sessions.save(tx, slide(session, nowMs));
+  holdListed(tx, session, request);
   leaseSegments(tx, listed, request);
   return true;
 }
@@ -82,7 +78,7 @@ function whyRefused(tx: CatalogTransaction, place: Place): ReserveRefusal | unde
   const { request, session, current } = place;
   const { newFile, quota } = request;
   const bytes = reservedBytes(request);
-  if (!areListable(tx, session.tenant, request.listed)) return "stale_match";
+  if (!areVisible(tx, session.tenant, request)) return "stale_match";
   if (session.turns.length >= SESSION_TURNS_LIMIT) return "turns_limit";
   if (session.segments >= SESSION_SEGMENTS_LIMIT) return "segments_limit";
   if (tenantUsage(tx, session.tenant).bytes + bytes > quota.bytes) return "quota_bytes";
@@ -177,6 +173,7 @@ function newSegment(request: TurnRequest, file: FileRef, part: ReservedPart): Se
     kvStart: part.kvStart,
     bytes: part.tokenLength * request.tokenBytes,
     chain: undefined,
+    place: undefined,
     crc: 0,
     refs: 0,
     lastReadAtMs: 0,
@@ -184,21 +181,36 @@ function newSegment(request: TurnRequest, file: FileRef, part: ReservedPart): Se
   };
 }
 
-function areListable(tx: CatalogTransaction, tenant: string, ids: readonly SegmentId[]): boolean {
-  return ids.every((id) => {
-    const segment = segmentAt(tx, id);
-    return segment?.state === "durable" && segment.tenant === tenant;
-  });
+function areVisible(
+  tx: CatalogTransaction,
+  tenant: string,
+  { listed, nowMs }: Pick<LeaseRequest, "listed" | "nowMs">,
+): boolean {
+  const isVisible = visibleTo(tx, tenant, nowMs);
+  return listed.every(({ segment }) => isVisible(segment));
+}
+
+/** So that nothing that a session goes on from vanishes under it. What is above its limit is leased alone. */
+function holdListed(
+  tx: CatalogTransaction,
+  session: Session,
+  { listed, nowMs }: Pick<LeaseRequest, "listed" | "nowMs">,
+): void {
+  const room = Math.max(0, SESSION_SEGMENTS_LIMIT - session.segments);
+  const holder = sessionHolder(session);
+  for (const { segment: id, place } of listed.slice(0, room)) {
+    addReference(tx, holder, { segment: segments.must(tx, { id }), nowMs, place });
+  }
 }
 
 /** One write for each file, however many segments are in it. */
 function leaseSegments(
   tx: CatalogTransaction,
-  ids: readonly SegmentId[],
+  listed: readonly ListedSegment[],
   { nowMs, untilMs }: Pick<LeaseRequest, "nowMs" | "untilMs">,
 ): void {
   const leased = new Map<string, FileRef>();
-  for (const id of ids) {
+  for (const { segment: id } of listed) {
     const { file } = segments.update(tx, { id }, (segment) => ({
       ...segment,
       lastReadAtMs: nowMs,

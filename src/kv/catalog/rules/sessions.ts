@@ -6,8 +6,8 @@ import type {
   PinOutcome,
   PinRequest,
 } from "../../catalog.ts";
-import type { Session, SessionKey } from "../../records.ts";
-import { segments, sessions, tenantUsage, turns } from "../tables.ts";
+import { type Session, sessionHolder, type SessionKey } from "../../records.ts";
+import { places, segments, sessions, tenantUsage, turns } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
 import { addReference, listReferences, removeReference } from "./references.ts";
 import { abortTurn, sealFile } from "./turn-end.ts";
@@ -59,7 +59,12 @@ export function fork(tx: CatalogTransaction, request: ForkRequest): ForkOutcome 
   }
   const { model, retention } = parent;
   sessions.save(tx, newSession(key, { model, retention, parent: parent.id, nowMs }));
-  for (const id of listReferences(tx, parent)) addReference(tx, key, segments.must(tx, { id }));
+  for (const id of listReferences(tx, sessionHolder(parent))) {
+    const segment = segments.must(tx, { id });
+    const namespace = { tenant, prefix: undefined };
+    const place = () => places.must(tx, { segment: id, namespace }).place;
+    addReference(tx, sessionHolder(key), { segment, nowMs, place });
+  }
   return { kind: "created", session: sessions.must(tx, key) };
 }
 
@@ -94,7 +99,8 @@ export function endSession(tx: CatalogTransaction, session: Session, nowMs: numb
   for (const id of session.turns) abortTurn(tx, turns.must(tx, { id }), nowMs);
   const { file } = sessions.must(tx, session);
   if (file !== undefined) sealFile(tx, file);
-  for (const id of listReferences(tx, session)) removeReference(tx, session, id);
+  const holder = sessionHolder(session);
+  for (const id of listReferences(tx, holder)) removeReference(tx, holder, id);
   sessions.delete(tx, session);
 }
 

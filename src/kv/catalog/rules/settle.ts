@@ -1,5 +1,6 @@
+import { AppError } from "../../../errors.ts";
 import type { AbortRequest, SettleOutcome, SettleRequest, Verdict } from "../../catalog.ts";
-import type { Segment, SegmentId, Turn } from "../../records.ts";
+import { type Segment, type SegmentId, sessionHolder, type Turn } from "../../records.ts";
 import { findEqual } from "../chain-index.ts";
 import { files, segmentAt, segments } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
@@ -19,7 +20,7 @@ export function settle(tx: CatalogTransaction, request: SettleRequest): SettleOu
     return { kind: "dropped" };
   }
   files.update(tx, segment.file, (file) => ({ ...file, stat: verdict.stat }));
-  const outcome = keep(tx, { turn, segment, verdict });
+  const outcome = keep(tx, { turn, segment, verdict, nowMs });
   settlePart(tx, turn, { id, nowMs });
   return outcome;
 }
@@ -34,27 +35,31 @@ export function condemn(tx: CatalogTransaction, id: SegmentId): boolean {
   const segment = segmentAt(tx, id);
   if (segment?.state !== "durable") return false;
   sealFile(tx, segment.file);
-  for (const session of listReferrers(tx, id)) removeReference(tx, session, id);
+  for (const holder of listReferrers(tx, id)) removeReference(tx, holder, id);
   return true;
 }
 
 interface Verified {
   readonly turn: Turn;
   readonly segment: Segment;
+  readonly nowMs: number;
   readonly verdict: Extract<Verdict, { kind: "durable" }>;
 }
 
 /** An equal one that the tenant has is listed in its place, and the bytes of this one go with their file. */
-function keep(tx: CatalogTransaction, { turn, segment, verdict }: Verified): SettleOutcome {
-  const { tokenStart, chain } = segment;
-  const equal = chain === undefined ? undefined : findEqual(tx, tokenStart, chain.end);
+function keep(tx: CatalogTransaction, { turn, segment, verdict, nowMs }: Verified): SettleOutcome {
+  const { id, tokenStart, place } = segment;
+  if (place === undefined) throw new AppError("internal", `reported segment ${id} has no place`);
+  const holder = sessionHolder(turn.session);
+  const equal = findEqual(tx, tokenStart, place);
   if (equal !== undefined) {
     segments.delete(tx, segment);
-    addReference(tx, turn.session, segments.must(tx, { id: equal }));
+    const known = segments.must(tx, { id: equal });
+    addReference(tx, holder, { segment: known, nowMs, place: () => place });
     return { kind: "duplicate", of: equal };
   }
-  const durable = { ...segment, state: "durable", crc: verdict.crc } as const;
+  const durable = { ...segment, state: "durable", crc: verdict.crc, place: undefined } as const;
   segments.save(tx, durable);
-  addReference(tx, turn.session, durable);
+  addReference(tx, holder, { segment: durable, nowMs, place: () => place });
   return { kind: "durable" };
 }

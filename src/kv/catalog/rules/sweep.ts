@@ -5,8 +5,9 @@
 import type { SweepReport, SweepRequest } from "../../catalog.ts";
 import type { FileRef, Session } from "../../records.ts";
 import { scanDue } from "../keys.ts";
-import { files, isIdle, sessions, turns } from "../tables.ts";
+import { files, isIdle, prefixes, sessions, turns } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
+import { endPrefix } from "./prefixes.ts";
 import { endSession, isExpired } from "./sessions.ts";
 import { abortTurn } from "./turn-end.ts";
 
@@ -17,9 +18,11 @@ export function sweep(tx: CatalogTransaction, request: SweepRequest): SweepRepor
   left -= abortedTurns;
   const { seen, expiredSessions, lapsedPins } = sweepSessions(tx, nowMs, left);
   left -= seen;
+  const expiredPrefixes = sweepPrefixes(tx, nowMs, left);
+  left -= expiredPrefixes;
   const unlinkable = listUnlinkable(tx, nowMs - quarantineMs, left);
   const isFull = left === unlinkable.length;
-  return { abortedTurns, expiredSessions, lapsedPins, unlinkable, isFull };
+  return { abortedTurns, expiredSessions, lapsedPins, expiredPrefixes, unlinkable, isFull };
 }
 
 /** Those that are still idle, so that a name which came too late or twice does no harm. */
@@ -47,6 +50,15 @@ function sweepSessions(tx: CatalogTransaction, nowMs: number, limit: number) {
   for (const session of expired) endSession(tx, session, nowMs);
   for (const session of lapsed) sessions.save(tx, unpinned(session));
   return { seen: due.length, expiredSessions: expired.length, lapsedPins: lapsed.length };
+}
+
+function sweepPrefixes(tx: CatalogTransaction, nowMs: number, limit: number): number {
+  const due = scanDue(tx, "x", { nowMs, limit });
+  for (const key of due) {
+    const prefix = prefixes.at(tx, key);
+    if (prefix !== undefined) endPrefix(tx, prefix);
+  }
+  return due.length;
 }
 
 function unpinned(session: Session): Session {

@@ -1,0 +1,122 @@
+/**
+ * Shared prefixes: a named list of segments that outlives the session it was made from, and is open to others. Each is a namespace
+ * of its own, which the plans of those who may read it consult.
+ */
+import { AppError } from "../../../errors.ts";
+import {
+  type CreatePrefixOutcome,
+  type CreatePrefixRequest,
+  PREFIX_READERS_LIMIT,
+  PREFIXES_CONSULTED_LIMIT,
+  SESSION_SEGMENTS_LIMIT,
+} from "../../catalog.ts";
+import {
+  type Namespace,
+  type Prefix,
+  type PrefixKey,
+  prefixHolder,
+  type SegmentId,
+} from "../../records.ts";
+import { parseReader, type PrefixReaders, readersPrefix, scan } from "../keys.ts";
+import { places, prefixes, segments, tenantUsage } from "../tables.ts";
+import type { CatalogTransaction, CatalogView } from "../transaction.ts";
+import { addReference, listReferences, removeReference } from "./references.ts";
+
+export function createPrefix(
+  tx: CatalogTransaction,
+  request: CreatePrefixRequest,
+): CreatePrefixOutcome {
+  const { prefix: key, to, segments: listed, expiresAtMs, quota, nowMs } = request;
+  assertSound(request);
+  const known = livePrefix(tx, key, nowMs);
+  if (known !== undefined) return { kind: "refused", reason: "exists" };
+  if (tenantUsage(tx, key.tenant).pins >= quota.pins) {
+    return { kind: "refused", reason: "quota_pins" };
+  }
+  if (listed.length > SESSION_SEGMENTS_LIMIT) return { kind: "refused", reason: "segments_limit" };
+  const isVisible = visibleTo(tx, key.tenant, nowMs);
+  if (listed.length === 0 || !listed.every(({ segment }) => isVisible(segment))) {
+    return { kind: "refused", reason: "no_segment" };
+  }
+  const { tenant, name } = key;
+  prefixes.save(tx, { tenant, name, to, createdAtMs: nowMs, expiresAtMs, segments: 0 });
+  for (const { segment: id, place } of listed) {
+    addReference(tx, prefixHolder(key), { segment: segments.must(tx, { id }), nowMs, place });
+  }
+  return { kind: "created", prefix: prefixes.must(tx, key) };
+}
+
+export function removePrefix(tx: CatalogTransaction, key: PrefixKey, nowMs: number): boolean {
+  const prefix = livePrefix(tx, key, nowMs);
+  if (prefix !== undefined) endPrefix(tx, prefix);
+  return prefix !== undefined;
+}
+
+export function endPrefix(tx: CatalogTransaction, prefix: Prefix): void {
+  const holder = prefixHolder(prefix);
+  for (const id of listReferences(tx, holder)) removeReference(tx, holder, id);
+  prefixes.delete(tx, prefix);
+}
+
+/** Those that a tenant's plans consult: its own first, then the oldest. An expired one is nobody's, swept or not. */
+export function readablePrefixes(view: CatalogView, tenant: string, nowMs: number): Prefix[] {
+  const own = openTo(view, { kind: "owner", tenant });
+  const others = [
+    ...openTo(view, { kind: "tenant", tenant }),
+    ...openTo(view, { kind: "everyone" }),
+  ]
+    .filter((prefix) => prefix.tenant !== tenant)
+    .toSorted((a, b) => a.createdAtMs - b.createdAtMs);
+  return [...own, ...others]
+    .filter((prefix) => !hasExpired(prefix, nowMs))
+    .slice(0, PREFIXES_CONSULTED_LIMIT);
+}
+
+/** Whether the tenant may list a segment: it is in the tenant's namespace, or in a prefix that the tenant's plans consult. */
+export function visibleTo(
+  view: CatalogView,
+  tenant: string,
+  nowMs: number,
+): (id: SegmentId) => boolean {
+  let consulted: readonly Namespace[] | undefined;
+  const isIn = (segment: SegmentId) => (namespace: Namespace) =>
+    places.get(view, { segment, namespace }) !== undefined;
+  return (id) => {
+    if (isIn(id)({ tenant, prefix: undefined })) return true;
+    consulted ??= readablePrefixes(view, tenant, nowMs).map((each) => ({
+      tenant: each.tenant,
+      prefix: each.name,
+    }));
+    return consulted.some(isIn(id));
+  };
+}
+
+/** One that has expired ends by the look at it. */
+function livePrefix(tx: CatalogTransaction, key: PrefixKey, nowMs: number): Prefix | undefined {
+  const prefix = prefixes.get(tx, key);
+  if (prefix === undefined || !hasExpired(prefix, nowMs)) return prefix;
+  endPrefix(tx, prefix);
+  return undefined;
+}
+
+function hasExpired({ expiresAtMs }: Prefix, nowMs: number): boolean {
+  return expiresAtMs !== undefined && nowMs >= expiresAtMs;
+}
+
+function openTo(view: CatalogView, readers: PrefixReaders): Prefix[] {
+  const from = readersPrefix(readers);
+  const found = scan(view, from, PREFIXES_CONSULTED_LIMIT);
+  return found
+    .map(({ key }) => prefixes.at(view, parseReader(from, key)))
+    .filter((prefix) => prefix !== undefined);
+}
+
+function assertSound({ prefix: { name }, to, expiresAtMs, nowMs }: CreatePrefixRequest): void {
+  if (name === "") throw new AppError("internal", "prefix name must not be empty");
+  if (to !== "everyone" && to.length > PREFIX_READERS_LIMIT) {
+    const limit = `must be ${PREFIX_READERS_LIMIT} or fewer`;
+    throw new AppError("internal", `prefix readers ${to.length} ${limit}`);
+  }
+  if (expiresAtMs === undefined || expiresAtMs > nowMs) return;
+  throw new AppError("internal", `prefix expiry ${expiresAtMs} must be after ${nowMs}`);
+}

@@ -1,0 +1,123 @@
+import { beforeEach, describe, expect, it } from "vitest";
+
+import type { Catalog } from "../../../src/kv/catalog.ts";
+import { PREFIX_READERS_LIMIT, PREFIXES_CONSULTED_LIMIT } from "../../../src/kv/catalog.ts";
+import { segmentId } from "../../../src/kv/records.ts";
+import { key, type KvDesk, PLENTY, ranges } from "../../support/kv-desk.ts";
+
+const paper = { tenant: "t", name: "paper" };
+
+export function describePrefixes(opened: () => KvDesk): void {
+  describe("prefixes", () => {
+    let desk: KvDesk;
+    let catalog: Catalog;
+    beforeEach(async () => {
+      desk = opened();
+      catalog = desk.catalog;
+      await desk.create("a");
+      await desk.create("other/b");
+      await desk.create("third/c");
+    });
+
+    /** Of everything that the session "a" lists. */
+    async function created(to: "everyone" | readonly string[] = [], name = "paper") {
+      const ids = (await catalog.segments(key("a"))).map(({ id }) => id);
+      expect(await desk.createPrefix(`t/${name}`, ids, { to })).toMatchObject({ kind: "created" });
+    }
+
+    const matched = async (name: string) => (await desk.match(name, "abcdefgh!")).tokens;
+
+    it("is found by the tenants that it is open to, and by no others", async () => {
+      await desk.store("a", "abcdefgh");
+      await created(["other"]);
+      expect([await matched("other/b"), await matched("third/c")]).toEqual([8, 0]);
+      await created("everyone", "manual");
+      expect([await matched("other/b"), await matched("third/c")]).toEqual([8, 8]);
+    });
+
+    it("outlives the session that it was made from, until it is removed", async () => {
+      await desk.store("a", "abcdefgh");
+      await created();
+      await catalog.end(key("a"), desk.nowMs);
+      await desk.create("a");
+      expect(await matched("a")).toBe(8);
+      expect(ranges(await catalog.prefixSegments(paper))).toEqual([[0, 8]]);
+      expect(await catalog.removePrefix(paper, desk.nowMs)).toBe(true);
+      expect(await catalog.removePrefix(paper, desk.nowMs)).toBe(false);
+      expect(await matched("a")).toBe(0);
+      expect(await catalog.tenantUsage("t")).toMatchObject({ bytes: 0, pins: 0 });
+    });
+
+    it("is found nowhere from its expiry on, and swept", async () => {
+      await desk.store("a", "abcdefgh");
+      const [segment] = await catalog.segments(key("a"));
+      if (segment === undefined) throw new Error("nothing stored");
+      const expiresAtMs = desk.nowMs + 50;
+      await desk.createPrefix("t/paper", [segment.id], { to: ["other"], expiresAtMs });
+      desk.nowMs += 49;
+      expect(await desk.sweep()).toMatchObject({ expiredPrefixes: 0 });
+      expect(await desk.lease("other/b", [segment.id], desk.nowMs + 1)).toBe(true);
+      desk.nowMs += 1;
+      expect(await catalog.prefixes("other", desk.nowMs)).toEqual([]);
+      expect(await desk.lease("third/c", [segment.id], desk.nowMs + 1)).toBe(false);
+      expect(await desk.sweep()).toMatchObject({ expiredPrefixes: 1 });
+      expect(await catalog.prefix(paper)).toBeUndefined();
+    });
+
+    it("makes way for another of its name once it has expired, swept or not", async () => {
+      await desk.store("a", "abcdefgh");
+      const ids = (await catalog.segments(key("a"))).map(({ id }) => id);
+      await desk.createPrefix("t/paper", ids, { expiresAtMs: desk.nowMs + 50 });
+      const refused = { kind: "refused", reason: "exists" };
+      expect(await desk.createPrefix("t/paper", ids)).toEqual(refused);
+      desk.nowMs += 50;
+      expect(await desk.createPrefix("t/paper", ids)).toMatchObject({ kind: "created" });
+    });
+
+    it("counts as a pin of its tenant", async () => {
+      await desk.store("a", "abcd");
+      await created();
+      expect(await catalog.tenantUsage("t")).toMatchObject({ pins: 1 });
+      const ids = (await catalog.segments(key("a"))).map(({ id }) => id);
+      const quota = { ...PLENTY, pins: 1 };
+      const refused = { kind: "refused", reason: "quota_pins" };
+      expect(await desk.createPrefix("t/more", ids, { quota })).toEqual(refused);
+      const pin = { session: key("a"), nowMs: desk.nowMs, untilMs: desk.nowMs + 10, quota };
+      expect(await catalog.pin(pin)).toBe("quota_pins");
+    });
+
+    it("is made of what its tenant can see, and of nothing else", async () => {
+      const { turn } = await desk.store("a", "abcd");
+      const refused = { kind: "refused", reason: "no_segment" };
+      const id = segmentId(turn, 0);
+      expect(await desk.createPrefix("other/paper", [id])).toEqual(refused);
+      expect(await desk.createPrefix("t/paper", [])).toEqual(refused);
+      await created(["other"]);
+      expect(await desk.createPrefix("other/paper", [id])).toMatchObject({ kind: "created" });
+    });
+
+    it("is consulted after the tenant's own, the oldest first, up to the limit", async () => {
+      await desk.store("a", "abcd");
+      for (let n = 0; n < PREFIXES_CONSULTED_LIMIT; n++) {
+        desk.nowMs += 1;
+        await created(n % 2 === 0 ? "everyone" : ["other"], `p${n}`);
+      }
+      const read = async () =>
+        (await catalog.prefixes("other", desk.nowMs)).map(({ name }) => name);
+      const oldest = Array.from({ length: PREFIXES_CONSULTED_LIMIT }, (_, n) => `p${n}`);
+      expect(await read()).toEqual(oldest);
+      const [id] = (await catalog.segments(key("a"))).map((segment) => segment.id);
+      if (id === undefined) throw new Error("nothing stored");
+      await desk.createPrefix("other/own", [id], { to: "everyone" });
+      expect(await read()).toEqual(["own", ...oldest.slice(0, -1)]);
+    });
+
+    it("names no more readers than the limit, and has a name and a time to come", async () => {
+      const readers = Array.from({ length: PREFIX_READERS_LIMIT + 1 }, (_, n) => `r${n}`);
+      await expect(desk.createPrefix("t/p", [], { to: readers })).rejects.toThrow("256 or fewer");
+      await expect(desk.createPrefix("t/", [])).rejects.toThrow("must not be empty");
+      const late = { expiresAtMs: desk.nowMs };
+      await expect(desk.createPrefix("t/p", [], late)).rejects.toThrow("must be after");
+    });
+  });
+}
