@@ -15,7 +15,7 @@
 import type { MaybePromise } from "../affinity/binding-store.ts";
 import type { Unlistable } from "./cover.ts";
 import type { Digest } from "./digest.ts";
-import type { ObjectStat, SpaceLimits } from "./location.ts";
+import type { ObjectStat } from "./location.ts";
 import type { GeometryKey } from "./model/geometry-key.ts";
 import type { LoadRules } from "./model/load-rules.ts";
 import type {
@@ -36,6 +36,7 @@ import type {
   Turn,
   TurnId,
 } from "./records.ts";
+import type { NewObject, SpaceRules } from "./space.ts";
 
 /** Hard limits of a tenant. Who is above one already keeps what is there and gets no more. */
 export interface Quota {
@@ -140,12 +141,9 @@ export interface TurnRequest {
   readonly quota: Quota;
 }
 
-export interface NewFile extends FileRef {
+export interface NewFile extends NewObject {
   /** False where objects cannot grow: the file is sealed from the start, and each reservation has its own. */
   readonly canGrow: boolean;
-  readonly limits: SpaceLimits;
-  /** Of the device, as the location said last. */
-  readonly freeBytes: number;
 }
 
 export interface ReservedPart {
@@ -306,7 +304,8 @@ export interface PinRequest {
   readonly quota: Quota;
 }
 
-export type PinOutcome = "pinned" | "unpinned" | "no_session" | "quota_pins";
+/** `pin_limit`: longer than the session's retention class allows. */
+export type PinOutcome = "pinned" | "unpinned" | "no_session" | "quota_pins" | "pin_limit";
 
 export interface SweepRequest {
   readonly nowMs: number;
@@ -327,7 +326,7 @@ export interface SweepReport {
   readonly isFull: boolean;
 }
 
-export interface Catalog {
+export interface Catalog extends SpaceRules {
   /** Idempotent: a session that is there is answered as it is. */
   create(request: CreateRequest): Promise<CreateOutcome>;
   /** Changes nothing; `reserve` or `lease` says that the match is used. */
@@ -355,8 +354,6 @@ export interface Catalog {
   removePrefix(prefix: PrefixKey, nowMs: number): Promise<boolean>;
   /** Drops its references and aborts its turns. False if there was no such session. */
   end(session: SessionKey, nowMs: number): Promise<boolean>;
-  /** A durable segment turned out to be damaged: nobody lists it any more. False if there was none. */
-  condemn(segment: SegmentId): Promise<boolean>;
   sweep(request: SweepRequest): Promise<SweepReport>;
   /** The caller has removed these, which `sweep` named. */
   unlinked(files: readonly FileRef[]): Promise<void>;
@@ -377,6 +374,8 @@ export interface Catalog {
   locationUsage(location: string): MaybePromise<LocationUsage>;
   /** Recomputes every count and index from the records. One line for each difference; empty when all is well. */
   audit(): MaybePromise<readonly string[]>;
+  /** Writes what `audit` would have found missing or wrong, as far as the records say what is right. One line for each. */
+  repair(): Promise<readonly string[]>;
 
   /** Idempotent. Waits for the rules under way. */
   close(): Promise<void>;

@@ -56,6 +56,10 @@ export interface Retention {
   readonly ttlMs: number;
   /** No use makes a session older than this; only a pin does. */
   readonly maxAgeMs: number;
+  /** 0 to 1000. What a session of a higher one refers to is never evicted for a lower one. */
+  readonly priority: number;
+  /** The longest pin, from the time of pinning on; 0: none. */
+  readonly pinLimitMs: number;
 }
 
 export interface Session extends SessionKey {
@@ -93,6 +97,10 @@ export interface FileRef {
   readonly name: ObjectName;
 }
 
+export function isSameFile(a: FileRef, b: FileRef): boolean {
+  return a.location === b.location && a.name === b.name;
+}
+
 /**
  * A file that engines write to. Its bytes below the high-water mark were all handed out, once each; nothing takes a range back.
  */
@@ -112,6 +120,13 @@ export interface StoredFile extends FileRef {
   readonly referencedBytes: number;
   /** When the last reservation ended so far; the time of its making before that. */
   readonly lastReservationEndMs: number;
+  /** How often and how lately it was read, the opening included: see `catalog/read-score.ts`. Never falls. */
+  readonly readScore: number;
+  /**
+   * Never more than the highest priority of the sessions that refer to anything in it, with `PINNED` for a pinned one: it is
+   * raised when an eviction has looked, and 0 again when who might have given it lets go.
+   */
+  readonly priorityFloor: number;
   /** Somebody may be reading until then. Only ever moves on, so that a lost reader frees its lease by time alone. */
   readonly leasedUntilMs: number;
   /** As it was when the newest segment in it was settled. */
@@ -217,11 +232,15 @@ export interface TenantUsage {
   readonly pins: number;
 }
 
-/** What a location's space is held against. */
+/** What a location's space is held against, and what it holds. */
 export interface LocationUsage {
   readonly location: string;
   /** All its files up to their high-water marks, until they are unlinked. */
   readonly bookedBytes: number;
   /** The part of it in open reservations, sparse perhaps. */
   readonly unwrittenBytes: number;
+  /** Of durable segments that somebody refers to. */
+  readonly referencedBytes: number;
+  /** Of files that nothing refers to and nobody writes to, up to their high-water marks: free when they are unlinked. */
+  readonly idleBytes: number;
 }

@@ -28,6 +28,7 @@ import type { LoadRules } from "../../src/kv/model/load-rules.ts";
 import {
   type IndexPlace,
   type PrefixKey,
+  type Retention,
   type Segment,
   type SegmentChain,
   type SegmentId,
@@ -41,7 +42,13 @@ const STEP = 4;
 const GEOMETRY = new Uint8Array(33).fill(7);
 
 export const PLENTY: Quota = { bytes: 1e15, sessions: 1e6, pins: 1e6 };
-export const RETENTION = { name: "standard", ttlMs: 10_000, maxAgeMs: 1_000_000 };
+export const RETENTION: Retention = {
+  name: "standard",
+  ttlMs: 10_000,
+  maxAgeMs: 1_000_000,
+  priority: 500,
+  pinLimitMs: 10_000_000,
+};
 export const LOAD_ALL: LoadRules = { pageSize: 1, loadThreshold: 0 };
 export const STAT: ObjectStat = {
   sizeBytes: 1,
@@ -252,6 +259,12 @@ export class KvDesk {
   async bytes(tenant = "t"): Promise<number> {
     return (await this.catalog.tenantUsage(tenant)).bytes;
   }
+}
+
+/** Where it is. */
+export async function condemn(catalog: Catalog, segment: SegmentId): Promise<boolean> {
+  const file = (await catalog.segment(segment))?.file;
+  return file !== undefined && catalog.condemn({ segment, file });
 }
 
 /** `[tokenStart, tokenLength]` of each. */

@@ -32,7 +32,7 @@ import type {
   StoredSegment,
 } from "../../src/kv/verify/segment-verifier.ts";
 import { FakeClock } from "./fake-clock.ts";
-import { PLENTY } from "./kv-desk.ts";
+import { PLENTY, RETENTION } from "./kv-desk.ts";
 import { ok } from "./location-results.ts";
 
 /** 32 bytes for each token, so that a file is read in no time. */
@@ -201,7 +201,7 @@ export class TurnBench {
   }
 
   async create(id: string, model = "small"): Promise<void> {
-    const retention = { name: "standard", ttlMs: 3_600_000, maxAgeMs: 86_400_000 };
+    const retention = { ...RETENTION, ttlMs: 3_600_000, maxAgeMs: 86_400_000 };
     await this.sessions.create({ session: session(id), model, retention });
   }
 

@@ -4,7 +4,15 @@
  */
 import { namespaceOf, type Segment, type Session, type StoredFile } from "../records.ts";
 import { decode, uint } from "./codec.ts";
-import { holderKey, parseHolder, parseReference, scan, schemaKey, UNLIMITED } from "./keys.ts";
+import {
+  holderKey,
+  parseHolder,
+  parseReference,
+  scan,
+  schemaKey,
+  scrubKey,
+  UNLIMITED,
+} from "./keys.ts";
 import { addReference, isListedBy } from "./rules/references.ts";
 import { files, places, prefixes, segmentAt, segments, sessions, turnAt, turns } from "./tables.ts";
 import type { CatalogTransaction, CatalogView, Key } from "./transaction.ts";
@@ -23,6 +31,20 @@ export function audit(view: CatalogView): readonly string[] {
     }),
     ...overlaps(segments.all(view)),
   ];
+}
+
+/** Writes every count and index as the records have it. What is wrong with a record itself stays, and is named by `audit`. */
+export function repair(tx: CatalogTransaction): readonly string[] {
+  const rebuilt = rebuild(tx);
+  const lines = differences(tx, rebuilt);
+  for (const { key } of tx.range({ from: "", to: "\xff", limit: UNLIMITED })) {
+    if (!rebuilt.has(key) && !underived.has(key)) tx.remove(key);
+  }
+  for (const [key, value] of rebuilt) {
+    const known = tx.get(key);
+    if (known === undefined || Buffer.compare(known, value) !== 0) tx.put(key, value);
+  }
+  return lines;
 }
 
 function rebuild(view: CatalogView): ReadonlyMap<Key, Uint8Array> {
@@ -51,6 +73,9 @@ function rebuild(view: CatalogView): ReadonlyMap<Key, Uint8Array> {
   return state;
 }
 
+/** What no record says, and so no difference can show. */
+const underived: ReadonlySet<Key> = new Set([schemaKey, scrubKey]);
+
 function restoreReferences(view: CatalogView, tx: CatalogTransaction): void {
   for (const { key, value } of scan(view, "r", UNLIMITED)) {
     const holder = parseHolder(key.slice(1));
@@ -70,7 +95,7 @@ function differences(view: CatalogView, rebuilt: ReadonlyMap<Key, Uint8Array>): 
   const keys = new Set(actual.map(({ key }) => key));
   const wrong = actual.filter(({ key, value }) => {
     const right = rebuilt.get(key);
-    return key !== schemaKey && (right === undefined || Buffer.compare(right, value) !== 0);
+    return !underived.has(key) && (right === undefined || Buffer.compare(right, value) !== 0);
   });
   const missing = [...rebuilt.keys()].filter((key) => !keys.has(key));
   return [

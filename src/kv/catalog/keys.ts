@@ -68,6 +68,26 @@ export const readersPrefix = (readers: PrefixReaders): Key =>
 export const readerKey = (readers: PrefixReaders, prefix: Prefix): Key =>
   `${readersPrefix(readers)}${numberKey(prefix.createdAtMs)}${prefixKey(prefix)}`;
 
+/** The durable segments of a file, by token end, the last one first. */
+export const inFilePrefix = (file: FileRef): Key => `i${fileKey(file)}`;
+export const inFileKey = ({ file, tokenStart, tokenLength, id }: Segment): Key =>
+  `${inFilePrefix(file)}${numberKey(Number.MAX_SAFE_INTEGER - tokenStart - tokenLength)}${id}`;
+
+/** What may be evicted in a location, first the lowest priority, then the fewest reads per byte. */
+export const evictablePrefix = (location: string, priority: number): Key =>
+  `k${textKey(location)}${numberKey(priority)}`;
+export const evictableKey = (file: FileRef, rank: EvictionRank): Key =>
+  `${evictablePrefix(file.location, rank.priority)}${numberKey(rank.readsPerByte)}${fileKey(file)}`;
+export interface EvictionRank {
+  readonly priority: number;
+  readonly readsPerByte: number;
+}
+
+export const compactableKey = (file: FileRef): Key => `z${fileKey(file)}`;
+
+/** How far the scrubber is. */
+export const scrubKey: Key = "y";
+
 /** What falls due, soonest first. */
 export type DueIndex = "e" | "d" | "q" | "x";
 export const dueKey = (index: DueIndex, atMs: number, of: Key): Key => index + numberKey(atMs) + of;
@@ -89,7 +109,17 @@ export function parseReader(prefix: Key, key: Key): Key {
   return key.slice(prefix.length + NUMBER_CHARACTERS);
 }
 
-/** The segment of a reference key. */
+/** The file of a key in the index of those that may be evicted. */
+export function parseEvictable(location: string, key: Key): Key {
+  return key.slice(evictablePrefix(location, 0).length + NUMBER_CHARACTERS);
+}
+
+/** The file of a key in the index of those that may be compacted. */
+export function parseCompactable(key: Key): Key {
+  return key.slice(1);
+}
+
+/** The segment of a reference key, or of one in a file. */
 export function parseReference(prefix: Key, key: Key): SegmentId {
   return key.slice(prefix.length + NUMBER_CHARACTERS) as SegmentId;
 }
@@ -102,6 +132,11 @@ export function parseDue(key: Key): Key {
 /** Everything whose key starts with the prefix, which ends below 255. */
 export function scan(view: CatalogView, prefix: Key, limit: number): readonly Entry[] {
   return view.range({ from: prefix, to: after(prefix), limit });
+}
+
+/** What follows a key, under the same letter. */
+export function scanAfter(view: CatalogView, key: Key, limit: number): readonly Entry[] {
+  return view.range({ from: `${key}\0`, to: after(key.slice(0, 1)), limit });
 }
 
 /** The records that are due at `nowMs`, by their keys. */

@@ -45,7 +45,13 @@ const objectStat = record<ObjectStat>({
   content: text,
   modifiedAtMs: wallTime,
 });
-const retention = record<Retention>({ name: text, ttlMs: uint, maxAgeMs: uint });
+const retention = record<Retention>({
+  name: text,
+  ttlMs: uint,
+  maxAgeMs: uint,
+  priority: uint,
+  pinLimitMs: uint,
+});
 const chainPlace = record<ChainPlace>({
   anchor: bytes,
   offset: uint,
@@ -141,6 +147,8 @@ export const fileCodec = record<StoredFile>({
   committedBytes: uint,
   referencedBytes: uint,
   lastReservationEndMs: uint,
+  readScore: uint,
+  priorityFloor: uint,
   leasedUntilMs: uint,
   stat: optional(objectStat),
 });
@@ -156,6 +164,8 @@ export const locationUsageCodec = record<LocationUsage>({
   location: text,
   bookedBytes: uint,
   unwrittenBytes: uint,
+  referencedBytes: uint,
+  idleBytes: uint,
 });
 
 /** A segment that ends at a place in the index. */

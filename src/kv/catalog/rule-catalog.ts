@@ -1,19 +1,23 @@
 /** The catalog over any store: one transaction for each rule. */
 import type { Catalog } from "../catalog.ts";
 import { type Holder, prefixHolder, type Segment, sessionHolder } from "../records.ts";
-import { audit } from "./audit.ts";
+import { audit, repair } from "./audit.ts";
+import { compactable, moveSegment, openCopy } from "./rules/compact.ts";
+import { evict } from "./rules/evict.ts";
 import { match } from "./rules/match.ts";
 import { leaseRead } from "./rules/read-lease.ts";
 import { createPrefix, readablePrefixes, removePrefix } from "./rules/prefixes.ts";
 import { listReferences } from "./rules/references.ts";
 import { report } from "./rules/report.ts";
 import { lease, reserve } from "./rules/reserve.ts";
+import { keepScrubPosition, nextSegment, scrubPosition } from "./rules/scrub.ts";
 import { create, end, fork, pin, touch } from "./rules/sessions.ts";
 import { abort, condemn, settle } from "./rules/settle.ts";
 import { sweep, unlinked } from "./rules/sweep.ts";
 import { openSchema, type Schema, SCHEMA_VERSION, UPGRADES } from "./schema.ts";
 import {
   files,
+  locations,
   locationUsage,
   prefixes,
   segmentAt,
@@ -50,7 +54,15 @@ export async function openCatalog(
     end: (session, nowMs) => store.write((tx) => end(tx, session, nowMs)),
     createPrefix: (request) => store.write((tx) => createPrefix(tx, request)),
     removePrefix: (prefix, nowMs) => store.write((tx) => removePrefix(tx, prefix, nowMs)),
-    condemn: (segment) => store.write((tx) => condemn(tx, segment)),
+    condemn: (request) => store.write((tx) => condemn(tx, request)),
+    evict: (request) => store.write((tx) => evict(tx, request)),
+    compactable: (request) => store.read((view) => compactable(view, request)),
+    openCopy: (request) => store.write((tx) => openCopy(tx, request)),
+    moveSegment: (request) => store.write((tx) => moveSegment(tx, request)),
+    nextSegment: (id) => store.read((view) => nextSegment(view, id)),
+    scrubPosition: () => store.read(scrubPosition),
+    keepScrubPosition: (id) => store.write((tx) => keepScrubPosition(tx, id)),
+    totals: () => store.read((view) => ({ locations: locations.all(view) })),
     sweep: (request) => store.write((tx) => sweep(tx, request)),
     unlinked: (refs) => store.write((tx) => unlinked(tx, refs)),
     session: (key) => store.read((view) => sessions.get(view, key)),
@@ -64,6 +76,7 @@ export async function openCatalog(
     tenantUsage: (tenant) => store.read((view) => tenantUsage(view, tenant)),
     locationUsage: (location) => store.read((view) => locationUsage(view, location)),
     audit: () => store.read(audit),
+    repair: () => store.write(repair),
     close: () => store.close(),
   };
 }

@@ -2,36 +2,44 @@
  * The tables, and all that follows from their records: what is due when, what a tenant is charged, what a location holds, what is
  * still referred to in a file, where a chain is found. `audit.ts` recomputes each of them from the records alone.
  */
-import type {
-  FileRef,
-  LocationUsage,
-  PlacedSegment,
-  Prefix,
-  PrefixKey,
-  Segment,
-  SegmentId,
-  Session,
-  SessionKey,
-  StoredFile,
-  TenantUsage,
-  Turn,
-  TurnId,
+import {
+  type FileRef,
+  isSameFile,
+  type LocationUsage,
+  type PlacedSegment,
+  type Prefix,
+  type PrefixKey,
+  type Segment,
+  type SegmentId,
+  type Session,
+  type SessionKey,
+  type StoredFile,
+  type TenantUsage,
+  type Turn,
+  type TurnId,
 } from "../records.ts";
 import { indexSegment, unindexSegment } from "./chain-index.ts";
 import {
+  compactableKey,
   dueKey,
+  evictableKey,
   fileKey,
+  inFileKey,
+  inFilePrefix,
   locationKey,
+  parseReference,
   type PlaceId,
   placeKey,
   prefixKey,
   type PrefixReaders,
   readerKey,
+  scan,
   segmentKey,
   sessionKey,
   tenantKey,
   turnKey,
 } from "./keys.ts";
+import { readsPerByte } from "./read-score.ts";
 import {
   fileCodec,
   locationUsageCodec,
@@ -96,19 +104,31 @@ export const prefixes = new Table<PrefixKey, Prefix>({
   },
 });
 
-/** Sealed, and nothing refers to it or writes to it: due `quarantineMs` after it was last written or read. */
+/** An idle one is due `quarantineMs` after it was last written or read. */
 export const files = new Table<FileRef, StoredFile>({
   prefix: "f",
   keyOf: fileKey,
   codec: fileCodec,
-  indexesOf: (file) =>
-    isIdle(file)
-      ? [dueKey("q", Math.max(file.lastReservationEndMs, file.leasedUntilMs), fileKey(file))]
-      : [],
+  indexesOf(file) {
+    if (isIdle(file)) {
+      const sinceMs = Math.max(file.lastReservationEndMs, file.leasedUntilMs);
+      return [dueKey("q", sinceMs, fileKey(file))];
+    }
+    const rank = { priority: file.priorityFloor, readsPerByte: readsPerByte(file) };
+    return [
+      ...(isEvictable(file) ? [evictableKey(file, rank)] : []),
+      ...(isCompactable(file) ? [compactableKey(file)] : []),
+    ];
+  },
   changed(tx, before, after) {
-    const grown = (after?.highWaterBytes ?? 0) - (before?.highWaterBytes ?? 0);
     const location = (before ?? after)?.location;
-    if (grown !== 0 && location !== undefined) chargeLocation(tx, location, { bookedBytes: grown });
+    if (location === undefined) return;
+    const [old, now] = [spaceOf(before), spaceOf(after)];
+    chargeLocation(tx, location, {
+      bookedBytes: now.bookedBytes - old.bookedBytes,
+      referencedBytes: now.referencedBytes - old.referencedBytes,
+      idleBytes: now.idleBytes - old.idleBytes,
+    });
   },
 });
 
@@ -133,17 +153,15 @@ export const segments = new Table<Pick<Segment, "id">, Segment>({
   prefix: "g",
   keyOf: ({ id }) => segmentKey(id),
   codec: segmentCodec,
+  indexesOf: (segment) => (segment.state === "durable" ? [inFileKey(segment)] : []),
   changed(tx, before, after) {
     const segment = before ?? after;
     if (segment === undefined) return;
     chargeBytes(tx, before, after);
-    const durable = durableBytes(after) - durableBytes(before);
-    if (durable === 0) return;
-    files.update(tx, segment.file, (file) => ({
-      ...file,
-      referencedBytes: file.referencedBytes + durable,
-      committedBytes: file.committedBytes + Math.max(0, durable),
-    }));
+    const [left, taken] = [durableBytes(before), durableBytes(after)];
+    const isMoved = before && after && !isSameFile(before.file, after.file);
+    if (before !== undefined && left > 0 && (taken === 0 || isMoved)) leaveFile(tx, before);
+    if (after !== undefined && taken > 0 && (left === 0 || isMoved)) enterFile(tx, after);
   },
 });
 
@@ -162,17 +180,56 @@ export const segmentAt = (view: CatalogView, id: SegmentId): Segment | undefined
   segments.get(view, { id });
 export const turnAt = (view: CatalogView, id: TurnId): Turn | undefined => turns.get(view, { id });
 
+/** The durable ones, by token end, the last one first. */
+export function segmentsIn(view: CatalogView, file: FileRef, limit: number): readonly Segment[] {
+  const prefix = inFilePrefix(file);
+  const entries = scan(view, prefix, limit);
+  return entries.map(({ key }) => segments.must(view, { id: parseReference(prefix, key) }));
+}
+
 /** What nobody was charged has no record. */
 export function tenantUsage(view: CatalogView, tenant: string): TenantUsage {
   return tenants.get(view, { tenant }) ?? { tenant, bytes: 0, sessions: 0, pins: 0 };
 }
 
 export function locationUsage(view: CatalogView, location: string): LocationUsage {
-  return locations.get(view, { location }) ?? { location, bookedBytes: 0, unwrittenBytes: 0 };
+  const none = { bookedBytes: 0, unwrittenBytes: 0, referencedBytes: 0, idleBytes: 0 };
+  return locations.get(view, { location }) ?? { location, ...none };
 }
 
 export function isIdle(file: StoredFile): boolean {
   return file.isSealed && file.openReservations === 0 && file.referencedBytes === 0;
+}
+
+function enterFile(tx: CatalogTransaction, { file: ref, bytes }: Segment): void {
+  files.update(tx, ref, (file) => ({
+    ...file,
+    referencedBytes: file.referencedBytes + bytes,
+    committedBytes: file.committedBytes + bytes,
+  }));
+}
+
+function leaveFile(tx: CatalogTransaction, { file: ref, bytes }: Segment): void {
+  files.update(tx, ref, (file) => ({
+    ...file,
+    referencedBytes: file.referencedBytes - bytes,
+    priorityFloor: 0,
+  }));
+}
+
+/** Whether an eviction may look at it: something is to be gained, and nobody writes to it. */
+function isEvictable(file: StoredFile): boolean {
+  return file.openReservations === 0 && file.referencedBytes > 0;
+}
+
+function isCompactable(file: StoredFile): boolean {
+  return isEvictable(file) && file.isSealed && 2 * file.referencedBytes < file.committedBytes;
+}
+
+function spaceOf(file: StoredFile | undefined) {
+  if (file === undefined) return { bookedBytes: 0, referencedBytes: 0, idleBytes: 0 };
+  const { highWaterBytes: bookedBytes, referencedBytes } = file;
+  return { bookedBytes, referencedBytes, idleBytes: isIdle(file) ? bookedBytes : 0 };
 }
 
 function pinsOf(session: Session | undefined): number {
@@ -209,16 +266,21 @@ function chargeTenant(
   else tenants.save(tx, usage);
 }
 
+type LocationSums = Omit<LocationUsage, "location">;
+
 function chargeLocation(
   tx: CatalogTransaction,
   location: string,
-  more: Partial<Pick<LocationUsage, "bookedBytes" | "unwrittenBytes">>,
+  more: Partial<LocationSums>,
 ): void {
-  const { bookedBytes, unwrittenBytes } = locationUsage(tx, location);
+  if (!Object.values(more).some((value) => value !== 0)) return;
+  const known = locationUsage(tx, location);
   const usage = {
     location,
-    bookedBytes: bookedBytes + (more.bookedBytes ?? 0),
-    unwrittenBytes: unwrittenBytes + (more.unwrittenBytes ?? 0),
+    bookedBytes: known.bookedBytes + (more.bookedBytes ?? 0),
+    unwrittenBytes: known.unwrittenBytes + (more.unwrittenBytes ?? 0),
+    referencedBytes: known.referencedBytes + (more.referencedBytes ?? 0),
+    idleBytes: known.idleBytes + (more.idleBytes ?? 0),
   };
   if (usage.bookedBytes + usage.unwrittenBytes === 0) locations.delete(tx, usage);
   else locations.save(tx, usage);

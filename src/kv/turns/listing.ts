@@ -53,7 +53,9 @@ export class Lister {
     let match = await catalog.match(request);
     let problem = await this.#firstProblem(match, model);
     for (let attempt = 1; problem?.isFinal === true && attempt < MATCH_ATTEMPTS; attempt++) {
-      for (const { id } of lostWith(problem, match)) await catalog.condemn(id);
+      for (const { id: segment, file } of lostWith(problem, match)) {
+        await catalog.condemn({ segment, file });
+      }
       match = await catalog.match(request);
       const next = await this.#firstProblem(match, model);
       if (next === undefined) return { ...match, limit: problem.reason };

@@ -80,7 +80,7 @@ export function describeMatches(opened: () => KvDesk): void {
       expect(await limit("abcdefgh", 1, 0)).toBe("at_prompt_end");
       expect(await limit("abcdefgh!", 1, 8)).toBe("below_threshold");
       expect(await limit("abcdefgh!", 8, 0)).toBe("off_page");
-      await catalog.condemn(segmentId(first.turn, 0));
+      await catalog.condemn({ segment: segmentId(first.turn, 0), file: first.file });
       expect(await limit("abcdefgh!", 1, 0)).toBe("gap");
     });
 

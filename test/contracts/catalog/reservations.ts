@@ -167,9 +167,9 @@ export function describeReservations(opened: () => KvDesk): void {
 
     it("refuses to list what is gone, so that the caller matches again", async () => {
       await desk.create("a");
-      const { turn } = await desk.store("a", "abcd");
+      const { turn, file } = await desk.store("a", "abcd");
       const listed = [segmentId(turn, 0)];
-      await catalog.condemn(segmentId(turn, 0));
+      await catalog.condemn({ segment: segmentId(turn, 0), file });
       const refused = { kind: "refused", reason: "stale_match" };
       expect(await desk.reserve("a", { listed, tokenStart: 4 })).toEqual(refused);
     });

@@ -39,7 +39,7 @@ export function describeSessions(opened: () => KvDesk): void {
     });
 
     it("keeps no session beyond its greatest age, however often it is used", async () => {
-      await desk.create("a", { retention: { name: "x", ttlMs: 10, maxAgeMs: 15 } });
+      await desk.create("a", { retention: { ...RETENTION, ttlMs: 10, maxAgeMs: 15 } });
       desk.nowMs += 9;
       expect(await catalog.touch(key("a"), desk.nowMs)).toBe(true);
       desk.nowMs += 5;

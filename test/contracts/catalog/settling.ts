@@ -98,8 +98,9 @@ export function describeSettling(opened: () => KvDesk): void {
       const { turn, file } = await desk.store("a", "abcd");
       await desk.store("a", "abcdefgh", 4);
       await desk.fork("a", "b");
-      expect(await catalog.condemn(segmentId(turn, 0))).toBe(true);
-      expect(await catalog.condemn(segmentId(turn, 0))).toBe(false);
+      const damaged = { segment: segmentId(turn, 0), file };
+      expect(await catalog.condemn(damaged)).toBe(true);
+      expect(await catalog.condemn(damaged)).toBe(false);
       for (const name of ["a", "b"]) {
         expect(ranges(await catalog.segments(key(name)))).toEqual([[4, 4]]);
         expect((await desk.match(name, "abcdefgh!")).segments).toEqual([]);

@@ -11,6 +11,7 @@ import { expect, it } from "vitest";
 import { MemoryStore } from "../../../src/kv/catalog/memory.ts";
 import { openCatalog } from "../../../src/kv/catalog/rule-catalog.ts";
 import type { Catalog } from "../../../src/kv/catalog.ts";
+import type { ObjectName } from "../../../src/kv/location.ts";
 import { type SegmentId, segmentId, type TurnId } from "../../../src/kv/records.ts";
 import { CatalogModel, tenantOf } from "../../support/catalog-model.ts";
 import {
@@ -168,7 +169,7 @@ class Run {
       case "abort":
         return this.#same(verb, await catalog.abort({ turn, nowMs }), model.abort(turn));
       case "condemn":
-        return this.#same(verb, await catalog.condemn(segment), model.condemn(segment));
+        return this.#condemn(segment, isSo);
       case "pass":
         model.nowMs += times[pick % times.length] ?? 0;
         this.#desk.nowMs = model.nowMs;
@@ -180,6 +181,14 @@ class Run {
       case "crash":
         return this.#crash();
     }
+  }
+
+  /** Mostly where it is, else where it is not. */
+  async #condemn(segment: SegmentId, isThere: boolean): Promise<void> {
+    const name = isThere ? (this.#model.segments.get(segment)?.file ?? "none") : "none";
+    const file = { location: "disk", name: name as ObjectName };
+    const condemned = await this.#desk.catalog.condemn({ segment, file });
+    this.#same("condemn", condemned, isThere && this.#model.condemn(segment));
   }
 
   async #fork(parent: string, child: string): Promise<void> {

@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from "vitest";
 
 import type { TokenSequence } from "../../../src/kv/turns/token-sequence.ts";
 import type { PlannedSegment } from "../../../src/kv/turns/turn-plan.ts";
+import { RETENTION } from "../../support/kv-desk.ts";
 import {
   freshOf,
   session,
@@ -77,8 +78,7 @@ describe.each(CATALOGS)("hazards of engines over the $name catalog", (kind) => {
     async (id) => {
       const bench = await benches.openWith();
       const key = { tenant: "", id };
-      const retention = { name: "standard", ttlMs: 60_000, maxAgeMs: 60_000 };
-      await bench.sessions.create({ session: key, model: SMALL.id, retention });
+      await bench.sessions.create({ session: key, model: SMALL.id, retention: RETENTION });
       const plan = await bench.plan("a", "one ", { session: key });
       expect(freshOf(plan)).toMatchObject([{ kvUri: "file:///e1" }]);
       expect(await readdir(bench.root)).toEqual([".moorline", "e1"]);

@@ -4,13 +4,14 @@ import type { Random } from "../../../src/clock.ts";
 import type { Location, LocationProfile, ObjectName } from "../../../src/kv/location.ts";
 import type { Session } from "../../../src/kv/records.ts";
 import { type Place, Places } from "../../../src/kv/turns/places.ts";
+import { RETENTION } from "../../support/kv-desk.ts";
 import { seededRandom } from "../../support/random.ts";
 
 const SESSION: Session = {
   tenant: "",
   id: "s-1",
   model: "m",
-  retention: { name: "standard", ttlMs: 1, maxAgeMs: 1 },
+  retention: RETENTION,
   parent: undefined,
   createdAtMs: 0,
   expiresAtMs: 1,

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 
 import type { Verdict } from "../../../src/kv/catalog.ts";
 import { settle } from "../../support/fake-clock.ts";
-import { UNVERIFIED } from "../../support/kv-desk.ts";
+import { condemn, RETENTION, UNVERIFIED } from "../../support/kv-desk.ts";
 import {
   freshOf,
   POLICY,
@@ -302,9 +302,8 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
 
     it("is not made for a model that there is not", async () => {
       const bench = await benches.openWith();
-      const retention = { name: "x", ttlMs: 1, maxAgeMs: 1 };
       const refused = { kind: "refused", reason: "unknown_model" };
-      const open = { session: session("b"), model: "other", retention };
+      const open = { session: session("b"), model: "other", retention: RETENTION };
       expect(await bench.sessions.create(open)).toEqual(refused);
     });
 
@@ -324,7 +323,7 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
       const bench = await benches.open({}, (catalog) => ({
         ...catalog,
         reserve: async (request) => {
-          for (const { segment } of request.listed) await catalog.condemn(segment);
+          for (const { segment } of request.listed) await condemn(catalog, segment);
           return catalog.reserve(request);
         },
       }));

@@ -24,6 +24,7 @@ import {
 } from "../keys.ts";
 import { places, prefixes, segments, sessions } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
+import { forgetPriority } from "./file-priority.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -79,6 +80,7 @@ export function removeReference(tx: CatalogTransaction, holder: Holder, id: Segm
   countListed(tx, holder, -1);
   if (segment.refs === 1) return segments.delete(tx, segment);
   segments.save(tx, { ...segment, refs: segment.refs - 1, tenant: payerOf(tx, segment) });
+  forgetPriority(tx, segment.file);
 }
 
 function leavePlace(tx: CatalogTransaction, placed: PlacedSegment): void {
@@ -104,4 +106,9 @@ function countListed(tx: CatalogTransaction, holder: Holder, more: 1 | -1): void
   });
   if (kind === "session") sessions.update(tx, { tenant, id }, counted);
   else prefixes.update(tx, { tenant, name: id }, counted);
+}
+
+/** From everybody who lists it. */
+export function dropSegment(tx: CatalogTransaction, id: SegmentId): void {
+  for (const holder of listReferrers(tx, id)) removeReference(tx, holder, id);
 }

@@ -19,6 +19,7 @@ import {
   type StoredFile,
   type Turn,
 } from "../../records.ts";
+import { addRead } from "../read-score.ts";
 import { files, locationUsage, segments, sessions, tenantUsage, turnAt, turns } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
 import { visibleTo } from "./prefixes.ts";
@@ -124,6 +125,8 @@ function openFile({ newFile, session, nowMs }: TurnRequest, isSealed: boolean): 
     referencedBytes: 0,
     lastReservationEndMs: nowMs,
     leasedUntilMs: 0,
+    readScore: addRead(0, nowMs),
+    priorityFloor: 0,
     stat: undefined,
   };
 }
@@ -222,6 +225,7 @@ function leaseSegments(
     files.update(tx, ref, (file) => ({
       ...file,
       leasedUntilMs: Math.max(file.leasedUntilMs, untilMs),
+      readScore: addRead(file.readScore, nowMs),
     }));
   }
 }

@@ -9,6 +9,7 @@ import type {
 import { type Session, sessionHolder, type SessionKey } from "../../records.ts";
 import { places, segments, sessions, tenantUsage, turns } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
+import { forgetPriority } from "./file-priority.ts";
 import { addReference, listReferences, removeReference } from "./references.ts";
 import { abortTurn, sealFile } from "./turn-end.ts";
 
@@ -79,13 +80,22 @@ export function pin(tx: CatalogTransaction, request: PinRequest): PinOutcome {
   const session = liveSession(tx, key, nowMs);
   if (session === undefined) return "no_session";
   if (untilMs <= nowMs) {
-    sessions.save(tx, { ...session, pinnedUntilMs: 0 });
+    sessions.save(tx, unpinned(tx, session));
     return "unpinned";
   }
+  if (untilMs - nowMs > session.retention.pinLimitMs) return "pin_limit";
   const isCounted = session.pinnedUntilMs > 0;
   if (!isCounted && tenantUsage(tx, key.tenant).pins >= quota.pins) return "quota_pins";
   sessions.save(tx, { ...session, pinnedUntilMs: untilMs });
   return "pinned";
+}
+
+/** What it listed may be evicted again. */
+export function unpinned(tx: CatalogTransaction, session: Session): Session {
+  for (const id of listReferences(tx, sessionHolder(session))) {
+    forgetPriority(tx, segments.must(tx, { id }).file);
+  }
+  return { ...session, pinnedUntilMs: 0 };
 }
 
 export function end(tx: CatalogTransaction, key: SessionKey, nowMs: number): boolean {

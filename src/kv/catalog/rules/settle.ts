@@ -1,10 +1,11 @@
 import { AppError } from "../../../errors.ts";
 import type { AbortRequest, SettleOutcome, SettleRequest, Verdict } from "../../catalog.ts";
-import { type Segment, type SegmentId, sessionHolder, type Turn } from "../../records.ts";
+import { isSameFile, type Segment, sessionHolder, type Turn } from "../../records.ts";
+import type { CondemnRequest } from "../../space.ts";
 import { findEqual } from "../chain-index.ts";
 import { files, segmentAt, segments } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
-import { addReference, listReferrers, removeReference } from "./references.ts";
+import { addReference, dropSegment } from "./references.ts";
 import { liveTurn } from "./report.ts";
 import { abortTurn, dropPart, sealFile, settlePart } from "./turn-end.ts";
 
@@ -31,11 +32,11 @@ export function abort(tx: CatalogTransaction, { turn: id, nowMs }: AbortRequest)
   return turn !== undefined;
 }
 
-export function condemn(tx: CatalogTransaction, id: SegmentId): boolean {
+export function condemn(tx: CatalogTransaction, { segment: id, file }: CondemnRequest): boolean {
   const segment = segmentAt(tx, id);
-  if (segment?.state !== "durable") return false;
-  sealFile(tx, segment.file);
-  for (const holder of listReferrers(tx, id)) removeReference(tx, holder, id);
+  if (segment?.state !== "durable" || !isSameFile(segment.file, file)) return false;
+  sealFile(tx, file);
+  dropSegment(tx, id);
   return true;
 }
 

@@ -3,12 +3,12 @@
  * and the next one goes on where this one stopped.
  */
 import type { SweepReport, SweepRequest } from "../../catalog.ts";
-import type { FileRef, Session } from "../../records.ts";
+import type { FileRef } from "../../records.ts";
 import { scanDue } from "../keys.ts";
 import { files, isIdle, prefixes, sessions, turns } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
 import { endPrefix } from "./prefixes.ts";
-import { endSession, isExpired } from "./sessions.ts";
+import { endSession, isExpired, unpinned } from "./sessions.ts";
 import { abortTurn } from "./turn-end.ts";
 
 export function sweep(tx: CatalogTransaction, request: SweepRequest): SweepReport {
@@ -16,13 +16,11 @@ export function sweep(tx: CatalogTransaction, request: SweepRequest): SweepRepor
   let left = limit;
   const abortedTurns = sweepTurns(tx, nowMs, left);
   left -= abortedTurns;
-  const { seen, expiredSessions, lapsedPins } = sweepSessions(tx, nowMs, left);
+  const { seen, ...ended } = sweepHolders(tx, nowMs, left);
   left -= seen;
-  const expiredPrefixes = sweepPrefixes(tx, nowMs, left);
-  left -= expiredPrefixes;
   const unlinkable = listUnlinkable(tx, nowMs - quarantineMs, left);
   const isFull = left === unlinkable.length;
-  return { abortedTurns, expiredSessions, lapsedPins, expiredPrefixes, unlinkable, isFull };
+  return { abortedTurns, ...ended, unlinkable, isFull };
 }
 
 /** Those that are still idle, so that a name which came too late or twice does no harm. */
@@ -42,13 +40,20 @@ function sweepTurns(tx: CatalogTransaction, nowMs: number, limit: number): numbe
   return due.length;
 }
 
+/** Ends what has expired, and lifts pins that lapsed. */
+export function sweepHolders(tx: CatalogTransaction, nowMs: number, limit: number) {
+  const { seen, ...ended } = sweepSessions(tx, nowMs, limit);
+  const expiredPrefixes = sweepPrefixes(tx, nowMs, limit - seen);
+  return { ...ended, expiredPrefixes, seen: seen + expiredPrefixes };
+}
+
 function sweepSessions(tx: CatalogTransaction, nowMs: number, limit: number) {
   const due = scanDue(tx, "e", { nowMs, limit });
   const found = due.map((key) => sessions.at(tx, key)).filter((session) => session !== undefined);
   const expired = found.filter((session) => isExpired(session, nowMs));
   const lapsed = found.filter((session) => !isExpired(session, nowMs));
   for (const session of expired) endSession(tx, session, nowMs);
-  for (const session of lapsed) sessions.save(tx, unpinned(session));
+  for (const session of lapsed) sessions.save(tx, unpinned(tx, session));
   return { seen: due.length, expiredSessions: expired.length, lapsedPins: lapsed.length };
 }
 
@@ -59,10 +64,6 @@ function sweepPrefixes(tx: CatalogTransaction, nowMs: number, limit: number): nu
     if (prefix !== undefined) endPrefix(tx, prefix);
   }
   return due.length;
-}
-
-function unpinned(session: Session): Session {
-  return { ...session, pinnedUntilMs: 0 };
 }
 
 function listUnlinkable(tx: CatalogTransaction, idleSinceMs: number, limit: number): FileRef[] {

@@ -1,0 +1,77 @@
+/**
+ * Makes room in a location. Files are met in the order of their index, which changes only ahead of the pass: one whose floor is
+ * too low is raised, and met again in its place if that is within the request's priority.
+ */
+import type { Holder, StoredFile } from "../../records.ts";
+import type { EvictReport, EvictRequest } from "../../space.ts";
+import { evictablePrefix, holderKey, parseEvictable, UNLIMITED } from "../keys.ts";
+import { files, locationUsage, segmentsIn, sessions } from "../tables.ts";
+import type { CatalogTransaction } from "../transaction.ts";
+import { PINNED } from "./file-priority.ts";
+import { dropSegment, listReferrers } from "./references.ts";
+import { sweepHolders } from "./sweep.ts";
+import { sealFile } from "./turn-end.ts";
+
+export function evict(tx: CatalogTransaction, request: EvictRequest): EvictReport {
+  const { location, bytes: wanted, nowMs, limit } = request;
+  const idleBefore = locationUsage(tx, location).idleBytes;
+  const freedBytes = () => locationUsage(tx, location).idleBytes - idleBefore;
+  const { seen, expiredSessions } = sweepHolders(tx, nowMs, limit);
+  let left = limit - seen;
+  let [evicted, dropped] = [0, 0];
+  let from = evictablePrefix(location, 0);
+  const to = evictablePrefix(location, request.priority + 1);
+  while (left > 0 && freedBytes() < wanted) {
+    const [next] = tx.range({ from, to, limit: 1 });
+    if (next === undefined) break;
+    from = `${next.key}\0`;
+    left--;
+    const file = files.at(tx, parseEvictable(location, next.key));
+    if (file === undefined || !isInPlace(tx, file, request)) continue;
+    const leaves = dropLeaves(tx, file, Math.max(1, left));
+    left -= leaves;
+    dropped += leaves;
+    evicted += Number(files.must(tx, file).referencedBytes === 0);
+  }
+  const bytes = freedBytes();
+  const counts = { expiredSessions, files: evicted, segments: dropped, bytes };
+  return { ...counts, isShort: bytes < wanted, isFull: left <= 0 };
+}
+
+/** Whether its floor is its priority, to which it is raised. */
+function isInPlace(tx: CatalogTransaction, file: StoredFile, request: EvictRequest): boolean {
+  const priorityFloor = priorityOf(tx, file, request);
+  if (priorityFloor === file.priorityFloor) return true;
+  files.update(tx, file, (known) => ({ ...known, priorityFloor }));
+  return false;
+}
+
+/** Once it is above the request's, it is only known to be no less. */
+function priorityOf(tx: CatalogTransaction, file: StoredFile, request: EvictRequest): number {
+  const met = new Set<string>();
+  let priority = 0;
+  for (const { id } of segmentsIn(tx, file, UNLIMITED)) {
+    for (const holder of listReferrers(tx, id)) {
+      if (met.has(holderKey(holder))) continue;
+      met.add(holderKey(holder));
+      priority = Math.max(priority, worthOf(tx, holder));
+      if (priority > request.priority) return priority;
+    }
+  }
+  return priority;
+}
+
+/** Pins that have lapsed were lifted before. A prefix is as good as pinned. */
+function worthOf(tx: CatalogTransaction, { kind, tenant, id }: Holder): number {
+  if (kind === "prefix") return PINNED;
+  const { pinnedUntilMs, retention } = sessions.must(tx, { tenant, id });
+  return pinnedUntilMs > 0 ? PINNED : retention.priority;
+}
+
+/** So that what is left after an interruption is still a prefix. */
+function dropLeaves(tx: CatalogTransaction, file: StoredFile, limit: number): number {
+  sealFile(tx, file);
+  const leaves = segmentsIn(tx, file, limit);
+  for (const { id } of leaves) dropSegment(tx, id);
+  return leaves.length;
+}

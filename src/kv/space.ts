@@ -1,0 +1,109 @@
+/**
+ * The rules of the catalog by which room is made and bytes stay whole: what the background upkeep asks for. A request for room is
+ * met by whole files, since a byte range is never handed out twice: the room is there when the file is unlinked, which `sweep`
+ * says. Every rule takes a limit, because it holds the event loop for as long as it runs.
+ */
+import type { MaybePromise } from "../affinity/binding-store.ts";
+import type { ObjectStat, SpaceLimits } from "./location.ts";
+import type { FileRef, LocationUsage, Segment, SegmentId, StoredFile } from "./records.ts";
+
+export interface EvictRequest {
+  readonly location: string;
+  /** To be freed there. What waits in quarantine already (`LocationUsage.idleBytes`) is the caller's to subtract. */
+  readonly bytes: number;
+  /** Of the session that needs the room. Nothing that a higher one refers to is evicted. */
+  readonly priority: number;
+  readonly nowMs: number;
+  /** Sessions, files and segments together, roughly: the last file is looked at as a whole. */
+  readonly limit: number;
+}
+
+export interface EvictReport {
+  /** Sessions that had expired, and were not swept yet; of any location. */
+  readonly expiredSessions: number;
+  /** Evicted whole. One that the limit cut short is sealed, has lost its last segments, and comes first in the next pass. */
+  readonly files: number;
+  readonly segments: number;
+  /** Of files of the location that became idle by this, up to their high-water marks. */
+  readonly bytes: number;
+  /** Less than was asked for. */
+  readonly isShort: boolean;
+  /** The limit was reached, so there may be more. */
+  readonly isFull: boolean;
+}
+
+/** A file of which less than half is still referred to, of all that ever became durable in it. */
+export interface CompactableFile {
+  readonly file: StoredFile;
+  /** By token end, highest first. */
+  readonly segments: readonly Segment[];
+}
+
+export interface CompactableRequest {
+  /** The last file of the page before; undefined for the first. */
+  readonly after: FileRef | undefined;
+  readonly limit: number;
+}
+
+/** A name that was never there, and the room that its location has. */
+export interface NewObject extends FileRef {
+  readonly limits: SpaceLimits;
+  /** Of the device, as the location said last. */
+  readonly freeBytes: number;
+}
+
+export interface CopyRequest {
+  readonly segment: SegmentId;
+  readonly newFile: NewObject;
+  readonly nowMs: number;
+  /** Not moved by then, the copy is unlinked after its quarantine. */
+  readonly deadlineMs: number;
+}
+
+/** `gone`: the segment is not there, or not durable. */
+export type CopyOutcome = "opened" | "file_exists" | "no_space" | "gone";
+
+export interface MoveRequest {
+  readonly segment: SegmentId;
+  readonly from: FileRef;
+  /** From `openCopy`; it holds the segment's bytes and nothing else, checked and durable. */
+  readonly to: FileRef;
+  readonly stat: ObjectStat;
+  readonly nowMs: number;
+}
+
+export interface CondemnRequest {
+  readonly segment: SegmentId;
+  /** Where it was found damaged. */
+  readonly file: FileRef;
+}
+
+export interface CatalogTotals {
+  readonly locations: readonly LocationUsage[];
+}
+
+export interface SpaceRules {
+  /**
+   * Ends expired sessions, then drops the files of the location with the lowest (priority, reads per byte), until enough bytes
+   * became idle. Never one that an open reservation writes to, or that a pinned session refers to.
+   */
+  evict(request: EvictRequest): Promise<EvictReport>;
+  /** By location and name. A file that cannot be compacted now is met again in the next round. */
+  compactable(request: CompactableRequest): MaybePromise<readonly CompactableFile[]>;
+  /** Books the copy before it is made, so that a crash leaves no object that nobody knows. */
+  openCopy(request: CopyRequest): Promise<CopyOutcome>;
+  /**
+   * From here on the segment is read in the copy. Who was told of the old file reads on in it: its quarantine starts anew.
+   * False, and nothing changes, if the segment has gone or moved since, or the copy's deadline has passed.
+   */
+  moveSegment(request: MoveRequest): Promise<boolean>;
+  /** A durable segment turned out to be damaged: nobody lists it any more. False if there is none in that file. */
+  condemn(request: CondemnRequest): Promise<boolean>;
+  /** The durable segment that comes after this one by id, whether that is still there or not; the first after undefined. */
+  nextSegment(after: SegmentId | undefined): MaybePromise<Segment | undefined>;
+  /** What was kept last, before a restart too. */
+  scrubPosition(): MaybePromise<SegmentId | undefined>;
+  keepScrubPosition(id: SegmentId | undefined): Promise<void>;
+  /** Exact, and cheap: one record for each location. */
+  totals(): MaybePromise<CatalogTotals>;
+}
