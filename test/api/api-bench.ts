@@ -3,17 +3,18 @@ import { createClient, type KvClient } from "../../client/index.ts";
 import type { KvApiPorts } from "../../src/api/ports.ts";
 import type { Tokens } from "../../src/api/principal.ts";
 import { type KvApiServer, openKvApi } from "../../src/api/server.ts";
+import type { Retention } from "../../src/kv/records.ts";
 import { createLogger } from "../../src/log.ts";
 import type { TlsFiles } from "../../src/extproc/tls.ts";
 import { type Benches } from "../kv/turns/catalogs.ts";
-import { PLENTY } from "../support/kv-desk.ts";
+import { PLENTY, RETENTION } from "../support/kv-desk.ts";
 import { type BenchOptions, type TurnBench } from "../support/turn-bench.ts";
 
 export const NO_TOKENS: Tokens = { admin: null, tenants: new Map() };
 
-const CLASSES = [
-  { name: "free", ttlMs: 600_000, maxAgeMs: 86_400_000 },
-  { name: "standard", ttlMs: 3_600_000, maxAgeMs: 604_800_000 },
+const CLASSES: readonly Retention[] = [
+  { ...RETENTION, name: "free", ttlMs: 600_000, maxAgeMs: 86_400_000 },
+  { ...RETENTION, name: "standard", ttlMs: 3_600_000, maxAgeMs: 604_800_000 },
 ];
 
 export interface ApiOptions extends Omit<BenchOptions, "catalog"> {
