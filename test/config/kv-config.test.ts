@@ -1,0 +1,131 @@
+import { describe, expect, it } from "vitest";
+import type { KvConfig } from "../../src/config/kv-config.ts";
+import {
+  directoryOf,
+  fileNamesOf,
+  modelProfiles,
+  retentionClasses,
+  scrubberPace,
+  secretPath,
+  tenantStandings,
+  turnPolicy,
+  verifierLimits,
+} from "../../src/config/kv-config.ts";
+import { openDirectory } from "../../src/kv/locations/directory.ts";
+import { parse } from "../support/config-problems.ts";
+import { kvText, location, PROFILE, type KvSections } from "../support/kv-config.ts";
+
+function kvOf(sections: KvSections): KvConfig {
+  const { kv } = parse(kvText(sections));
+  if (kv === null) throw new Error("no section");
+  return kv;
+}
+
+it("the secret lies with the catalog unless it has a file of its own", () => {
+  expect(secretPath(kvOf({}))).toBe("/etc/moorline/catalog/secret");
+  expect(secretPath(kvOf({ kv: "secretFile: s" }))).toBe("/etc/moorline/s");
+});
+
+describe("model profiles", () => {
+  const pool = (name: string, models: string, id?: string) =>
+    `{ name: ${name}, models: [${models}], endpoints: []${id === undefined ? "" : `, kv: { profile: { ${PROFILE.replace("id: m", `id: ${id}`)} } }`} }`;
+  const profilesOf = (...pools: string[]) =>
+    modelProfiles(parse(`pools: [${pools.join(", ")}]`).pools);
+
+  it("are those of the pool that serves the model, else of the default pool", () => {
+    const profiles = profilesOf(pool("a", "m, n", "one"), pool("b", "", "two"), pool("c", "o"));
+    const ids = ["m", "n", "o", "other"].map((model) => profiles.profile(model)?.id);
+    expect(ids).toEqual(["one", "one", undefined, "two"]);
+    expect(profiles.profile("m")).toBe(profiles.profile("m"));
+  });
+
+  it("are none of a model that no pool serves", () => {
+    expect(profilesOf(pool("a", "m", "one")).profile("other")).toBeUndefined();
+  });
+});
+
+it("a location becomes what a directory is opened with", async () => {
+  const [flat, sharded] = kvOf({
+    locations: `${location("a", "root: /no/such/root, naming: flat, weight: 2")}, ${location("b")}`,
+  }).locations;
+  if (flat === undefined || sharded === undefined) throw new Error("two were written");
+  expect(directoryOf(flat)).toEqual({
+    profile: {
+      id: "a",
+      tier: "disk",
+      capacityBytes: 1_073_741_824,
+      freeFloorBytes: 1_073_741_824,
+      weight: 2,
+    },
+    root: "/no/such/root",
+    naming: "flat",
+    uriPrefix: "file:///a/",
+  });
+  expect([flat, sharded].map(fileNamesOf)).toEqual(["session", "random"]);
+  const opened = await openDirectory({ ...directoryOf(flat), draftId: () => "d" });
+  expect(opened).toMatchObject({ code: "not_found" });
+});
+
+it("retention classes are those of the documents unless others are given", () => {
+  const names = (sections: KvSections) => [...retentionClasses(kvOf(sections)).keys()];
+  expect(names({})).toEqual(["free", "standard", "premium"]);
+  expect(names({ kv: "retention: { defaultClass: a, classes: [{ name: a }] }" })).toEqual(["a"]);
+  expect(retentionClasses(kvOf({})).get("free")).toMatchObject({
+    name: "free",
+    ttlMs: 600_000,
+    maxAgeMs: 86_400_000,
+  });
+});
+
+describe("tenants", () => {
+  const hash = "a".repeat(64);
+  const standings = tenantStandings(
+    kvOf({
+      kv: `
+defaultTenant: { retentionClass: free, quota: { bytes: 5, sessions: 6, pins: 7 } }
+tenants:
+  - { name: t, tokenHashes: [${hash}], retentionClass: premium }
+  - { name: u }`,
+    }),
+  );
+
+  it("have the class and the quota that they were given, or the defaults", () => {
+    expect(standings.get("t")?.retention.name).toBe("premium");
+    expect(standings.get("u")?.retention.name).toBe("standard");
+    expect(standings.get("u")?.quota).toEqual({
+      bytes: Number.MAX_SAFE_INTEGER,
+      sessions: 100_000,
+      pins: 100,
+    });
+    expect(standings.get("t")?.tokenHashes).toEqual([hash]);
+  });
+
+  it("are those of the list and the default one, which has no token", () => {
+    expect([...standings.keys()]).toEqual(["", "t", "u"]);
+    expect(standings.get("")).toMatchObject({
+      quota: { bytes: 5, sessions: 6, pins: 7 },
+      retention: { name: "free" },
+      tokenHashes: [],
+    });
+  });
+});
+
+it("turns and verification get their keys under the names that they know", () => {
+  const kv = kvOf({
+    kv: `
+turns: { whenBusy: branch }
+verify: { engine: none, listing: always, scrubBytesPerSecond: 1024 }`,
+  });
+  expect(turnPolicy(kv)).toMatchObject({ whenBusy: "branch", turnMs: 900_000, recheck: "always" });
+  expect(verifierLimits(kv)).toEqual({
+    engine: "none",
+    quietMs: 200,
+    settleMaxMs: 5000,
+    probeTimeoutMs: 1000,
+    passesLimit: 2,
+    passBytesLimit: 1_073_741_824,
+    queueLimit: 1024,
+  });
+  expect(verifierLimits(kvOf({})).engine).toBe("probe");
+  expect(scrubberPace(kv)).toEqual({ scrubIntervalMs: 86_400_000, bytesPerSecond: 1024 });
+});
