@@ -91,7 +91,7 @@ function withOptions(
   if (list === undefined) return { kind, configPath, roles: undefined };
   const roles = parseRoles(list);
   if (roles !== undefined) return { kind, configPath, roles };
-  return wrong(`--roles ${list} must be of ${ROLES.join(", ")}`);
+  return wrong(`--roles "${list}" must be of ${ROLES.join(", ")}`);
 }
 
 function wrong(problem: string): Command {

@@ -7,7 +7,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { parseCommand } from "../src/command-line.ts";
 import manifest from "../package.json" with { type: "json" };
 import { SERVABLE } from "./support/servable-config.ts";
 
@@ -190,23 +189,4 @@ pools: [{ name: default, endpoints: [] }]`,
     other.close();
     await rm(folder, { recursive: true });
   }
-});
-
-describe("parseCommand", () => {
-  it("prefers --config to the environment", () => {
-    expect(parseCommand(["serve", "-c", "a.yaml"], "b.yaml")).toEqual({
-      kind: "serve",
-      configPath: "a.yaml",
-    });
-  });
-
-  it.each([
-    [[], "a command is missing"],
-    [["serve"], "serve needs --config FILE or MOORLINE_CONFIG"],
-    [["serve", "now", "-c", "a"], "now: one command is enough"],
-    [["serve", "--config"], "Option '-c, --config <value>' argument missing"],
-    [["serve", "--confg", "a"], expect.stringContaining("Unknown option '--confg'")],
-  ])("refuses %j", (args, problem) => {
-    expect(parseCommand(args, undefined)).toEqual({ kind: "wrong", problem });
-  });
 });

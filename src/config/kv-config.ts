@@ -3,11 +3,12 @@
  * nothing is opened, read or constructed here.
  */
 import { join } from "node:path";
+import type { Quotas, RetentionClasses } from "../api/ports.ts";
+import type { Tokens } from "../api/principal.ts";
 import { AppError } from "../errors.ts";
 import type { Quota } from "../kv/catalog.ts";
 import type { DirectoryOptions } from "../kv/locations/directory.ts";
 import type { ModelProfile } from "../kv/model/profile.ts";
-import type { Retention } from "../kv/records.ts";
 import type { ModelProfiles } from "../kv/turns/models.ts";
 import type { Place } from "../kv/turns/places.ts";
 import type { TurnPolicy } from "../kv/turns/turn-desk.ts";
@@ -18,6 +19,7 @@ import type { Config, PoolConfig } from "./config.ts";
 /** Of a configuration that has the section. */
 export type KvConfig = NonNullable<Config["kv"]>;
 export type LocationConfig = KvConfig["locations"][number];
+export type RetentionClass = KvConfig["retention"]["classes"][number];
 
 /** Beside the catalog's data, so that whoever keeps or moves one keeps the other: without it nothing stored is found again. */
 export function secretPath({ secretFile, catalog }: KvConfig): string {
@@ -53,35 +55,42 @@ export function fileNamesOf({ naming }: LocationConfig): Place["fileNames"] {
   return naming === "flat" ? "session" : "random";
 }
 
-/** What a tenant has by the configuration. */
-export interface TenantStanding {
-  readonly quota: Quota;
-  /** Of a session for which no class is asked. */
-  readonly retention: Retention;
-  /** SHA-256 of its bearer tokens, lower-case hex. */
-  readonly tokenHashes: readonly string[];
+/** The default class of a tenant that is not known is that of everybody. */
+export function retentionClasses(kv: KvConfig): RetentionClasses {
+  const classes = new Map(kv.retention.classes.map((each) => [each.name, each]));
+  const known = (name: string | null): RetentionClass => {
+    const found = classes.get(name ?? kv.retention.defaultClass);
+    if (found === undefined) throw new AppError("internal", `there is no retention class ${name}`);
+    return found;
+  };
+  const standard = known(null);
+  const defaults = new Map(tenantsOf(kv).map((each) => [each.name, known(each.retentionClass)]));
+  return {
+    lookup: (name) => classes.get(name),
+    defaultOf: (tenant) => defaults.get(tenant) ?? standard,
+  };
 }
 
-/** By name. "" is the default tenant, which is always there and has no token. */
-export function tenantStandings(kv: KvConfig): ReadonlyMap<string, TenantStanding> {
-  const classes = retentionClasses(kv);
-  const all = [{ name: "", tokenHashes: [], ...kv.defaultTenant }, ...kv.tenants];
+export function quotas(kv: KvConfig): Quotas {
+  const byTenant = new Map(
+    tenantsOf(kv).map(({ name, quota: { bytes, sessions, pins } }): [string, Quota] => [
+      name,
+      { bytes: bytes ?? Number.MAX_SAFE_INTEGER, sessions, pins },
+    ]),
+  );
+  return { quota: (tenant) => byTenant.get(tenant) };
+}
+
+/** Tenants by the SHA-256 of their tokens, in lower-case hex digits. The default tenant has none. */
+export function tenantTokens({ tenants }: KvConfig): Tokens["tenants"] {
   return new Map(
-    all.map(({ name, tokenHashes, retentionClass, quota }) => {
-      const retention = classes.get(retentionClass ?? kv.retention.defaultClass);
-      if (retention === undefined) throw new AppError("internal", `no class for tenant ${name}`);
-      return [name, { quota: quotaOf(quota), retention, tokenHashes }];
-    }),
+    tenants.flatMap(({ name, tokenHashes }) => tokenHashes.map((hash) => [hash, name] as const)),
   );
 }
 
-function quotaOf({ bytes, sessions, pins }: KvConfig["defaultTenant"]["quota"]): Quota {
-  return { bytes: bytes ?? Number.MAX_SAFE_INTEGER, sessions, pins };
-}
-
-/** By name, in the order of the configuration. */
-export function retentionClasses({ retention }: KvConfig): ReadonlyMap<string, Retention> {
-  return new Map(retention.classes.map((each) => [each.name, each]));
+/** With the default one, whose name is empty. */
+function tenantsOf({ defaultTenant, tenants }: KvConfig) {
+  return [{ ...defaultTenant, name: "" }, ...tenants];
 }
 
 export function turnPolicy({ turns, verify }: KvConfig): TurnPolicy {

@@ -104,6 +104,8 @@ const WHY_UNUSABLE: Readonly<
   secret: whyNoSecret,
 };
 
+const NO_FOLDER = "no such folder";
+
 async function whyUnreadable(path: string): Promise<string | undefined> {
   try {
     if ((await stat(path)).isDirectory()) return "it is a folder";
@@ -121,16 +123,15 @@ async function whyUnwritable(folder: string): Promise<string | undefined> {
     return undefined;
   } catch (reason) {
     const isMissing = (reason as NodeJS.ErrnoException).code === "ENOENT";
-    return isMissing ? "no such folder" : describeFileFailure(reason);
+    return isMissing ? NO_FOLDER : describeFileFailure(reason);
   }
 }
 
 async function whyUnmakable(folder: string): Promise<string | undefined> {
-  const isThere = await stat(folder).then(
-    () => true,
-    () => false,
-  );
-  return whyUnwritable(isThere ? folder : dirname(folder));
+  const why = await whyUnwritable(folder);
+  if (why !== NO_FOLDER) return why;
+  const around = await whyUnwritable(dirname(folder));
+  return around === undefined ? undefined : `${dirname(folder)}: ${around}`;
 }
 
 async function whyNoSecret(path: string): Promise<string | undefined> {

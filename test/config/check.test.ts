@@ -1,9 +1,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { checkConfig, loadUsableConfig } from "../../src/config/check.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { checkConfig, loadUsableConfig, rolesOf } from "../../src/config/check.ts";
 import { AppError } from "../../src/errors.ts";
+import { kvText, location } from "../support/kv-config.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -101,4 +102,95 @@ it("is not ready to serve while a file or a folder is missing; endpoints files a
   ]);
   await mkdir(join(folder, "eds"));
   expect((await loadUsableConfig(path)).envoy.edsFile).toBe(join(folder, "eds/x.json"));
+});
+
+describe("a KV service", () => {
+  it("needs its folders, its files and a secret that is long enough", async () => {
+    await write("kv-file", "");
+    await write("short", "s".repeat(31));
+    const path = await write(
+      "kv-bad.yaml",
+      kvText({
+        catalog: "none/catalog",
+        locations: `${location("a", "root: no-root")}, ${location("b", "root: kv-file")}`,
+        kv: "secretFile: short\ntls: { certFile: no-cert, keyFile: kv-file }",
+      }),
+    );
+    expect(await refusalOf(checkConfig(path))).toEqual([
+      `${path}: 5 problems`,
+      `  kv.tls.certFile ${folder}/no-cert cannot be read: no such file`,
+      `  kv.catalog.path cannot be written to ${folder}/none/catalog: ${folder}/none: no such folder`,
+      `  kv.secretFile ${folder}/short cannot be read: its 31 bytes must be 32..4096`,
+      `  kv.locations[0].root cannot be written to ${folder}/no-root: no such folder`,
+      `  kv.locations[1].root cannot be written to ${folder}/kv-file: it is not a folder`,
+    ]);
+  });
+
+  it("makes its catalog's folder itself, and takes a secret of 32..4096 bytes", async () => {
+    await mkdir(join(folder, "root"));
+    const path = await write(
+      "kv-good.yaml",
+      kvText({ locations: location("a", "root: root"), kv: "secretFile: secret" }),
+    );
+    for (const bytes of [32, 4096]) {
+      await write("secret", "s".repeat(bytes));
+      expect((await loadUsableConfig(path)).kv?.catalog.path).toBe(join(folder, "catalog"));
+    }
+    await write("secret", "s".repeat(4097));
+    expect(await refusalOf(loadUsableConfig(path))).toHaveLength(2);
+    await rm(join(folder, "secret"));
+    await mkdir(join(folder, "secret"));
+    expect(await refusalOf(loadUsableConfig(path))).toEqual([
+      `${path}: 1 problem`,
+      `  kv.secretFile ${folder}/secret cannot be read: it is a folder`,
+    ]);
+  });
+
+  it("has its catalog in a folder that can be written to, where it is there", async () => {
+    await write("taken", "");
+    await mkdir(join(folder, "here"));
+    const catalogAt = (catalog: string) =>
+      write("kv-catalog.yaml", kvText({ catalog, locations: location("a", "root: here") }));
+    const path = await catalogAt("taken");
+    expect(await refusalOf(loadUsableConfig(path))).toEqual([
+      `${path}: 1 problem`,
+      `  kv.catalog.path cannot be written to ${folder}/taken: it is not a folder`,
+    ]);
+  });
+});
+
+describe("roles", () => {
+  const routingFiles = "envoy: { edsFile: nowhere/eds.json }";
+
+  it("are all that the configuration has, unless told", async () => {
+    const plain = await write("plain.yaml", "pools: [{ name: a, endpoints: [] }]");
+    expect(rolesOf(await loadUsableConfig(plain), undefined)).toEqual(["routing"]);
+    await mkdir(join(folder, "both"));
+    const both = await write("kv.yaml", kvText({ locations: location("a", "root: both") }));
+    const config = await loadUsableConfig(both);
+    expect(rolesOf(config, undefined)).toEqual(["routing", "kv"]);
+    expect(rolesOf(config, ["routing"])).toEqual(["routing"]);
+  });
+
+  it("need no file of the other half, and all of those that both have", async () => {
+    const sections = {
+      locations: location("a", "root: nowhere"),
+      top: `${routingFiles}\nadmin: { tokenFile: none }`,
+    };
+    const path = await write("halves.yaml", kvText(sections));
+    const token = `  admin.tokenFile ${folder}/none cannot be read: no such file`;
+    const eds = `  envoy.edsFile cannot be written to ${folder}/nowhere: no such folder`;
+    const root = `  kv.locations[0].root cannot be written to ${folder}/nowhere: no such folder`;
+    expect((await refusalOf(loadUsableConfig(path, ["routing"]))).slice(1)).toEqual([token, eds]);
+    expect((await refusalOf(loadUsableConfig(path, ["kv"]))).slice(1)).toEqual([token, root]);
+    expect((await refusalOf(checkConfig(path))).slice(1)).toEqual([token, root, eds]);
+  });
+
+  it("of KV need the section", async () => {
+    const path = await write("routing.yaml", "pools: [{ name: a, endpoints: [] }]");
+    expect(await refusalOf(loadUsableConfig(path, ["routing", "kv"]))).toEqual([
+      `${path}: 1 problem`,
+      "  kv is required, because --roles has kv",
+    ]);
+  });
 });

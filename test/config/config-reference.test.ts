@@ -1,6 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { endpointLimits } from "../../src/endpoints/spec.ts";
+import { parseConfig } from "../../src/config/config.ts";
+import { documentTables } from "../support/document-tables.ts";
+import { kvText } from "../support/kv-config.ts";
 import { schemaRows } from "./schema-rows.ts";
 
 const text = await readFile(new URL("../../docs/config.md", import.meta.url), "utf8");
@@ -34,6 +37,16 @@ it("docs/config.md lists every key with its default and limit, and no other", ()
 
 it("docs/config.md says what every key means", () => {
   expect(documentedRows("key").filter(({ meaning }) => meaning.length < 10)).toEqual([]);
+});
+
+it("docs/config.md has the retention classes that there are by default", () => {
+  const config = parseConfig(kvText({}), { path: "/etc/moorline.yaml" });
+  const rows = config.kv?.retention.classes.map((each) => [
+    each.name,
+    ...[each.ttlMs, each.maxAgeMs, each.priority, each.pinLimitMs].map(String),
+    each.admission,
+  ]);
+  expect(documentTables(text)("class", "ttlMs", "maxAgeMs")).toEqual(rows);
 });
 
 it("docs/config.md has the limits of endpoint items", () => {

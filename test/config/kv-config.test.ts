@@ -4,14 +4,14 @@ import {
   directoryOf,
   fileNamesOf,
   modelProfiles,
+  quotas,
   retentionClasses,
   scrubberPace,
   secretPath,
-  tenantStandings,
+  tenantTokens,
   turnPolicy,
   verifierLimits,
 } from "../../src/config/kv-config.ts";
-import { openDirectory } from "../../src/kv/locations/directory.ts";
 import { parse } from "../support/config-problems.ts";
 import { kvText, location, PROFILE, type KvSections } from "../support/kv-config.ts";
 
@@ -44,7 +44,7 @@ describe("model profiles", () => {
   });
 });
 
-it("a location becomes what a directory is opened with", async () => {
+it("a location becomes what a directory is opened with", () => {
   const [flat, sharded] = kvOf({
     locations: `${location("a", "root: /no/such/root, naming: flat, weight: 2")}, ${location("b")}`,
   }).locations;
@@ -62,51 +62,65 @@ it("a location becomes what a directory is opened with", async () => {
     uriPrefix: "file:///a/",
   });
   expect([flat, sharded].map(fileNamesOf)).toEqual(["session", "random"]);
-  const opened = await openDirectory({ ...directoryOf(flat), draftId: () => "d" });
-  expect(opened).toMatchObject({ code: "not_found" });
 });
 
-it("retention classes are those of the documents unless others are given", () => {
-  const names = (sections: KvSections) => [...retentionClasses(kvOf(sections)).keys()];
-  expect(names({})).toEqual(["free", "standard", "premium"]);
-  expect(names({ kv: "retention: { defaultClass: a, classes: [{ name: a }] }" })).toEqual(["a"]);
-  expect(retentionClasses(kvOf({})).get("free")).toMatchObject({
-    name: "free",
-    ttlMs: 600_000,
-    maxAgeMs: 86_400_000,
+describe("retention classes", () => {
+  it("are those of the documents unless others are given", () => {
+    const known = (sections: KvSections) =>
+      ["free", "standard", "premium", "a"].filter((name) =>
+        retentionClasses(kvOf(sections)).lookup(name),
+      );
+    expect(known({})).toEqual(["free", "standard", "premium"]);
+    expect(known({ kv: "retention: { defaultClass: a, classes: [{ name: a }] }" })).toEqual(["a"]);
+    expect(retentionClasses(kvOf({})).lookup("free")).toEqual({
+      name: "free",
+      ttlMs: 600_000,
+      maxAgeMs: 86_400_000,
+      priority: 0,
+      pinLimitMs: 0,
+      admission: "always",
+    });
+  });
+
+  it("that nobody asks for are the tenant's, else everybody's", () => {
+    const classes = retentionClasses(
+      kvOf({
+        kv: "defaultTenant: { retentionClass: free }\ntenants: [{ name: t, retentionClass: premium }, { name: u }]",
+      }),
+    );
+    const defaults = ["", "t", "u", "unknown"].map((tenant) => classes.defaultOf(tenant).name);
+    expect(defaults).toEqual(["free", "premium", "standard", "standard"]);
   });
 });
 
 describe("tenants", () => {
-  const hash = "a".repeat(64);
-  const standings = tenantStandings(
-    kvOf({
-      kv: `
-defaultTenant: { retentionClass: free, quota: { bytes: 5, sessions: 6, pins: 7 } }
-tenants:
-  - { name: t, tokenHashes: [${hash}], retentionClass: premium }
-  - { name: u }`,
-    }),
-  );
-
-  it("have the class and the quota that they were given, or the defaults", () => {
-    expect(standings.get("t")?.retention.name).toBe("premium");
-    expect(standings.get("u")?.retention.name).toBe("standard");
-    expect(standings.get("u")?.quota).toEqual({
+  it("have the quota that they were given, and those that are not known have none", () => {
+    const known = quotas(
+      kvOf({
+        kv: "defaultTenant: { quota: { bytes: 5, sessions: 6, pins: 7 } }\ntenants: [{ name: t }]",
+      }),
+    );
+    expect(known.quota("")).toEqual({ bytes: 5, sessions: 6, pins: 7 });
+    expect(known.quota("t")).toEqual({
       bytes: Number.MAX_SAFE_INTEGER,
       sessions: 100_000,
       pins: 100,
     });
-    expect(standings.get("t")?.tokenHashes).toEqual([hash]);
+    expect(known.quota("unknown")).toBeUndefined();
   });
 
-  it("are those of the list and the default one, which has no token", () => {
-    expect([...standings.keys()]).toEqual(["", "t", "u"]);
-    expect(standings.get("")).toMatchObject({
-      quota: { bytes: 5, sessions: 6, pins: 7 },
-      retention: { name: "free" },
-      tokenHashes: [],
-    });
+  it("are known by each of their tokens", () => {
+    const [one, two, three] = ["a", "b", "c"].map((digit) => digit.repeat(64));
+    const tokens = tenantTokens(
+      kvOf({
+        kv: `tenants: [{ name: t, tokenHashes: [${one}, ${two}] }, { name: u, tokenHashes: [${three}] }]`,
+      }),
+    );
+    expect([...tokens]).toEqual([
+      [one, "t"],
+      [two, "t"],
+      [three, "u"],
+    ]);
   });
 });
 

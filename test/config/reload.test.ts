@@ -3,19 +3,36 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../src/clock.ts";
-import { loadConfig } from "../../src/config/config.ts";
-import { openConfigReload, type ConfigReload } from "../../src/config/reload.ts";
+import { loadConfig, type Config } from "../../src/config/config.ts";
+import {
+  openConfigReload,
+  type ConfigReload,
+  type ConfigReloadOptions,
+} from "../../src/config/reload.ts";
 import { StaticDiscovery } from "../../src/endpoints/discovery/static-discovery.ts";
+import { kvText } from "../support/kv-config.ts";
 import { until } from "../support/until.ts";
 
 let folder: string;
 let path: string;
+let discovery: StaticDiscovery;
 let reload: ConfigReload;
 let published: string[][];
 let events: string[];
 
 const pool = (...endpoints: string[]) =>
   `pools: [{ name: default, endpoints: [${endpoints.join(", ")}] }]`;
+
+const optionsOf = (config: Config): ConfigReloadOptions => ({
+  configPath: path,
+  config,
+  discoveries: new Map([["default", discovery]]),
+  scheduler: systemClock,
+  observer: {
+    reloaded: (needsRestart) => events.push(`reloaded ${needsRestart.join(",")}`),
+    refused: (error) => events.push(`refused ${error.code}: ${error.message}`),
+  },
+});
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "moorline-reload-"));
@@ -24,18 +41,9 @@ beforeEach(async () => {
   events = [];
   await writeFile(path, pool('"10.0.0.1:80"'));
   const config = await loadConfig(path);
-  const discovery = new StaticDiscovery([]);
+  discovery = new StaticDiscovery([]);
   await discovery.start((list) => published.push(list.map(({ id, weight }) => `${id} ${weight}`)));
-  reload = await openConfigReload({
-    configPath: path,
-    config,
-    discoveries: new Map([["default", discovery]]),
-    scheduler: systemClock,
-    observer: {
-      reloaded: (needsRestart) => events.push(`reloaded ${needsRestart.join(",")}`),
-      refused: (error) => events.push(`refused ${error.code}: ${error.message}`),
-    },
-  });
+  reload = await openConfigReload(optionsOf(config));
   published.length = 0;
 });
 
@@ -84,6 +92,28 @@ log: { level: info }`;
     );
     await reload.now();
     expect(events).toEqual(["reloaded pools"]);
+  });
+});
+
+describe("a changed KV service", () => {
+  it("needs a restart, and is named as a whole where there was none", async () => {
+    await writeFile(path, kvText({}).replace("endpoints: []", 'endpoints: ["10.0.0.1:80"]'));
+    await reload.now();
+    expect(events).toEqual(["reloaded pools,kv"]);
+    expect(published).toEqual([["10.0.0.1:80 1"]]);
+  });
+
+  it("is named by its single keys where there was one", async () => {
+    await reload.close();
+    const text = kvText({});
+    await writeFile(path, text);
+    reload = await openConfigReload(optionsOf(await loadConfig(path)));
+    await writeFile(
+      path,
+      kvText({ profile: "pageSize: 16", kv: 'listen: "[::1]:9004"\nturns: { waitMs: 5 }' }),
+    );
+    await reload.now();
+    expect(events).toEqual(["reloaded pools,kv.listen,kv.turns.waitMs"]);
   });
 });
 
