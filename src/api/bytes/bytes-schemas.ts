@@ -1,0 +1,78 @@
+/** What the routes of bytes take and give. Ids are judged by their handlers: one that cannot be is not found, as any other. */
+import * as z from "zod";
+
+import { timeField, wholeField } from "../schemas/fields.ts";
+
+const MAX_DIGITS = 15;
+
+function integer(description: string) {
+  return z
+    .string()
+    .regex(new RegExp(`^\\d{1,${MAX_DIGITS}}$`), `an integer of up to ${MAX_DIGITS} digits`)
+    .transform(Number)
+    .meta({ description });
+}
+
+export const segmentPath = z.strictObject({ id: z.string() });
+
+export const readQuery = z.strictObject({
+  token_start: integer(
+    "First token of the session to cut out; default the segment's first",
+  ).optional(),
+  token_length: integer("How many tokens to cut out; default all that follow").optional(),
+  rank: integer("Cut out the bytes of this rank alone").optional(),
+  tenant: z
+    .string()
+    .regex(/^[\x21-\x7e]{0,256}$/, "up to 256 visible ASCII characters")
+    .optional()
+    .meta({ description: "Of a signed URL" }),
+  expires: integer("Of a signed URL: Unix time in milliseconds").optional(),
+  signature: z.string().max(64).optional().meta({ description: "Of a signed URL" }),
+});
+
+export type ReadQuery = z.output<typeof readQuery>;
+
+export const writeQuery = z.strictObject({
+  durable: z
+    .enum(["true", "false"])
+    .default("false")
+    .meta({ description: "Answer when the bytes survive a loss of power" }),
+  token_length: integer("Tokens that were written, if fewer than were reserved").optional(),
+});
+
+/** Loose, since it is all headers that are replaced by what passed. */
+export const writeHeaders = z.looseObject({
+  "x-moorline-crc32": z
+    .string()
+    .regex(/^[0-9a-fA-F]{8}$/, "8 hex digits")
+    .meta({ description: "CRC-32 of the body, as in zlib" }),
+});
+
+export const writtenBytes = z.strictObject({
+  id: z.string(),
+  bytes: wholeField,
+  crc32: z.string(),
+  durable: z.boolean(),
+});
+
+export function urlRequest(limitMs: number) {
+  return z.strictObject({ expires_in_ms: z.int().min(1).max(limitMs) });
+}
+
+export const signedUrl = z.strictObject({
+  url: z.string(),
+  expires_at_ms: timeField,
+});
+
+const BINARY = z.string().meta({ format: "binary" });
+const headless = (description: string) => ({ description, content: {} });
+const bytes = (description: string) => ({
+  description,
+  content: { "application/octet-stream": { schema: BINARY } },
+});
+
+export const readAnswers = {
+  200: bytes("All of it, with its entity tag and, if nothing was cut out, its CRC-32"),
+  206: bytes("The range; of several ranges, a part of multipart/byteranges for each"),
+  304: headless("The client has it"),
+};

@@ -1,0 +1,50 @@
+/** Finds what may be read, and sees that its file stays while it is. */
+import type { Location } from "../../kv/location.ts";
+import type { Segment, SegmentId } from "../../kv/records.ts";
+import { Problem } from "../../http/problem.ts";
+import { type BytesPorts, READ_LIMIT_MS } from "./bytes-ports.ts";
+
+export interface ReadableSegment {
+  readonly segment: Segment;
+  readonly location: Location;
+}
+
+export type ReadablePorts = Pick<BytesPorts, "catalog" | "location" | "canRead" | "nowMs">;
+
+const SEGMENT_ID = /^[A-Za-z0-9_-]{1,64}\.\d{1,3}$/;
+
+/** What is no id of ours names nothing. */
+export function parseSegmentId(text: string): SegmentId {
+  if (SEGMENT_ID.test(text)) return text as SegmentId;
+  throw notFound();
+}
+
+/** Leased for `READ_LIMIT_MS` from now. Throws `not_found` for what is not durable and for what the tenant may not see. */
+export async function openReadable(
+  ports: ReadablePorts,
+  id: SegmentId,
+  tenant: string,
+): Promise<ReadableSegment> {
+  const known = await ports.catalog.segment(id);
+  if (known?.state !== "durable" || !(await ports.canRead(tenant, known))) throw notFound();
+  const segment = await lease(ports, known);
+  if (segment === undefined) throw notFound();
+  const location = ports.location(segment.file.location);
+  if (location !== undefined) return { segment, location };
+  throw new Problem("store_failed", `location ${segment.file.location} is not configured`);
+}
+
+export function notFound(): Problem {
+  return new Problem("not_found", "no such segment");
+}
+
+/**
+ * A lease is taken for twice the time, so that a file that is read often costs a transaction in `READ_LIMIT_MS` and not one for
+ * each read. It never shrinks, so one that was seen holds.
+ */
+async function lease({ catalog, nowMs }: ReadablePorts, known: Segment) {
+  const now = nowMs();
+  const file = await catalog.file(known.file);
+  if (file !== undefined && file.leasedUntilMs >= now + READ_LIMIT_MS) return known;
+  return catalog.leaseRead({ segment: known.id, untilMs: now + 2 * READ_LIMIT_MS });
+}

@@ -1,0 +1,50 @@
+/**
+ * URLs that let whoever holds one read one segment for a while, as an engine does that has no token of ours. The signature is
+ * HMAC-SHA-256 over what may be done, the segment, for which tenant and until when. It lends the tenant's own right to read: what
+ * the tenant may not see any more, its URLs do not show either.
+ */
+import { timingSafeEqual } from "node:crypto";
+
+import type { Digests } from "../../kv/digest.ts";
+import type { SegmentId } from "../../kv/records.ts";
+
+/** GET and HEAD, of any range and cut. */
+const READ = "read";
+
+export interface SignedQuery {
+  readonly tenant: string;
+  /** Unix time in milliseconds. */
+  readonly expires: number;
+  /** 64 hex digits. */
+  readonly signature: string;
+}
+
+export class UrlSigner {
+  readonly #key: Uint8Array;
+  readonly #digests: Digests;
+
+  constructor(key: Uint8Array, digests: Digests) {
+    this.#key = key;
+    this.#digests = digests;
+  }
+
+  sign(segment: SegmentId, tenant: string, expires: number): SignedQuery {
+    const signature = this.#signature(segment, tenant, expires).toString("hex");
+    return { tenant, expires, signature };
+  }
+
+  /** `forged`: not signed with this key for just this segment, tenant and time. */
+  judge(segment: SegmentId, query: SignedQuery, nowMs: number): "valid" | "expired" | "forged" {
+    const { tenant, expires, signature } = query;
+    const given = Buffer.from(signature, "hex");
+    const expected = this.#signature(segment, tenant, expires);
+    if (given.length !== expected.length || !timingSafeEqual(given, expected)) return "forged";
+    return nowMs < expires ? "valid" : "expired";
+  }
+
+  /** Tenants and ids are visible ASCII, so with a NUL between them no two texts are alike. */
+  #signature(segment: SegmentId, tenant: string, expires: number): Buffer {
+    const text = [READ, segment, tenant, String(expires)].join("\0");
+    return Buffer.from(this.#digests.hmacSha256(this.#key, Buffer.from(text)));
+  }
+}
