@@ -296,6 +296,36 @@ export type CreatePrefixOutcome =
       readonly reason: "exists" | "quota_pins" | "no_segment" | "segments_limit";
     };
 
+export interface AttachRequest {
+  readonly session: SessionKey;
+  readonly listed: readonly ListedSegment[];
+  readonly nowMs: number;
+}
+
+/** `no_segment`: one has gone since, or was never the tenant's to see. All or none are listed. */
+export type AttachOutcome =
+  | { readonly kind: "attached"; readonly session: Session }
+  | {
+      readonly kind: "refused";
+      readonly reason: "no_session" | "no_segment" | "segments_limit";
+    };
+
+export interface AmendRequest {
+  readonly session: SessionKey;
+  /** Undefined: as it is. */
+  readonly retention: Retention | undefined;
+  /** Of the class, instead of its own. Undefined: the class's. */
+  readonly ttlMs: number | undefined;
+  readonly nowMs: number;
+}
+
+export interface SessionPage {
+  readonly tenant: string;
+  /** The id of the last session of the page before; undefined for the first page. */
+  readonly after: string | undefined;
+  readonly limit: number;
+}
+
 export interface PinRequest {
   readonly session: SessionKey;
   readonly nowMs: number;
@@ -345,6 +375,10 @@ export interface Catalog extends SpaceRules {
   abort(request: AbortRequest): Promise<boolean>;
   /** Copies the list, not the bytes. Open turns stay the parent's alone. */
   fork(request: ForkRequest): Promise<ForkOutcome>;
+  /** The session lists these too, which counts as a use of it. */
+  attach(request: AttachRequest): Promise<AttachOutcome>;
+  /** The session lives on as one that is used now under the new rules, for longer or shorter. Undefined if there is none. */
+  amend(request: AmendRequest): Promise<Session | undefined>;
   /** Slides the expiry. False if there is no such session. */
   touch(session: SessionKey, nowMs: number): Promise<boolean>;
   pin(request: PinRequest): Promise<PinOutcome>;
@@ -360,6 +394,8 @@ export interface Catalog extends SpaceRules {
 
   // Views, each of one moment. An expired session is seen until it is swept or met by a rule.
   session(key: SessionKey): MaybePromise<Session | undefined>;
+  /** By their ids; fewer than the limit where there are no more. */
+  sessions(page: SessionPage): MaybePromise<readonly Session[]>;
   /** What the session lists, by token start. */
   segments(key: SessionKey): MaybePromise<readonly Segment[]>;
   prefix(key: PrefixKey): MaybePromise<Prefix | undefined>;
@@ -368,6 +404,8 @@ export interface Catalog extends SpaceRules {
   /** What the prefix lists, by token start. */
   prefixSegments(key: PrefixKey): MaybePromise<readonly Segment[]>;
   segment(id: SegmentId): MaybePromise<Segment | undefined>;
+  /** A durable one that the tenant may list: it is in its namespace, or in a prefix that its plans consult. */
+  visibleSegment(tenant: string, id: SegmentId, nowMs: number): MaybePromise<Segment | undefined>;
   turn(id: TurnId): MaybePromise<Turn | undefined>;
   file(ref: FileRef): MaybePromise<StoredFile | undefined>;
   tenantUsage(tenant: string): MaybePromise<TenantUsage>;

@@ -60,6 +60,8 @@ export interface Retention {
   readonly priority: number;
   /** The longest pin, from the time of pinning on; 0: none. */
   readonly pinLimitMs: number;
+  /** `second_hit`: nothing is stored of a prompt of which no good part was seen before. */
+  readonly admission: "always" | "second_hit";
 }
 
 export interface Session extends SessionKey {

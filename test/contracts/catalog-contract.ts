@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect } from "vitest";
 
 import type { Catalog } from "../../src/kv/catalog.ts";
 import { KvDesk } from "../support/kv-desk.ts";
+import { describeAttachments } from "./catalog/attachments.ts";
 import { describeCharges } from "./catalog/charges.ts";
 import { describeEnds } from "./catalog/ends.ts";
 import { describeForks } from "./catalog/forks.ts";
@@ -35,6 +36,7 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>): voi
     describeSettling(() => desk);
     describeMatches(() => desk);
     describeForks(() => desk);
+    describeAttachments(() => desk);
     describePrefixes(() => desk);
     describeCharges(() => desk);
     describeEnds(() => desk);

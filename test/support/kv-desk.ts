@@ -6,6 +6,7 @@ import { createDigests } from "../../src/digests.ts";
 import { chainPlace, indexPlace } from "../../src/kv/chain/chain-place.ts";
 import { indexKey } from "../../src/kv/chain/index-key.ts";
 import type {
+  AttachOutcome,
   Catalog,
   CreatePrefixOutcome,
   CreatePrefixRequest,
@@ -48,6 +49,7 @@ export const RETENTION: Retention = {
   maxAgeMs: 1_000_000,
   priority: 500,
   pinLimitMs: 10_000_000,
+  admission: "always",
 };
 export const LOAD_ALL: LoadRules = { pageSize: 1, loadThreshold: 0 };
 export const STAT: ObjectStat = {
@@ -143,6 +145,12 @@ export class KvDesk {
   listed(ids: readonly SegmentId[], namespace: string): ListedSegment[] {
     const place = (id: SegmentId) => placeOf(namespace, this.#texts.get(id) ?? "");
     return ids.map((segment) => ({ segment, place: () => place(segment) }));
+  }
+
+  attach(name: string, ids: readonly SegmentId[]): Promise<AttachOutcome> {
+    const session = key(name);
+    const listed = this.listed(ids, session.tenant);
+    return this.catalog.attach({ session, listed, nowMs: this.nowMs });
   }
 
   lease(name: string, ids: readonly SegmentId[], untilMs: number): Promise<boolean> {

@@ -156,6 +156,7 @@ export class TurnBench {
     const shared = {
       catalog,
       keys,
+      digests: createDigests(),
       tenants: { tenant: (name: string) => ({ key: keys.tenant(name), quota }) },
       profiles: { profile: (model: string) => (model === profile.id ? this.profile : undefined) },
       nowMs: () => this.clock.now(),
@@ -171,7 +172,6 @@ export class TurnBench {
           newName: () => `e${++names}`,
         }),
         verifier: options.verifier?.(this.clock) ?? this.verifier,
-        digests: createDigests(),
         scheduler: this.clock,
         newTurn: () => `turn${++turns}`,
         policy: { ...POLICY, ...options.policy },

@@ -15,7 +15,7 @@ import type {
   SessionKey,
   TurnId,
 } from "../records.ts";
-import type { CatalogView, Entry, Key } from "./transaction.ts";
+import type { CatalogView, Entry, Key, KeyRange } from "./transaction.ts";
 
 const NUL = "\0";
 const VISIBLE_ASCII = /^[\x21-\x7e]{0,256}$/;
@@ -25,6 +25,12 @@ export const UNLIMITED = 0x7fff_ffff;
 
 export const schemaKey: Key = "v";
 export const sessionKey = ({ tenant, id }: SessionKey): Key => `s${textKey(tenant)}${textKey(id)}`;
+/** Those of a tenant, after the one with this id. */
+export function tenantSessions(tenant: string, id: string | undefined): Omit<KeyRange, "limit"> {
+  const all = `s${textKey(tenant)}`;
+  const from = id === undefined ? all : after(sessionKey({ tenant, id }));
+  return { from, to: after(all) };
+}
 export const segmentKey = (id: SegmentId): Key => `g${textKey(id)}`;
 export const turnKey = (id: TurnId): Key => `t${textKey(id)}`;
 export const fileKey = (ref: FileRef): Key => `f${textKey(ref.location)}${textKey(ref.name)}`;

@@ -51,6 +51,7 @@ const retention = record<Retention>({
   maxAgeMs: uint,
   priority: uint,
   pinLimitMs: uint,
+  admission: oneOf("always", "second_hit"),
 });
 const chainPlace = record<ChainPlace>({
   anchor: bytes,

@@ -4,14 +4,16 @@ import { type Holder, prefixHolder, type Segment, sessionHolder } from "../recor
 import { audit, repair } from "./audit.ts";
 import { compactable, moveSegment, openCopy } from "./rules/compact.ts";
 import { evict } from "./rules/evict.ts";
+import { tenantSessions } from "./keys.ts";
+import { attach } from "./rules/attach.ts";
 import { match } from "./rules/match.ts";
 import { leaseRead } from "./rules/read-lease.ts";
-import { createPrefix, readablePrefixes, removePrefix } from "./rules/prefixes.ts";
+import { createPrefix, readablePrefixes, removePrefix, visibleTo } from "./rules/prefixes.ts";
 import { listReferences } from "./rules/references.ts";
 import { report } from "./rules/report.ts";
 import { lease, reserve } from "./rules/reserve.ts";
 import { keepScrubPosition, nextSegment, scrubPosition } from "./rules/scrub.ts";
-import { create, end, fork, pin, touch } from "./rules/sessions.ts";
+import { amend, create, end, fork, pin, touch } from "./rules/sessions.ts";
 import { abort, condemn, settle } from "./rules/settle.ts";
 import { sweep, unlinked } from "./rules/sweep.ts";
 import { openSchema, type Schema, SCHEMA_VERSION, UPGRADES } from "./schema.ts";
@@ -49,6 +51,8 @@ export async function openCatalog(
     settle: (request) => store.write((tx) => settle(tx, request)),
     abort: (request) => store.write((tx) => abort(tx, request)),
     fork: (request) => store.write((tx) => fork(tx, request)),
+    attach: (request) => store.write((tx) => attach(tx, request)),
+    amend: (request) => store.write((tx) => amend(tx, request)),
     touch: (session, nowMs) => store.write((tx) => touch(tx, session, nowMs)),
     pin: (request) => store.write((tx) => pin(tx, request)),
     end: (session, nowMs) => store.write((tx) => end(tx, session, nowMs)),
@@ -66,11 +70,15 @@ export async function openCatalog(
     sweep: (request) => store.write((tx) => sweep(tx, request)),
     unlinked: (refs) => store.write((tx) => unlinked(tx, refs)),
     session: (key) => store.read((view) => sessions.get(view, key)),
+    sessions: ({ tenant, after, limit }) =>
+      store.read((view) => sessions.range(view, { ...tenantSessions(tenant, after), limit })),
     segments: (key) => store.read((view) => segmentsOf(view, sessionHolder(key))),
     prefix: (key) => store.read((view) => prefixes.get(view, key)),
     prefixes: (tenant, nowMs) => store.read((view) => readablePrefixes(view, tenant, nowMs)),
     prefixSegments: (key) => store.read((view) => segmentsOf(view, prefixHolder(key))),
     segment: (id) => store.read((view) => segmentAt(view, id)),
+    visibleSegment: (tenant, id, nowMs) =>
+      store.read((view) => (visibleTo(view, tenant, nowMs)(id) ? segmentAt(view, id) : undefined)),
     turn: (id) => store.read((view) => turnAt(view, id)),
     file: (ref) => store.read((view) => files.get(view, ref)),
     tenantUsage: (tenant) => store.read((view) => tenantUsage(view, tenant)),

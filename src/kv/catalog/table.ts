@@ -1,7 +1,7 @@
 import { AppError } from "../../errors.ts";
 import { type Codec, decode, encode } from "./codec.ts";
 import { scan, UNLIMITED } from "./keys.ts";
-import type { CatalogTransaction, CatalogView, Key } from "./transaction.ts";
+import type { CatalogTransaction, CatalogView, Key, KeyRange } from "./transaction.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -44,6 +44,10 @@ export class Table<I, T extends I> {
   all(view: CatalogView): readonly T[] {
     const { prefix, codec } = this.#options;
     return scan(view, prefix, UNLIMITED).map(({ value }) => decode(codec, value));
+  }
+
+  range(view: CatalogView, range: KeyRange): readonly T[] {
+    return view.range(range).map(({ value }) => decode(this.#options.codec, value));
   }
 
   /** What must be there, or the catalog contradicts itself. */

@@ -1,13 +1,30 @@
-/** Sessions, with the quota that their tenant has and a model that there is. What needs neither is asked of the catalog itself. */
-import type { Catalog, CreateOutcome, ForkOutcome, PinOutcome } from "../catalog.ts";
-import type { Retention, SessionKey } from "../records.ts";
-import type { ModelProfiles } from "./models.ts";
-import type { Tenants } from "./tenants.ts";
+/**
+ * Sessions and shared prefixes, with the quota and the key that their tenant has and a model that there is. What needs none of these
+ * is asked of the catalog itself.
+ */
+import type {
+  AttachOutcome,
+  Catalog,
+  CreateOutcome,
+  CreatePrefixOutcome,
+  ForkOutcome,
+  PinOutcome,
+} from "../catalog.ts";
+import type { NamespaceKeys } from "../chain/namespace-keys.ts";
+import type { Digests } from "../digest.ts";
+import type { Prefix, PrefixKey, Retention, Segment, SegmentId, SessionKey } from "../records.ts";
+import { listedIn } from "./listed.ts";
+import { type Model, type ModelProfiles, Models } from "./models.ts";
+import { coverOfFirst } from "./prefix-cover.ts";
+import type { Tenant, Tenants } from "./tenants.ts";
 
 export interface SessionDeskOptions {
   readonly catalog: Catalog;
   readonly tenants: Tenants;
+  /** Of the prefixes; a tenant has its own. */
+  readonly keys: Pick<NamespaceKeys, "prefix">;
   readonly profiles: ModelProfiles;
+  readonly digests: Digests;
   /** Wall clock. */
   readonly nowMs: () => number;
 }
@@ -18,41 +35,117 @@ export interface OpenSession {
   readonly retention: Retention;
 }
 
-type Unknown<R extends string> = { readonly kind: "refused"; readonly reason: R };
+export interface OpenPrefix {
+  readonly prefix: PrefixKey;
+  /** The id of a session of the same tenant. */
+  readonly session: string;
+  /** Whole segments within the first so many tokens of the session; all of them if it is Infinity. */
+  readonly tokens: number;
+  /** Besides its own tenant. */
+  readonly to: Prefix["to"];
+  /** Undefined: until it is removed. */
+  readonly ttlMs: number | undefined;
+}
+
+type Refused<R extends string> = { readonly kind: "refused"; readonly reason: R };
 
 export class SessionDesk {
   readonly #options: SessionDeskOptions;
+  readonly #models: Models;
 
   constructor(options: SessionDeskOptions) {
     this.#options = options;
+    this.#models = new Models(options.profiles, options.digests);
   }
 
   /** Idempotent: a session that is there is answered as it is, whatever its model. */
   async create(
     open: OpenSession,
-  ): Promise<CreateOutcome | Unknown<"unknown_tenant" | "unknown_model">> {
-    const { catalog, tenants, profiles, nowMs } = this.#options;
-    const tenant = tenants.tenant(open.session.tenant);
-    if (tenant === undefined) return { kind: "refused", reason: "unknown_tenant" };
-    if (profiles.profile(open.model) === undefined) {
-      return { kind: "refused", reason: "unknown_model" };
-    }
+  ): Promise<CreateOutcome | Refused<"unknown_tenant" | "unknown_model">> {
+    const { catalog, profiles, nowMs } = this.#options;
+    const tenant = this.#tenant(open.session);
+    if (tenant === undefined) return refused("unknown_tenant");
+    if (profiles.profile(open.model) === undefined) return refused("unknown_model");
     return catalog.create({ ...open, quota: tenant.quota, nowMs: nowMs() });
   }
 
   /** `child`: the id of the new session, which lists what is durable of the parent now. */
-  async fork(parent: SessionKey, child: string): Promise<ForkOutcome | Unknown<"unknown_tenant">> {
-    const { catalog, tenants, nowMs } = this.#options;
-    const tenant = tenants.tenant(parent.tenant);
-    if (tenant === undefined) return { kind: "refused", reason: "unknown_tenant" };
+  async fork(parent: SessionKey, child: string): Promise<ForkOutcome | Refused<"unknown_tenant">> {
+    const { catalog, nowMs } = this.#options;
+    const tenant = this.#tenant(parent);
+    if (tenant === undefined) return refused("unknown_tenant");
     return catalog.fork({ parent, child, quota: tenant.quota, nowMs: nowMs() });
+  }
+
+  /**
+   * The session lists these too from now on, all or none. `no_segment`: one is not the tenant's to see, or not there;
+   * `other_model`: one would never be found by the session's prompts.
+   */
+  async attach(
+    session: SessionKey,
+    ids: readonly SegmentId[],
+  ): Promise<AttachOutcome | Refused<"unknown_tenant" | "unknown_model" | "other_model">> {
+    const { catalog, digests, nowMs } = this.#options;
+    const tenant = this.#tenant(session);
+    if (tenant === undefined) return refused("unknown_tenant");
+    const known = await catalog.session(session);
+    if (known === undefined) return refused("no_session");
+    const model = this.#models.lookup(known.model);
+    if (model === undefined) return refused("unknown_model");
+    const now = nowMs();
+    const segments: Segment[] = [];
+    for (const id of new Set(ids)) {
+      const segment = await catalog.visibleSegment(session.tenant, id, now);
+      if (segment === undefined) return refused("no_segment");
+      if (!isOf(model, segment)) return refused("other_model");
+      segments.push(segment);
+    }
+    const listed = listedIn(tenant.key, segments, digests);
+    return catalog.attach({ session, listed, nowMs: now });
   }
 
   /** `untilMs`: wall clock; 0 lifts the pin. */
   async pin(session: SessionKey, untilMs: number): Promise<PinOutcome | "unknown_tenant"> {
-    const { catalog, tenants, nowMs } = this.#options;
-    const tenant = tenants.tenant(session.tenant);
+    const { catalog, nowMs } = this.#options;
+    const tenant = this.#tenant(session);
     if (tenant === undefined) return "unknown_tenant";
     return catalog.pin({ session, untilMs, quota: tenant.quota, nowMs: nowMs() });
   }
+
+  /** `no_segment`: the session has nothing durable within these tokens. */
+  async createPrefix(
+    open: OpenPrefix,
+  ): Promise<CreatePrefixOutcome | Refused<"unknown_tenant" | "no_session">> {
+    const { catalog, keys, digests, nowMs } = this.#options;
+    const { prefix, to, ttlMs, tokens } = open;
+    const tenant = this.#tenant(prefix);
+    if (tenant === undefined) return refused("unknown_tenant");
+    const session = { tenant: prefix.tenant, id: open.session };
+    if ((await catalog.session(session)) === undefined) return refused("no_session");
+    const cover = coverOfFirst(await catalog.segments(session), tokens);
+    const now = nowMs();
+    return catalog.createPrefix({
+      prefix,
+      to,
+      segments: listedIn(keys.prefix(prefix), cover, digests),
+      expiresAtMs: ttlMs === undefined ? undefined : now + ttlMs,
+      quota: tenant.quota,
+      nowMs: now,
+    });
+  }
+
+  #tenant({ tenant }: { readonly tenant: string }): Tenant | undefined {
+    return this.#options.tenants.tenant(tenant);
+  }
+}
+
+function refused<R extends string>(reason: R): Refused<R> {
+  return { kind: "refused", reason };
+}
+
+/** Of its token chains, which are what prompts are of. */
+function isOf(model: Model, { geometry }: Segment): boolean {
+  return (["engine", "tokenizer"] as const).some(
+    (kind) => Buffer.compare(model.geometry(kind), geometry) === 0,
+  );
 }

@@ -48,6 +48,33 @@ export function describeSessions(opened: () => KvDesk): void {
       expect(await catalog.touch(key("a"), desk.nowMs)).toBe(false);
     });
 
+    it("lives by other rules from when it is given them, for longer or shorter", async () => {
+      await desk.create("a");
+      const given = { session: key("a"), nowMs: desk.nowMs, ttlMs: undefined };
+      const short = { ...RETENTION, name: "short", ttlMs: 20, maxAgeMs: 100 };
+      const amended = await catalog.amend({ ...given, retention: short });
+      expect(amended).toMatchObject({ retention: short, expiresAtMs: desk.nowMs + 20 });
+      expect(await catalog.session(key("a"))).toEqual(amended);
+      const longer = await catalog.amend({ ...given, retention: undefined, ttlMs: 90 });
+      expect(longer).toMatchObject({ expiresAtMs: desk.nowMs + 90 });
+      expect(longer?.retention).toEqual({ ...short, ttlMs: 90 });
+      const longest = await catalog.amend({ ...given, retention: undefined, ttlMs: 900 });
+      expect(longest).toMatchObject({ expiresAtMs: desk.nowMs + 100 });
+      expect(await catalog.amend({ ...given, session: key("x"), retention: short })).toBe(
+        undefined,
+      );
+    });
+
+    it("lists the sessions of a tenant page by page, and no other's", async () => {
+      for (const name of ["b", "a-", "a", "other/a", "a0"]) await desk.create(name);
+      const page = async (after: string | undefined) =>
+        (await catalog.sessions({ tenant: "t", after, limit: 3 })).map(({ id }) => id);
+      expect(await page(undefined)).toEqual(["a", "a-", "a0"]);
+      expect(await page("a0")).toEqual(["b"]);
+      expect(await page("a")).toEqual(["a-", "a0", "b"]);
+      expect(await page("b")).toEqual([]);
+    });
+
     it("shortens no life when the clock goes back", async () => {
       await desk.create("a");
       const before = (await catalog.session(key("a")))?.expiresAtMs;

@@ -15,15 +15,13 @@ import {
   type Segment,
   segmentId,
   type Session,
-  sessionHolder,
   type StoredFile,
   type Turn,
 } from "../../records.ts";
 import { addRead } from "../read-score.ts";
 import { files, locationUsage, segments, sessions, tenantUsage, turnAt, turns } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
-import { visibleTo } from "./prefixes.ts";
-import { addReference } from "./references.ts";
+import { areVisible, holdListed } from "./attach.ts";
 import { liveSession, slide } from "./sessions.ts";
 import { abortTurn, sealFile } from "./turn-end.ts";
 
@@ -182,28 +180,6 @@ function newSegment(request: TurnRequest, file: FileRef, part: ReservedPart): Se
     lastReadAtMs: 0,
     timesRead: 0,
   };
-}
-
-function areVisible(
-  tx: CatalogTransaction,
-  tenant: string,
-  { listed, nowMs }: Pick<LeaseRequest, "listed" | "nowMs">,
-): boolean {
-  const isVisible = visibleTo(tx, tenant, nowMs);
-  return listed.every(({ segment }) => isVisible(segment));
-}
-
-/** So that nothing that a session goes on from vanishes under it. What is above its limit is leased alone. */
-function holdListed(
-  tx: CatalogTransaction,
-  session: Session,
-  { listed, nowMs }: Pick<LeaseRequest, "listed" | "nowMs">,
-): void {
-  const room = Math.max(0, SESSION_SEGMENTS_LIMIT - session.segments);
-  const holder = sessionHolder(session);
-  for (const { segment: id, place } of listed.slice(0, room)) {
-    addReference(tx, holder, { segment: segments.must(tx, { id }), nowMs, place });
-  }
 }
 
 /** One write for each file, however many segments are in it. */

@@ -1,4 +1,5 @@
 import type {
+  AmendRequest,
   CreateOutcome,
   CreateRequest,
   ForkOutcome,
@@ -69,6 +70,18 @@ export function fork(tx: CatalogTransaction, request: ForkRequest): ForkOutcome 
   return { kind: "created", session: sessions.must(tx, key) };
 }
 
+export function amend(tx: CatalogTransaction, request: AmendRequest): Session | undefined {
+  const { session: key, nowMs, ttlMs } = request;
+  const session = liveSession(tx, key, nowMs);
+  if (session === undefined) return undefined;
+  const known = request.retention ?? session.retention;
+  const retention = { ...known, ttlMs: ttlMs ?? known.ttlMs };
+  const amended = slide({ ...session, retention, expiresAtMs: 0 }, nowMs);
+  if (retention.priority < session.retention.priority) forgetPriorities(tx, session);
+  sessions.save(tx, amended);
+  return amended;
+}
+
 export function touch(tx: CatalogTransaction, key: SessionKey, nowMs: number): boolean {
   const session = liveSession(tx, key, nowMs);
   if (session !== undefined) sessions.save(tx, slide(session, nowMs));
@@ -92,10 +105,14 @@ export function pin(tx: CatalogTransaction, request: PinRequest): PinOutcome {
 
 /** What it listed may be evicted again. */
 export function unpinned(tx: CatalogTransaction, session: Session): Session {
+  forgetPriorities(tx, session);
+  return { ...session, pinnedUntilMs: 0 };
+}
+
+function forgetPriorities(tx: CatalogTransaction, session: Session): void {
   for (const id of listReferences(tx, sessionHolder(session))) {
     forgetPriority(tx, segments.must(tx, { id }).file);
   }
-  return { ...session, pinnedUntilMs: 0 };
 }
 
 export function end(tx: CatalogTransaction, key: SessionKey, nowMs: number): boolean {
