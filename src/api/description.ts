@@ -6,7 +6,8 @@ import { createKvApi } from "./server.ts";
 export async function describeKvApi(): Promise<object> {
   const log = createLogger({ level: "silent", sessionIds: "hash" });
   const ports = {} as KvApiPorts; // no request is served
-  const server = await createKvApi(ports, { tokens: { admin: null, tenants: new Map() }, log });
+  const tokens = { admin: null, tenants: new Map<string, string>() };
+  const server = await createKvApi(ports, { bodyLimitBytes: 1, tokens, log });
   const description = server.swagger();
   await server.close();
   return description;

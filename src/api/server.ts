@@ -16,6 +16,7 @@ import { addOpenApi, describeRoutes } from "./openapi.ts";
 import type { KvApiPorts } from "./ports.ts";
 import { createAuthentication, type Tokens, unauthorized } from "./principal.ts";
 import { addSessions } from "./sessions.ts";
+import { addTurns } from "./turns.ts";
 import { addUsage } from "./usage.ts";
 import { compileValidator } from "./validation.ts";
 
@@ -27,8 +28,13 @@ const LIMITS: HttpLimits = {
   connections: 4_096,
 };
 
+/** A plan waits for another turn of its session, a commit until what was written is verified: both within limits of their own. */
+const TURN_HANDLER_MS = 1_200_000;
+
 export interface KvApiOptions {
   readonly listen: TcpAddress;
+  /** Of requests that carry the tokens of a prompt. */
+  readonly bodyLimitBytes: number;
   readonly tls?: TlsFiles | undefined;
   /** Without any, everybody may do everything: for loopback alone. */
   readonly tokens: Tokens;
@@ -60,7 +66,7 @@ export async function openKvApi(ports: KvApiPorts, options: KvApiOptions): Promi
 /** All routes, listening nowhere. */
 export async function createKvApi(
   ports: KvApiPorts,
-  { tls, tokens, log }: Omit<KvApiOptions, "listen">,
+  { bodyLimitBytes, tls, tokens, log }: Omit<KvApiOptions, "listen">,
 ): Promise<FastifyInstance> {
   const server = createHttpServer({ limits: LIMITS, tls, log });
   server.setValidatorCompiler(compileValidator);
@@ -73,6 +79,7 @@ export async function createKvApi(
     guarded.setNotFoundHandler(refuseUnknownRoute);
     const api = guarded.withTypeProvider<ZodTypeProvider>();
     addSessions(api, ports);
+    addTurns(api, ports, { bodyLimitBytes, handlerMs: TURN_HANDLER_MS });
     addUsage(api, ports);
   });
   await server.ready();

@@ -1,4 +1,5 @@
 import type { Api } from "./api.ts";
+import type { Quota } from "../kv/catalog.ts";
 import type { KvApiPorts } from "./ports.ts";
 import { tenantOf } from "./principal.ts";
 import { problemAnswers } from "./schemas/problem.ts";
@@ -21,7 +22,11 @@ export function addUsage(api: Api, { catalog, quotas }: KvApiPorts): void {
       const quota = quotas.quota(tenant);
       if (quota === undefined) throw noSuch("tenant");
       const { bytes, sessions, pins } = await catalog.tenantUsage(tenant);
-      return { tenant, bytes, sessions, pins, quota };
+      return { tenant, bytes, sessions, pins, quota: quotaView(quota) };
     },
   );
+}
+
+function quotaView({ bytes, sessions, pins }: Quota) {
+  return { bytes: bytes === Number.MAX_SAFE_INTEGER ? null : bytes, sessions, pins };
 }

@@ -1,5 +1,6 @@
 /** The KV API over real HTTP and a real desk, asked through the client that is made of its description. */
 import { createClient, type KvClient } from "../../client/index.ts";
+import type { components } from "../../client/schema.d.ts";
 import type { KvApiPorts } from "../../src/api/ports.ts";
 import type { Tokens } from "../../src/api/principal.ts";
 import { type KvApiServer, openKvApi } from "../../src/api/server.ts";
@@ -12,10 +13,18 @@ import { type BenchOptions, type TurnBench } from "../support/turn-bench.ts";
 
 export const NO_TOKENS: Tokens = { admin: null, tenants: new Map() };
 
-const CLASSES: readonly Retention[] = [
-  { ...RETENTION, name: "free", ttlMs: 600_000, maxAgeMs: 86_400_000 },
-  { ...RETENTION, name: "standard", ttlMs: 3_600_000, maxAgeMs: 604_800_000 },
-];
+export const FREE: Retention = {
+  ...RETENTION,
+  name: "free",
+  ttlMs: 600_000,
+  maxAgeMs: 86_400_000,
+};
+export const STANDARD: Retention = {
+  ...RETENTION,
+  name: "standard",
+  ttlMs: 3_600_000,
+  maxAgeMs: 604_800_000,
+};
 
 export interface ApiOptions extends Omit<BenchOptions, "catalog"> {
   readonly tokens?: Tokens;
@@ -30,13 +39,14 @@ export class ApiBench {
 
   static async open(benches: Benches, options: ApiOptions = {}): Promise<ApiBench> {
     const { tokens = NO_TOKENS, tls, ports, ...rest } = options;
-    const turns = await benches.open(rest);
+    const turns = await benches.open({ ...rest, policy: { waitMs: 0, ...rest.policy } });
     const logged: string[] = [];
     const sink = { write: (line: string) => void logged.push(line) };
     const server = await openKvApi(
       { ...portsOf(turns), ...ports },
       {
         listen: { kind: "tcp", host: "127.0.0.1", port: 0 },
+        bodyLimitBytes: 16 * 1024 * 1024,
         tls,
         tokens,
         log: createLogger({ level: "info", sessionIds: "hash" }, sink),
@@ -55,6 +65,44 @@ export class ApiBench {
     return `http://${this.server.address}`;
   }
 
+  /** A whole turn of the session in which the engine writes and reports all of it, listed from now on. */
+  async turn(client: KvClient, id: string, [prompt, output]: readonly [string, string]) {
+    const plan = await this.plan(client, id, [prompt, output.length]);
+    const fresh_kv_cache = await this.write(plan, prompt.length + output.length);
+    const { data } = await client.POST("/v1/turns/{turn}/commit", {
+      params: { path: { turn: plan.turn ?? "" }, query: { wait: "settled" } },
+      body: { prompt: promptOf(prompt), output_ids: idsOf(output), fresh_kv_cache },
+    });
+    if (data === undefined) throw new Error("the turn was not committed");
+    return data;
+  }
+
+  async plan(client: KvClient, id: string, [prompt, maxNewTokens]: readonly [string, number]) {
+    const { data, error } = await client.POST("/v1/sessions/{id}/plan", {
+      params: { path: { id } },
+      body: { prompt: promptOf(prompt), max_new_tokens: maxNewTokens },
+    });
+    if (data === undefined) throw new Error(`no plan: ${error.detail}`);
+    return data;
+  }
+
+  /** As an engine that has `end` tokens: it stores in each part what it may, and says so. */
+  async write({ fresh_kv_cache }: Plan, end: number): Promise<Plan["fresh_kv_cache"]> {
+    const written = fresh_kv_cache.flatMap((part) => {
+      const token_length = Math.min(part.token_length, end - part.token_start);
+      return token_length > 0 ? [{ ...part, token_length }] : [];
+    });
+    for (const { token_start, token_length, kv_uri, kv_start } of written) {
+      await this.turns.write({
+        tokenStart: token_start,
+        tokenLength: token_length,
+        kvUri: kv_uri,
+        kvStart: kv_start,
+      });
+    }
+    return written;
+  }
+
   client(as: { readonly token?: string; readonly tenant?: string } = {}): KvClient {
     return createClient({ url: this.url, ...as });
   }
@@ -67,15 +115,22 @@ function portsOf(turns: TurnBench): KvApiPorts {
     turns: turns.desk,
     catalog: turns.catalog,
     retention: {
-      lookup: (name) => CLASSES.find((known) => known.name === name),
-      defaultOf: () => CLASSES[1] ?? never(),
+      lookup: (name) => [FREE, STANDARD].find((known) => known.name === name),
+      defaultOf: () => STANDARD,
     },
-    quotas: { quota: () => PLENTY },
+    quotas: { quota: (tenant) => (tenant === "nobody" ? undefined : PLENTY) },
     nowMs: () => turns.clock.now(),
     newSessionId: () => `00000000-0000-4000-8000-${String(++ids).padStart(12, "0")}`,
   };
 }
 
-function never(): never {
-  throw new Error("there is a standard class");
+export type Plan = components["schemas"]["Plan"];
+
+/** Tokens are the character codes of short strings. */
+export function idsOf(text: string): number[] {
+  return Array.from(text, (letter) => letter.charCodeAt(0));
+}
+
+export function promptOf(text: string) {
+  return { kind: "engine" as const, ids: idsOf(text), grid: [] as string[] };
 }

@@ -17,7 +17,7 @@ export const createSessionBody = z.strictObject({
   ttl_ms: ttlField.optional(),
 });
 
-export const forkBody = z.strictObject({ id: sessionIdField.optional() });
+export const forkBody = z.strictObject({ id: sessionIdField.optional() }).prefault({});
 
 export const sessionSchema = z
   .object({
@@ -43,6 +43,6 @@ export const usageSchema = z
     bytes: wholeField,
     sessions: wholeField,
     pins: wholeField,
-    quota: z.object({ bytes: wholeField, sessions: wholeField, pins: wholeField }),
+    quota: z.object({ bytes: wholeField.nullable(), sessions: wholeField, pins: wholeField }),
   })
   .meta({ id: "Usage" });

@@ -1,9 +1,9 @@
 /** Reported segments on their way to being listed: verified in the background, then settled. */
 import { AppError } from "../../errors.ts";
-import type { Catalog, Verdict } from "../catalog.ts";
-import type { SegmentId } from "../records.ts";
+import type { Catalog, SettleOutcome, Verdict } from "../catalog.ts";
+import type { Segment } from "../records.ts";
 import type { SegmentVerifier, WrittenSegment } from "../verify/segment-verifier.ts";
-import type { TurnObserver } from "./turn-plan.ts";
+import type { SettledPart, TurnObserver } from "./turn-plan.ts";
 
 export interface SettlementsOptions {
   readonly catalog: Catalog;
@@ -18,7 +18,7 @@ const UNVERIFIED: Verdict = { kind: "dropped", reason: "unverified" };
 
 export class Settlements {
   readonly #options: SettlementsOptions;
-  readonly #underWay = new Set<Promise<void>>();
+  readonly #underWay = new Set<Promise<unknown>>();
 
   constructor(options: SettlementsOptions) {
     this.#options = options;
@@ -29,12 +29,13 @@ export class Settlements {
     return this.#underWay.size;
   }
 
-  /** Parts of one turn: one after the other, so that the last stat recorded of their file is the newest. */
-  add(parts: readonly WrittenSegment[]): void {
-    if (parts.length === 0) return;
+  /** Parts of one turn: one after the other, so that the last stat recorded of their file is the newest. Never rejects. */
+  add(parts: readonly WrittenSegment[]): Promise<readonly SettledPart[]> {
+    if (parts.length === 0) return Promise.resolve([]);
     const isFull = this.#underWay.size >= this.#options.limit;
     const work = this.#settleAll(parts, isFull).finally(() => this.#underWay.delete(work));
     this.#underWay.add(work);
+    return work;
   }
 
   /** All that was added until now. */
@@ -42,17 +43,21 @@ export class Settlements {
     while (this.#underWay.size > 0) await Promise.all(this.#underWay);
   }
 
-  async #settleAll(parts: readonly WrittenSegment[], isFull: boolean): Promise<void> {
+  async #settleAll(parts: readonly WrittenSegment[], isFull: boolean): Promise<SettledPart[]> {
+    const settled: SettledPart[] = [];
     for (const part of parts) {
       const { segment } = part;
       try {
         if (isFull) this.#options.observer.unverified(segment, "queue_full");
-        await this.#settle(part, isFull ? UNVERIFIED : await this.#verdict(part));
+        const verdict = isFull ? UNVERIFIED : await this.#verdict(part);
+        settled.push(settledPart(segment, verdict, await this.#settle(part, verdict)));
       } catch (reason) {
         // Not settled: it stays pending, and is dropped when its time is over.
         this.#options.observer.unverified(segment, AppError.from(reason));
+        settled.push({ kind: "dropped", segment, reason: "unverified" });
       }
     }
+    return settled;
   }
 
   async #verdict(part: WrittenSegment): Promise<Verdict> {
@@ -64,10 +69,27 @@ export class Settlements {
     }
   }
 
-  async #settle({ segment }: WrittenSegment, verdict: Verdict): Promise<void> {
+  async #settle({ segment }: WrittenSegment, verdict: Verdict): Promise<SettleOutcome> {
     const { catalog, nowMs, observer } = this.#options;
-    const id: SegmentId = segment.id;
-    const outcome = await catalog.settle({ segment: id, nowMs: nowMs(), verdict });
+    const outcome = await catalog.settle({ segment: segment.id, nowMs: nowMs(), verdict });
     observer.settled(segment, outcome);
+    return outcome;
+  }
+}
+
+function settledPart(segment: Segment, verdict: Verdict, outcome: SettleOutcome): SettledPart {
+  switch (outcome.kind) {
+    case "durable":
+      return { kind: "listed", segment, as: segment.id };
+    case "duplicate":
+      return { kind: "listed", segment, as: outcome.of };
+    case "conflict": // the turn was aborted meanwhile, or its session ended
+      return { kind: "dropped", segment, reason: "aborted" };
+    case "dropped":
+      return {
+        kind: "dropped",
+        segment,
+        reason: verdict.kind === "dropped" ? verdict.reason : "unverified",
+      };
   }
 }

@@ -252,14 +252,11 @@ export class TurnDesk {
     const settleByMs = now + policy.settleMs;
     const outcome = await catalog.report({ turn: turn.id, nowMs: now, settleByMs, segments });
     this.#queue.wake(turn.session);
-    if (outcome.kind === "accepted") {
-      const writer: SegmentWriter = { atPlan: turn.engine, probe: { instance: request.engine } };
-      const { layout } = setting.model;
-      this.#settlements.add(
-        outcome.pending.map((segment) => ({ segment, layout, location, writer })),
-      );
-    }
-    return outcome;
+    if (outcome.kind === "conflict") return outcome;
+    const writer: SegmentWriter = { atPlan: turn.engine, probe: { instance: request.engine } };
+    const { layout } = setting.model;
+    const written = outcome.pending.map((segment) => ({ segment, layout, location, writer }));
+    return { ...outcome, settled: this.#settlements.add(written) };
   }
 
   async #settingOf({ tenant: name, id }: SessionKey): Promise<Setting | UnplannedReason> {

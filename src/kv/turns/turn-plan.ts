@@ -1,13 +1,14 @@
 /** What a turn is told, and what it tells. */
 import type {
   Dropped,
+  DropReason,
   MatchLimit,
   ReportOutcome,
   ReserveRefusal,
   SettleOutcome,
 } from "../catalog.ts";
 import type { FaultCode } from "../location.ts";
-import type { EngineInstance, Segment, SessionKey, TurnId } from "../records.ts";
+import type { EngineInstance, Segment, SegmentId, SessionKey, TurnId } from "../records.ts";
 import type { TokenSequence } from "./token-sequence.ts";
 
 export interface PlanRequest {
@@ -93,8 +94,15 @@ export type CommitOutcome =
       readonly kind: "accepted";
       readonly pending: readonly Segment[];
       readonly dropped: readonly Dropped[];
+      /** What became of each that was pending, when that is known. Never rejects. */
+      readonly settled: Promise<readonly SettledPart[]>;
     }
   | { readonly kind: "conflict"; readonly reason: CommitConflict };
+
+/** `as`: itself, or an equal segment that the tenant had before and that the session lists instead. */
+export type SettledPart =
+  | { readonly kind: "listed"; readonly segment: Segment; readonly as: SegmentId }
+  | { readonly kind: "dropped"; readonly segment: Segment; readonly reason: DropReason };
 
 /** `other_prompt`: the turn was planned for another prompt, or the model has changed since. Nothing was changed. */
 export type CommitConflict =

@@ -1,0 +1,202 @@
+/** Turns: what an engine is given to load and where it may store, and what becomes of it. */
+import * as z from "zod";
+
+import { Problem } from "../http/problem.ts";
+import type { Segment, TurnId } from "../kv/records.ts";
+import type { TokenSequence } from "../kv/turns/token-sequence.ts";
+import type {
+  CommitConflict,
+  CommitOutcome,
+  EngineSegment,
+  PlannedSegment,
+  SettledPart,
+  TurnPlan,
+} from "../kv/turns/turn-plan.ts";
+import type { Api } from "./api.ts";
+import type { KvApiPorts } from "./ports.ts";
+import { tenantOf } from "./principal.ts";
+import { sessionPath } from "./schemas/fields.ts";
+import { problemAnswers } from "./schemas/problem.ts";
+import {
+  abortBody,
+  commitBody,
+  commitQuery,
+  commitSchema,
+  planBody,
+  planSchema,
+  type promptField,
+  turnPath,
+} from "./schemas/turn.ts";
+import { keyOf, noSuch, sessionAt } from "./sessions.ts";
+
+const tags = ["turns"];
+
+export interface TurnRouteLimits {
+  /** Of a plan and a commit, which carry every token of a prompt. */
+  readonly bodyLimitBytes: number;
+  /** A plan may wait for another turn, and a commit until its bytes are verified. */
+  readonly handlerMs: number;
+}
+
+export function addTurns(api: Api, ports: KvApiPorts, limits: TurnRouteLimits): void {
+  const { turns } = ports;
+  const { bodyLimitBytes: bodyLimit, handlerMs: handlerTimeout } = limits;
+
+  api.post(
+    "/v1/sessions/:id/plan",
+    {
+      bodyLimit,
+      handlerTimeout,
+      schema: {
+        operationId: "planTurn",
+        summary: "What to load for a prompt, and where to store what follows",
+        tags,
+        params: sessionPath,
+        body: planBody,
+        response: { 200: planSchema, ...problemAnswers },
+      },
+    },
+    async (request) => {
+      const { prompt, max_new_tokens: maxNewTokens, engine } = request.body;
+      const session = keyOf(request);
+      await sessionAt(session, ports);
+      const sequence = sequenceOf(prompt);
+      const plan = await turns.plan({ session, prompt: sequence, maxNewTokens, engine });
+      if (plan.limit === "no_session" || plan.limit === "unknown_tenant") throw noSuch("session");
+      return planView(plan);
+    },
+  );
+
+  api.post(
+    "/v1/turns/:turn/commit",
+    {
+      bodyLimit,
+      handlerTimeout,
+      schema: {
+        operationId: "commitTurn",
+        summary: "What the engine has stored: once, before the turn's deadline",
+        tags,
+        params: turnPath,
+        querystring: commitQuery,
+        body: commitBody,
+        response: { 200: commitSchema, 202: commitSchema, ...problemAnswers },
+      },
+    },
+    async (request, reply) => {
+      const turn = await ownTurn(request.params.turn, tenantOf(request), ports);
+      const { prompt, output_ids: output, fresh_kv_cache: reported, engine } = request.body;
+      const outcome = await turns.commit({
+        turn,
+        prompt: sequenceOf(prompt),
+        output,
+        segments: reported.map(engineSegment),
+        engine: async () => engine,
+      });
+      if (outcome.kind === "conflict") throw conflict(outcome.reason);
+      const settled = request.query.wait === "settled" ? await outcome.settled : undefined;
+      const view = commitView(turn, outcome, settled);
+      return reply.code(view.pending.length === 0 ? 200 : 202).send(view);
+    },
+  );
+
+  api.post(
+    "/v1/turns/:turn/abort",
+    {
+      schema: {
+        operationId: "abortTurn",
+        summary: "Nothing of the turn is listed, and nothing more is stored in its file",
+        tags,
+        params: turnPath,
+        body: abortBody,
+        response: { 204: z.undefined().describe("It is over"), ...problemAnswers },
+      },
+    },
+    async (request, reply) => {
+      const turn = await ownTurn(request.params.turn, tenantOf(request), ports);
+      if (!(await turns.abort(turn, request.body.reason))) throw conflict("unknown_turn");
+      return reply.code(204).send();
+    },
+  );
+}
+
+/** Another tenant's turn is told like one that is over: both are none of the caller's. */
+async function ownTurn(id: string, tenant: string, { catalog }: KvApiPorts): Promise<TurnId> {
+  const turn = await catalog.turn(id as TurnId);
+  if (turn?.session.tenant !== tenant) throw conflict("unknown_turn");
+  return turn.id;
+}
+
+function conflict(reason: CommitConflict): Problem {
+  switch (reason) {
+    case "unknown_turn":
+      return new Problem("turn_over", "there is no such turn, or it is over");
+    case "already_reported":
+      return new Problem("turn_reported", "the turn was committed before");
+    case "other_prompt":
+      return new Problem("turn_mismatch", "the turn was planned for another prompt or model");
+    case "location_unknown":
+      return new Problem("location_unknown", "the turn's location is not configured any more");
+  }
+}
+
+export function sequenceOf(prompt: z.output<typeof promptField>): TokenSequence {
+  const { kind, ids, grid, extra_key: extraKey, cache_salt: cacheSalt } = prompt;
+  const digests = grid.map((digest) => Buffer.from(digest, "hex"));
+  return { kind, context: { extraKey, cacheSalt }, grid: digests, ids };
+}
+
+function engineSegment(
+  reported: z.output<typeof commitBody>["fresh_kv_cache"][number],
+): EngineSegment {
+  return {
+    tokenStart: reported.token_start,
+    tokenLength: reported.token_length,
+    kvUri: reported.kv_uri,
+    kvStart: reported.kv_start,
+    kvLength: reported.kv_length ?? undefined,
+  };
+}
+
+function planView({ stored, storedTokens, limit, fresh, deadlineMs }: TurnPlan) {
+  const isReserved = fresh.kind === "reserved";
+  return {
+    turn: isReserved ? fresh.turn : null,
+    stored_kv_cache: stored.map(segmentView),
+    fresh_kv_cache: isReserved ? fresh.segments.map(segmentView) : [],
+    stored_tokens: storedTokens,
+    limit,
+    unreserved: isReserved ? null : fresh.reason,
+    deadline_ms: deadlineMs,
+  };
+}
+
+export function segmentView({ tokenStart, tokenLength, kvUri, kvStart }: PlannedSegment) {
+  return { token_start: tokenStart, token_length: tokenLength, kv_uri: kvUri, kv_start: kvStart };
+}
+
+type Accepted = Extract<CommitOutcome, { kind: "accepted" }>;
+
+function commitView(
+  turn: TurnId,
+  { pending, dropped }: Accepted,
+  settled?: readonly SettledPart[],
+) {
+  const parts = settled ?? [];
+  return {
+    turn,
+    pending: settled === undefined ? pending.map((segment) => partView(segment)) : [],
+    listed: parts.flatMap((part) =>
+      part.kind === "listed" ? [{ ...partView(part.segment), segment: part.as }] : [],
+    ),
+    dropped: [
+      ...dropped.map(({ segment, reason }) => ({ segment, reason })),
+      ...parts.flatMap((part) =>
+        part.kind === "dropped" ? [{ segment: part.segment.id, reason: part.reason }] : [],
+      ),
+    ],
+  };
+}
+
+function partView({ id, tokenStart, tokenLength }: Segment) {
+  return { segment: id, token_start: tokenStart, token_length: tokenLength };
+}
