@@ -195,7 +195,7 @@ describe.each(CATALOGS)("turns over HTTP and the $name catalog", (kind) => {
     expect(await abort(client, plan.turn)).toMatchObject(over);
 
     const late = await bench.plan(client, "a", ["one", 0]);
-    bench.turns.clock.advance(60_000);
+    await bench.turns.clock.advance(60_000);
     expect(await commit(client, late.turn, {})).toMatchObject(over);
   });
 
@@ -220,7 +220,7 @@ describe.each(CATALOGS)("turns over HTTP and the $name catalog", (kind) => {
     const none = await plan(client, "none");
     expect(none).toMatchObject({ response: { status: 404 }, error: { code: "not_found" } });
     expect((await plan(bench.client({ tenant: "red" }), "a")).error).toEqual(none.error);
-    bench.turns.clock.advance(3_600_000);
+    await bench.turns.clock.advance(3_600_000);
     expect((await plan(client, "a")).error).toEqual(none.error);
   });
 });
