@@ -3,28 +3,31 @@
  */
 export const METRIC_PREFIX = "moorline_";
 
-export interface MetricDefinition {
-  readonly type: "counter" | "gauge" | "histogram";
+export interface MetricDefinition<T = "counter" | "gauge" | "histogram"> {
+  readonly type: T;
   readonly labels: readonly string[];
   readonly help: string;
 }
 
-function counter(help: string, ...labels: readonly string[]): MetricDefinition {
+export function counter(help: string, ...labels: readonly string[]): MetricDefinition<"counter"> {
   return { type: "counter", labels, help };
 }
 
-function gauge(help: string, ...labels: readonly string[]): MetricDefinition {
+export function gauge(help: string, ...labels: readonly string[]): MetricDefinition<"gauge"> {
   return { type: "gauge", labels, help };
+}
+
+export function histogram(
+  help: string,
+  ...labels: readonly string[]
+): MetricDefinition<"histogram"> {
+  return { type: "histogram", labels, help };
 }
 
 export const metricCatalog = {
   decisions_total: counter("Requests decided, by what happened to them.", "pool", "kind"),
   refused_total: counter("Requests answered by Moorline itself with an error.", "reason"),
-  decision_duration_seconds: {
-    type: "histogram",
-    labels: [],
-    help: "Time that the decision for one request took.",
-  },
+  decision_duration_seconds: histogram("Time that the decision for one request took."),
   exchanges_total: counter("Exchanges opened."),
   open_exchanges: gauge("Exchanges open now."),
   exchange_failures_total: counter("Exchanges ended by an error of our own."),

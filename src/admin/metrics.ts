@@ -67,7 +67,8 @@ const SEPARATOR = "\0";
 
 export class Metrics {
   readonly #options: MetricsOptions;
-  readonly #registry = new Registry();
+  /** Where other parts of the program register metrics of their own, which the page then shows. */
+  readonly registry = new Registry();
   readonly #decisions: ReadonlyMap<string, Tally>;
   readonly #decisionDuration = new DurationHistogram(DECISION_BOUNDS_MS);
   readonly #refused = new Tally(REFUSALS);
@@ -94,7 +95,7 @@ export class Metrics {
     this.#decisions = new Map(options.pools.map((pool) => [pool, new Tally(KINDS)]));
     this.#skippedKeys = new Tally(options.skippableSources);
     this.#register();
-    collectDefaultMetrics({ register: this.#registry });
+    collectDefaultMetrics({ register: this.registry });
   }
 
   /** From now on the gauges are there. Apart from the constructor, because their owners report to this object. */
@@ -178,8 +179,8 @@ export class Metrics {
       name,
       metricCatalog.decision_duration_seconds.help,
     );
-    const text = `${await this.#registry.metrics()}\n${histogram}`;
-    return { contentType: this.#registry.contentType, text };
+    const text = `${await this.registry.metrics()}\n${histogram}`;
+    return { contentType: this.registry.contentType, text };
   }
 
   #register(): void {
@@ -208,7 +209,7 @@ export class Metrics {
       build_info: () => [[1, this.#options.version]],
     };
     for (const [name, read] of Object.entries(rows)) {
-      registerScraped(this.#registry, name as ScrapedName, read);
+      registerScraped(this.registry, name as ScrapedName, read);
     }
   }
 
