@@ -1,138 +1,99 @@
 /**
- * Builds the program from its configuration: the only file that constructs and wires parts. Parts are closed in the reverse of the
- * order in which they were built; a part that fails to open closes those before it.
+ * Builds the program from its configuration. This file and the two beside it, one for each half, are the only ones that construct
+ * and wire parts. Parts are closed in the reverse of the order in which they were built; a part that fails to open closes those
+ * before it.
  */
-import { v4 as uuid } from "uuid";
 import { openAdmin } from "./admin/server.ts";
 import { Metrics } from "./admin/metrics.ts";
 import { readToken } from "./admin/token.ts";
-import { rebuildRing } from "./affinity/ring-build.ts";
-import { createRingRouter, createStickyRouter } from "./affinity/router.ts";
 import { skippableSources } from "./affinity/session-key.ts";
-import { MemoryBindings } from "./bindings/memory.ts";
-import { openSweeper } from "./bindings/sweeper.ts";
 import { Closers } from "./closers.ts";
-import { systemClock, systemRandom, type Clock, type Scheduler } from "./clock.ts";
+import { systemClock } from "./clock.ts";
+import { openKv } from "./compose-kv.ts";
+import { openRouting, type RoutingHalf } from "./compose-routing.ts";
 import type { Config } from "./config/config.ts";
 import { configWarnings } from "./config/warnings.ts";
-import { openConfigReload, type ConfigReload } from "./config/reload.ts";
-import { EdsFile, edsPath } from "./endpoints/eds-file.ts";
-import { FileDiscovery } from "./endpoints/discovery/file-discovery.ts";
-import { StaticDiscovery } from "./endpoints/discovery/static-discovery.ts";
-import { ActiveChecks } from "./endpoints/health/active-checks.ts";
-import { createHttpProbe } from "./endpoints/health/http-probe.ts";
-import { Pools } from "./endpoints/pools.ts";
-import { BodyBudget } from "./extproc/body-budget.ts";
-import { Exchange } from "./extproc/exchange.ts";
-import type { ExchangePorts } from "./extproc/exchange-ports.ts";
-import { createGrpcTransport } from "./extproc/grpc-transport.ts";
 import { GrpcHealth } from "./extproc/health.ts";
-import { RequestReader } from "./extproc/request-reader.ts";
-import { responseAttributes, responseHeaders } from "./extproc/served.ts";
-import { openTlsFiles } from "./extproc/tls.ts";
-import type { OpenExchange } from "./extproc/transport.ts";
-import { createHash64 } from "./hash.ts";
-import { formatListenAddress, underKey } from "./listen-address.ts";
 import { createLogger } from "./log.ts";
 import { createObservers } from "./observers.ts";
 import { ReadinessGate } from "./readiness.ts";
+import type { Roles } from "./roles.ts";
 import { packageVersion } from "./version.ts";
 
 export interface App {
-  readonly addresses: { readonly extproc: readonly string[]; readonly admin: string };
+  readonly addresses: {
+    /** Empty where this process has no routing half. */
+    readonly extproc: readonly string[];
+    readonly admin: string;
+    /** Undefined where this process has no KV half. */
+    readonly kv: string | undefined;
+  };
   /** Reads the configuration and the endpoints files again; what cannot be used leaves everything as it was. Never rejects. */
   reload(): Promise<void>;
   /** Drains: not ready any more, open exchanges finish within `shutdown.drainMs`, everything closes. Idempotent. */
   close(): Promise<void>;
 }
 
-/**
- * Envoy takes a new member from its EDS file within 300 ms (seen on 1.36.4 and 1.40.0); a session placed there earlier would
- * silently be served elsewhere.
- */
-const ENVOY_JOIN_DELAY_MS = 1_000;
+export interface ComposeOptions {
+  readonly configPath: string;
+  /** `kv` only where the configuration has that section. */
+  readonly roles: Roles;
+}
 
-export async function compose(
-  config: Config,
-  { configPath }: { readonly configPath: string },
-): Promise<App> {
+export async function compose(config: Config, options: ComposeOptions): Promise<App> {
   const closers = new Closers();
   try {
-    return await open({ config, configPath, closers, clock: systemClock });
+    return await open(config, { ...options, closers });
   } catch (reason) {
     await closers.close();
     throw reason;
   }
 }
 
-interface Building {
-  readonly config: Config;
-  readonly configPath: string;
-  readonly closers: Closers;
-  readonly clock: Clock & Scheduler;
-}
-
-type Observed = Building & { readonly observers: ReturnType<typeof createObservers> };
-
-async function open(building: Building): Promise<App> {
-  const { config, clock, closers } = building;
+async function open(
+  config: Config,
+  { configPath, roles, closers }: ComposeOptions & { readonly closers: Closers },
+): Promise<App> {
+  const clock = systemClock;
   const log = createLogger(config.log);
   for (const warning of configWarnings(config)) log.warn(warning);
   const metrics = new Metrics({
     version: packageVersion(),
-    pools: config.pools.map(({ name }) => name),
+    pools: roles.includes("routing") ? config.pools.map(({ name }) => name) : [],
     skippableSources: skippableSources(config.session),
     bufferedBytesLimit: config.extproc.bufferedBytesLimit,
   });
-  const observers = createObservers({ log, metrics, pool: (name) => pools.get(name) });
-  const observed = { ...building, observers };
+  const observers = createObservers({ log, metrics, pool: (name) => routing?.ports.pools.get(name) });
+  const adminToken =
+    config.admin.tokenFile === null ? null : await readToken(config.admin.tokenFile);
 
-  const { bindings, router } = openRouting(observed);
-  const { pools, edsFiles } = await openPools(observed);
-  const reload = await openDiscoveries(observed, pools);
-  const budget = new BodyBudget(config.extproc.bufferedBytesLimit);
-  metrics.watch({
-    pools: () => pools.all(),
-    sessions: (pool) => bindings.load(pool).total(),
-    bufferedBytes: () => budget.heldBytes,
-  });
+  const routing: RoutingHalf | undefined = roles.includes("routing")
+    ? await openRouting({ config, configPath, closers, clock, observers })
+    : undefined;
+  if (routing !== undefined) metrics.watch(routing.gauges);
+  const kv =
+    config.kv !== null && roles.includes("kv")
+      ? await openKv({ config, kv: config.kv, adminToken, closers, log, metrics })
+      : undefined;
 
   const health = new GrpcHealth();
   const readiness = new ReadinessGate((isReady) => {
     health.setReady(isReady);
     if (isReady) log.info("ready");
   });
-  readiness.waitFor("endpoints are not checked yet", pools.ready());
-  for (const [pool, file] of edsFiles) {
-    readiness.waitFor(
-      `the endpoints of pool ${pool} are not written for Envoy yet`,
-      file.written(),
-    );
-  }
+  readiness.waitFor("starting", Promise.resolve());
+  routing?.waitUntilReady(readiness);
   const admin = await openAdmin(
     {
-      clock,
-      pools,
-      sessions: router,
+      routing: routing?.ports,
       readiness: () => readiness.now(),
-      load: (pool) => bindings.load(pool),
-      stateCause: observers.stateCause,
       metrics: () => metrics.page(),
     },
-    {
-      ...config.admin,
-      token: config.admin.tokenFile === null ? null : await readToken(config.admin.tokenFile),
-      log: log.part("admin"),
-    },
+    { ...config.admin, token: adminToken, log: log.part("admin") },
   );
   closers.add(() => admin.close());
-
-  const ports = exchangePorts(config, { pools, router, budget, observers });
-  const extproc = await listen(observed, {
-    health,
-    openExchange: (sink) => new Exchange(ports, sink),
-  });
-  const addresses = { extproc, admin: admin.address };
+  const extproc = (await routing?.listen(health)) ?? [];
+  const addresses = { extproc, admin: admin.address, kv: kv?.address };
   log.info("listening", addresses);
 
   let closing: Promise<void> | undefined;
@@ -142,160 +103,9 @@ async function open(building: Building): Promise<App> {
     await closers.close();
     log.info("closed");
   };
-  return { addresses, reload: () => reload.now(), close: () => (closing ??= drain()) };
-}
-
-function openRouting({ config: { affinity }, clock, closers, observers }: Observed) {
-  const bindings = new MemoryBindings({ ...affinity, clock, observer: observers.bindings });
-  const sweeper = openSweeper({
-    store: bindings,
-    scheduler: clock,
-    intervalMs: affinity.sweepIntervalMs,
-    limit: affinity.sweepLimit,
-  });
-  closers.add(() => sweeper.close());
-  const router =
-    affinity.mode === "ring"
-      ? createRingRouter(affinity)
-      : createStickyRouter({ ...affinity, store: bindings, observer: observers.router });
-  return { bindings, router };
-}
-
-/** The pools, empty as yet, and the files that tell Envoy of their members. */
-async function openPools({ config, clock, closers, observers }: Observed) {
-  const { edsFile } = config.envoy;
-  const edsFiles = new Map<string, EdsFile>();
-  for (const { name } of edsFile === null ? [] : config.pools) {
-    const path = edsPath(edsFile ?? "", name);
-    edsFiles.set(name, new EdsFile({ path, scheduler: clock, observer: observers.eds }));
-  }
-  closers.add(() => Promise.all([...edsFiles.values()].map((file) => file.close())));
-
-  const checks = new ActiveChecks({
-    ...config.health,
-    probe: createHttpProbe(config.health.path),
-    clock,
-    random: systemRandom,
-  });
-  closers.add(() => checks.close());
-
-  const hash = await createHash64();
-  const { ringSlots: slots, drainDeadlineMs } = config.affinity;
-  const pools = new Pools(config.pools, {
-    clock,
-    buildRing: (previous, members) => rebuildRing(previous, members, { slots, hash }),
-    checks: config.health.enabled ? checks : undefined,
-    thresholds: config.health,
-    drainDeadlineMs,
-    joinDelayMs: edsFile === null ? 0 : ENVOY_JOIN_DELAY_MS,
-    observer: observers.pools((snapshot) => edsFiles.get(snapshot.name)?.publish(snapshot)),
-  });
-  closers.add(() => pools.close());
-  return { pools, edsFiles };
-}
-
-/** Fills the pools, and keeps them as the configuration and the endpoints files say. */
-async function openDiscoveries(observed: Observed, pools: Pools): Promise<ConfigReload> {
-  const { config, configPath, clock, closers, observers } = observed;
-  const discoveries = new Map<string, StaticDiscovery | FileDiscovery>();
-  for (const { name, source } of config.pools) {
-    const isFile = source.kind === "file";
-    const discovery = isFile
-      ? new FileDiscovery({
-          path: source.path,
-          scheduler: clock,
-          rejected: observers.endpointsRejected,
-        })
-      : new StaticDiscovery(source.endpoints);
-    discoveries.set(name, discovery);
-    closers.add(() => discovery.close());
-    await discovery.start((endpoints) => {
-      pools.setMembers(name, endpoints);
-      if (isFile) observers.endpointsAccepted();
-    });
-  }
-  const reload = await openConfigReload({
-    configPath,
-    config,
-    discoveries,
-    scheduler: clock,
-    observer: observers.reload,
-  });
-  closers.add(() => reload.close());
-  return reload;
-}
-
-/** Opens the ext_proc listeners; returns their addresses. */
-async function listen(
-  { config, clock, closers, observers }: Observed,
-  parts: { readonly health: GrpcHealth; readonly openExchange: OpenExchange },
-): Promise<string[]> {
-  const { tls: paths, listen: wanted } = config.extproc;
-  const tls =
-    paths === null
-      ? undefined
-      : await openTlsFiles(
-          { ...paths, clientCaFile: paths.clientCaFile ?? undefined },
-          { scheduler: clock, onError: observers.tlsFailed },
-        );
-  if (tls !== undefined) {
-    tls.subscribe(observers.tlsReloaded);
-    closers.add(() => tls.close());
-  }
-  const transport = createGrpcTransport({
-    ...parts,
-    observer: observers.streams,
-    scheduler: clock,
-    tls,
-  });
-  closers.add(() => transport.close(config.shutdown.drainMs));
-  const addresses: string[] = [];
-  for (const [index, address] of wanted.entries()) {
-    const listening = underKey(`extproc.listen[${index}]`, transport.listen(address));
-    addresses.push(formatListenAddress(await listening));
-  }
-  return addresses;
-}
-
-function exchangePorts(
-  config: Config,
-  parts: {
-    readonly pools: Pools;
-    readonly router: ExchangePorts["router"];
-    readonly budget: BodyBudget;
-    readonly observers: ReturnType<typeof createObservers>;
-  },
-): ExchangePorts {
-  const { pools, router, budget, observers } = parts;
-  const { bodyLimitBytes, onError } = config.extproc;
-  const { header } = config.destination;
-  const reader = new RequestReader({
-    ...config.session,
-    sources: config.session,
-    modelHeader: config.model.header,
-    needsModel: pools.hasSeveral,
-    bodyLimitBytes,
-    onSkipped: observers.keySkipped,
-  });
   return {
-    pools,
-    router,
-    passive: pools,
-    reader,
-    budget,
-    observer: observers.exchange,
-    clock: systemClock,
-    mintId: uuid,
-    destinationHeader: header,
-    sendsFallbacks: config.destination.cluster === "override_host",
-    bodyLimitBytes,
-    onError,
-    wanted: {
-      requestHeaders: reader.wantedHeaders,
-      responseHeaders,
-      attributes: responseAttributes,
-      subsetKey: `${header}-subset`,
-      servedKey: `${header}-served`,
-    },
+    addresses,
+    reload: async () => routing?.reload.now(),
+    close: () => (closing ??= drain()),
   };
 }

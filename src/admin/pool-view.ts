@@ -5,12 +5,12 @@ import type { PoolSnapshot } from "../affinity/pool-snapshot.ts";
 import type { Ring } from "../affinity/ring.ts";
 import type { Clock } from "../clock.ts";
 import type { LastCheck } from "../endpoints/member.ts";
-import type { AdminPorts } from "./ports.ts";
+import type { RoutingPorts } from "./ports.ts";
 
 /** Counting a large ring takes milliseconds, and a ring never changes: its shares live as long as it does. */
 const sharesOf = new WeakMap<Ring, Float64Array>();
 
-export function viewPool(pool: PoolSnapshot, ports: AdminPorts) {
+export function viewPool(pool: PoolSnapshot, ports: RoutingPorts) {
   const load = ports.load(pool.name);
   const shares = ringShares(pool.ring);
   return {

@@ -18,14 +18,20 @@ export interface MetricsPage {
   readonly text: string;
 }
 
-export interface AdminPorts {
+/** What is shown of the routing half. */
+export interface RoutingPorts {
   /** The clock of the bindings' expiry and of the health checks. */
   readonly clock: Clock;
   readonly pools: Pick<Pools, "get" | "all" | "lastCheck">;
   readonly sessions: SessionDesk;
-  readiness(): Readiness;
   load(pool: string): LoadView;
   /** Why an endpoint has its state, in a few words; undefined where there is nothing to say. */
   stateCause(pool: string, endpoint: EndpointId): string | undefined;
+}
+
+export interface AdminPorts {
+  /** Undefined where this process does not route: pools and bindings have no routes then. */
+  readonly routing: RoutingPorts | undefined;
+  readiness(): Readiness;
   metrics(): MaybePromise<MetricsPage>;
 }

@@ -9,7 +9,7 @@ import type { HttpLimits, TcpAddress } from "../http/server.ts";
 import { underKey } from "../listen-address.ts";
 import type { Logger } from "../log.ts";
 import { viewPool } from "./pool-view.ts";
-import type { AdminPorts } from "./ports.ts";
+import type { AdminPorts, RoutingPorts } from "./ports.ts";
 import { parseSessionRef, viewSession } from "./session-view.ts";
 import type { Query } from "./session-view.ts";
 import { createTokenCheck } from "./token.ts";
@@ -48,7 +48,7 @@ export async function openAdmin(ports: AdminPorts, options: AdminOptions): Promi
     if (token !== null) guarded.addHook("onRequest", requireToken(token));
     guarded.setNotFoundHandler(refuseUnknownRoute);
     addMetrics(guarded, ports);
-    addApi(guarded, ports);
+    if (ports.routing !== undefined) addApi(guarded, ports.routing);
   });
   const servers = [main];
   const close = async () => {
@@ -90,7 +90,7 @@ interface SessionRoute {
   Querystring: Query;
 }
 
-function addApi(server: FastifyInstance, ports: AdminPorts): void {
+function addApi(server: FastifyInstance, ports: RoutingPorts): void {
   server.get("/v1/pools", () => ({
     pools: ports.pools.all().map((pool) => viewPool(pool, ports)),
   }));

@@ -8,7 +8,7 @@ import type { Decision } from "../affinity/router.ts";
 import { parseField, SESSION_ID_LIMIT_BYTES, TENANT_LIMIT_BYTES } from "../affinity/session-key.ts";
 import type { FieldRule } from "../affinity/session-key.ts";
 import { Problem } from "../http/problem.ts";
-import type { AdminPorts } from "./ports.ts";
+import type { RoutingPorts } from "./ports.ts";
 
 /** Ranks listed: those that a request would look at first. */
 const SHOWN_RANKS = 16;
@@ -24,7 +24,7 @@ export interface SessionRef {
 export type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** Throws `request_invalid` or `pool_unknown`. The pool may be left out where there is only one. */
-export function parseSessionRef(id: string, query: Query, pools: AdminPorts["pools"]): SessionRef {
+export function parseSessionRef(id: string, query: Query, pools: RoutingPorts["pools"]): SessionRef {
   for (const key of Object.keys(query)) {
     if (key !== "pool" && key !== "tenant") {
       throw new Problem("request_invalid", "a query parameter must be pool or tenant");
@@ -36,7 +36,7 @@ export function parseSessionRef(id: string, query: Query, pools: AdminPorts["poo
   return { sessionId, tenant: tenant ?? "", pool: findPool(query["pool"], pools) };
 }
 
-export function viewSession(session: SessionRef, inspected: Inspected, ports: AdminPorts) {
+export function viewSession(session: SessionRef, inspected: Inspected, ports: RoutingPorts) {
   const { pool, tenant, sessionId } = session;
   const { binding, next } = inspected;
   const slot = pool.ring.slotOf(slotKey(tenant, sessionId));
@@ -82,7 +82,7 @@ function parseText(value: Query[string], rule: FieldRule): string | undefined {
   );
 }
 
-function findPool(name: Query[string], pools: AdminPorts["pools"]): PoolSnapshot {
+function findPool(name: Query[string], pools: RoutingPorts["pools"]): PoolSnapshot {
   const all = pools.all();
   if (typeof name === "string") {
     const pool = pools.get(name);

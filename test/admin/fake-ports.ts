@@ -1,6 +1,6 @@
 import type { PoolSnapshot } from "../../src/affinity/pool-snapshot.ts";
 import type { Inspection } from "../../src/affinity/router.ts";
-import type { AdminPorts } from "../../src/admin/ports.ts";
+import type { AdminPorts, RoutingPorts } from "../../src/admin/ports.ts";
 import { formatAddress } from "../../src/endpoints/endpoint.ts";
 import type { Endpoint, EndpointId, EndpointState } from "../../src/endpoints/endpoint.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -43,8 +43,9 @@ export function fakePool(name: string): PoolSnapshot {
 }
 
 /** Knows one session: `abc` (tenant ""), bound to `b` in every pool. Notes what it was asked to release. */
-export class FakePorts implements AdminPorts {
+export class FakePorts implements AdminPorts, RoutingPorts {
   readonly clock = new FakeClock();
+  readonly routing = this;
   readonly released: string[] = [];
   reasons: string[] = [];
   /** Thrown by every session call while set. */
@@ -55,7 +56,7 @@ export class FakePorts implements AdminPorts {
     this.#pools = poolNames.map(fakePool);
   }
 
-  readonly pools: AdminPorts["pools"] = {
+  readonly pools: RoutingPorts["pools"] = {
     all: () => this.#pools,
     get: (name) => this.#pools.find((pool) => pool.name === name),
     lastCheck: (_pool, id) =>
@@ -64,7 +65,7 @@ export class FakePorts implements AdminPorts {
         : undefined,
   };
 
-  readonly sessions: AdminPorts["sessions"] = {
+  readonly sessions: RoutingPorts["sessions"] = {
     inspect: async (pool, tenant, sessionId): Promise<Inspection> => {
       if (this.failure !== undefined) throw this.failure;
       const next = { kind: "refused", reason: "no_ready_endpoint" } as const;
