@@ -15,6 +15,9 @@ export interface Scheduler {
   after(delayMs: number, task: () => void): Cancel;
 }
 
+/** Wall clock: whole milliseconds since 1970, which may jump either way. For what outlives the process, and for nothing else. */
+export type WallClock = () => number;
+
 /** A number in [0, 1): jitter only, never identity. */
 export type Random = () => number;
 
@@ -27,3 +30,5 @@ export const systemClock: Clock & Scheduler = {
 };
 
 export const systemRandom: Random = () => Math.random();
+
+export const systemWallClock: WallClock = () => Date.now();

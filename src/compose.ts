@@ -63,7 +63,11 @@ async function open(
     skippableSources: skippableSources(config.session),
     bufferedBytesLimit: config.extproc.bufferedBytesLimit,
   });
-  const observers = createObservers({ log, metrics, pool: (name) => routing?.ports.pools.get(name) });
+  const observers = createObservers({
+    log,
+    metrics,
+    pool: (name) => routing?.ports.pools.get(name),
+  });
   const adminToken =
     config.admin.tokenFile === null ? null : await readToken(config.admin.tokenFile);
 
@@ -73,7 +77,7 @@ async function open(
   if (routing !== undefined) metrics.watch(routing.gauges);
   const kv =
     config.kv !== null && roles.includes("kv")
-      ? await openKv({ config, kv: config.kv, adminToken, closers, log, metrics })
+      ? await openKv({ config, kv: config.kv, adminToken, closers, log, metrics, observers })
       : undefined;
 
   const health = new GrpcHealth();
@@ -81,7 +85,8 @@ async function open(
     health.setReady(isReady);
     if (isReady) log.info("ready");
   });
-  readiness.waitFor("starting", Promise.resolve());
+  const listening = Promise.withResolvers<void>();
+  readiness.waitFor("not listening yet", listening.promise);
   routing?.waitUntilReady(readiness);
   const admin = await openAdmin(
     {
@@ -95,6 +100,7 @@ async function open(
   const extproc = (await routing?.listen(health)) ?? [];
   const addresses = { extproc, admin: admin.address, kv: kv?.address };
   log.info("listening", addresses);
+  listening.resolve();
 
   let closing: Promise<void> | undefined;
   const drain = async () => {

@@ -2,7 +2,7 @@
 import { inspect } from "node:util";
 import { parseCommand, USAGE, type Command } from "./command-line.ts";
 import type { App } from "./compose.ts";
-import { checkConfig, loadUsableConfig } from "./config/check.ts";
+import { checkConfig, loadUsableConfig, rolesOf } from "./config/check.ts";
 import { AppError } from "./errors.ts";
 import { untilStopped } from "./stop-signal.ts";
 import { packageVersion } from "./version.ts";
@@ -44,7 +44,7 @@ async function serve({
   const stopped = untilStopped(["SIGTERM", "SIGINT"]); // a second one, later, ends the process at once
   const config = await loadUsableConfig(configPath, roles);
   const { compose } = await import("./compose.ts"); // not needed, and not loaded, by the other commands
-  app = await compose(config, { configPath });
+  app = await compose(config, { configPath, roles: rolesOf(config, roles) });
   await stopped;
   await app.close();
 }

@@ -24,7 +24,11 @@ export interface SessionRef {
 export type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** Throws `request_invalid` or `pool_unknown`. The pool may be left out where there is only one. */
-export function parseSessionRef(id: string, query: Query, pools: RoutingPorts["pools"]): SessionRef {
+export function parseSessionRef(
+  id: string,
+  query: Query,
+  pools: RoutingPorts["pools"],
+): SessionRef {
   for (const key of Object.keys(query)) {
     if (key !== "pool" && key !== "tenant") {
       throw new Problem("request_invalid", "a query parameter must be pool or tenant");

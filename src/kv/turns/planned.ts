@@ -26,7 +26,7 @@ export function plannedReservation(fresh: Exclude<FreshOutcome, { kind: "stale" 
 
 export function unplanned(reason: UnplannedReason, nowMs: number): TurnPlan {
   const fresh = { kind: "none", reason } as const;
-  return { stored: [], storedTokens: 0, limit: reason, fresh, deadlineMs: nowMs };
+  return { stored: [], storedTokens: 0, promptTokens: 0, limit: reason, fresh, deadlineMs: nowMs };
 }
 
 type Span = Pick<PlannedSegment, "tokenStart" | "tokenLength" | "kvStart">;

@@ -186,6 +186,7 @@ export class TurnDesk {
     return {
       stored: plannedSegments(listing.segments, this.#options.places),
       storedTokens: listing.tokens,
+      promptTokens: turn.index.view.tokens,
       limit: listing.limit,
       fresh: plannedReservation(fresh),
       deadlineMs,

@@ -66,6 +66,8 @@ export interface TurnPlan {
   /** From token 0, in order, without gaps; the reservation starts where they end. */
   readonly stored: readonly PlannedSegment[];
   readonly storedTokens: number;
+  /** 0 where the turn could not be planned at all. */
+  readonly promptTokens: number;
   readonly limit: PlanLimit;
   readonly fresh: Fresh;
   /** Wall clock. What is listed may be read until then, and the turn committed before. */
