@@ -3,7 +3,6 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { Metrics } from "./admin/metrics.ts";
 import { KvMetrics } from "./admin/kv-metrics.ts";
-import type { Tokens } from "./api/principal.ts";
 import { openKvApi } from "./api/server.ts";
 import type { Closers } from "./closers.ts";
 import { systemClock, systemRandom, systemWallClock } from "./clock.ts";
@@ -13,9 +12,10 @@ import {
   fileNamesOf,
   type KvConfig,
   modelProfiles,
+  quotas as quotasOf,
   retentionClasses,
   secretPath,
-  tenantStandings,
+  tenantTokens,
   turnPolicy,
   verifierLimits,
 } from "./config/kv-config.ts";
@@ -56,7 +56,8 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   const { config, kv, closers, log } = options;
   const metrics = new KvMetrics(options.metrics.registry);
   const observers = createKvObservers({ log: log.part("kv"), metrics });
-  const keys = new NamespaceKeys(await readOrMakeSecret(secretPath(kv)), createDigests());
+  const digests = createDigests();
+  const keys = new NamespaceKeys(await readOrMakeSecret(secretPath(kv)), digests);
   const catalog = await openLmdbCatalog(kv, closers);
   const locations = await openLocations(kv, { catalog, closers });
 
@@ -67,26 +68,24 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     observer: observers.verifier,
   });
   closers.add(() => verifier.close());
-  const standings = tenantStandings(kv);
+  const quotas = quotasOf(kv);
   const known = {
     catalog,
     profiles: modelProfiles(config.pools),
     tenants: {
       tenant: (name: string) => {
-        const standing = standings.get(name);
-        return standing === undefined
-          ? undefined
-          : { key: keys.tenant(name), quota: standing.quota };
+        const quota = quotas.quota(name);
+        return quota === undefined ? undefined : { key: keys.tenant(name), quota };
       },
     },
     keys,
+    digests,
     nowMs: systemWallClock,
   };
   const turns = new TurnDesk({
     ...known,
     places: placesOf(kv, locations),
     verifier,
-    digests: createDigests(),
     scheduler: systemClock,
     newTurn: randomUUID,
     policy: turnPolicy(kv),
@@ -94,25 +93,20 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   });
   closers.add(() => turns.close());
 
-  const classes = retentionClasses(kv);
-  const defaultClass = mustHave(classes.get(kv.retention.defaultClass));
   const api = await openKvApi(
     {
       sessions: new SessionDesk(known),
       turns,
       catalog,
-      retention: {
-        lookup: (name) => classes.get(name),
-        defaultOf: (tenant) => standings.get(tenant)?.retention ?? defaultClass,
-      },
-      quotas: { quota: (tenant) => standings.get(tenant)?.quota },
+      retention: retentionClasses(kv),
+      quotas,
       nowMs: systemWallClock,
       newSessionId: randomUUID,
     },
     {
       listen: kv.listen,
       tls: await tlsOf(options),
-      tokens: tokensOf(options, standings),
+      tokens: { admin: options.adminToken, tenants: tenantTokens(kv) },
       log: log.part("kv-api"),
     },
   );
@@ -170,16 +164,6 @@ async function tlsOf({ kv: { tls: paths }, closers, observers }: KvHalfOptions) 
   tls.subscribe(observers.tlsReloaded);
   closers.add(() => tls.close());
   return tls;
-}
-
-function tokensOf(
-  { adminToken }: KvHalfOptions,
-  standings: ReturnType<typeof tenantStandings>,
-): Tokens {
-  const tenants = [...standings].flatMap(([tenant, { tokenHashes }]) =>
-    tokenHashes.map((hash) => [hash, tenant] as const),
-  );
-  return { admin: adminToken, tenants: new Map(tenants) };
 }
 
 function mustHave<T>(value: T | undefined): T {
