@@ -105,6 +105,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     },
     {
       listen: kv.listen,
+      bodyLimitBytes: kv.api.bodyLimitBytes,
       tls: await tlsOf(options),
       tokens: { admin: options.adminToken, tenants: tenantTokens(kv) },
       log: log.part("kv-api"),
