@@ -8,7 +8,9 @@ import type { Catalog } from "../../src/kv/catalog.ts";
 import { KvDesk } from "../support/kv-desk.ts";
 import { describeAttachments } from "./catalog/attachments.ts";
 import { describeCharges } from "./catalog/charges.ts";
+import { describeCompactions } from "./catalog/compactions.ts";
 import { describeEnds } from "./catalog/ends.ts";
+import { describeEvictions } from "./catalog/evictions.ts";
 import { describeForks } from "./catalog/forks.ts";
 import { describeMatches } from "./catalog/matches.ts";
 import { describeReadLeases } from "./catalog/read-leases.ts";
@@ -40,6 +42,8 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>): voi
     describePrefixes(() => desk);
     describeCharges(() => desk);
     describeEnds(() => desk);
+    describeEvictions(() => desk);
+    describeCompactions(() => desk);
     describeReadLeases(() => desk);
   });
 }

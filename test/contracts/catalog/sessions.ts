@@ -96,6 +96,15 @@ export function describeSessions(opened: () => KvDesk): void {
       expect(await catalog.tenantUsage("t")).toMatchObject({ sessions: 0, pins: 0 });
     });
 
+    it("pins for no longer than the retention class allows", async () => {
+      await desk.create("a");
+      const pin = { session: key("a"), nowMs: desk.nowMs, quota: PLENTY };
+      const longest = desk.nowMs + RETENTION.pinLimitMs;
+      expect(await catalog.pin({ ...pin, untilMs: longest + 1 })).toBe("pin_limit");
+      expect(await catalog.tenantUsage("t")).toMatchObject({ pins: 0 });
+      expect(await catalog.pin({ ...pin, untilMs: longest })).toBe("pinned");
+    });
+
     it("ends only the pin when it lapses before the session expires", async () => {
       await desk.create("a");
       const untilMs = desk.nowMs + 10;
