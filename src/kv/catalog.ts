@@ -339,7 +339,7 @@ export type PinOutcome = "pinned" | "unpinned" | "no_session" | "quota_pins" | "
 
 export interface SweepRequest {
   readonly nowMs: number;
-  /** Turns, sessions, prefixes and files together; the rest is met by the next pass. */
+  /** Turns, sessions, prefixes, what these two list, and files, together; the rest is met by the next pass. */
   readonly limit: number;
   /** Since the last reservation in a file ended and the last read lease ran out. */
   readonly quarantineMs: number;

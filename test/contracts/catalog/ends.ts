@@ -1,7 +1,15 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
 import type { Catalog } from "../../../src/kv/catalog.ts";
-import { key, type KvDesk, PLENTY, QUARANTINE_MS, RETENTION } from "../../support/kv-desk.ts";
+import { segmentId } from "../../../src/kv/records.ts";
+import {
+  key,
+  type KvDesk,
+  PLENTY,
+  QUARANTINE_MS,
+  ranges,
+  RETENTION,
+} from "../../support/kv-desk.ts";
 
 export function describeEnds(opened: () => KvDesk): void {
   describe("ends and sweeps", () => {
@@ -101,6 +109,30 @@ export function describeEnds(opened: () => KvDesk): void {
         isFull: true,
       });
       expect(await desk.sweep(3)).toMatchObject({ expiredSessions: 2, isFull: false });
+    });
+
+    it("ends a session that lists more than its limit in parts, the last segments first", async () => {
+      await desk.create("a");
+      for (const end of [4, 8, 12]) await desk.store("a", "abcdefghijkl".slice(0, end), end - 4);
+      desk.nowMs += RETENTION.ttlMs;
+      expect(await desk.sweep(2)).toMatchObject({ expiredSessions: 0, isFull: true });
+      expect(ranges(await catalog.segments(key("a")))).toEqual([
+        [0, 4],
+        [4, 4],
+      ]);
+      expect(await desk.sweep(3)).toMatchObject({ expiredSessions: 1, isFull: true });
+      expect(await catalog.session(key("a"))).toBeUndefined();
+    });
+
+    it("ends a prefix that lists more than its limit in parts", async () => {
+      await desk.create("a");
+      const { turn } = await desk.store("a", "abcd");
+      const expiresAtMs = desk.nowMs + 10;
+      await desk.createPrefix("t/paper", [segmentId(turn, 0)], { expiresAtMs });
+      desk.nowMs = expiresAtMs;
+      expect(await desk.sweep(1)).toMatchObject({ expiredPrefixes: 0, isFull: true });
+      expect(await desk.sweep(2)).toMatchObject({ expiredPrefixes: 1, isFull: true });
+      expect(await catalog.tenantUsage("t")).toMatchObject({ pins: 0 });
     });
 
     it("forgets no file that is in use, whoever says that it is gone", async () => {

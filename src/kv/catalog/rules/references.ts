@@ -108,6 +108,13 @@ function countListed(tx: CatalogTransaction, holder: Holder, more: 1 | -1): void
   else prefixes.update(tx, { tenant, name: id }, counted);
 }
 
+/** The last ones by token start, so that what is left is a prefix. Returns how many there were. */
+export function dropReferences(tx: CatalogTransaction, holder: Holder, limit: number): number {
+  const last = limit > 0 ? listReferences(tx, holder).slice(-limit).toReversed() : [];
+  for (const id of last) removeReference(tx, holder, id);
+  return last.length;
+}
+
 /** From everybody who lists it. */
 export function dropSegment(tx: CatalogTransaction, id: SegmentId): void {
   for (const holder of listReferrers(tx, id)) removeReference(tx, holder, id);

@@ -3,11 +3,12 @@
  * and the next one goes on where this one stopped.
  */
 import type { SweepReport, SweepRequest } from "../../catalog.ts";
-import type { FileRef } from "../../records.ts";
+import { type FileRef, prefixHolder, sessionHolder } from "../../records.ts";
 import { scanDue } from "../keys.ts";
 import { files, isIdle, prefixes, sessions, turns } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
 import { endPrefix } from "./prefixes.ts";
+import { dropReferences } from "./references.ts";
 import { endSession, isExpired, unpinned } from "./sessions.ts";
 import { abortTurn } from "./turn-end.ts";
 
@@ -40,30 +41,51 @@ function sweepTurns(tx: CatalogTransaction, nowMs: number, limit: number): numbe
   return due.length;
 }
 
-/** Ends what has expired, and lifts pins that lapsed. */
+/**
+ * Ends what has expired, and lifts pins that lapsed. What lists more than the limit allows for loses its last segments first, and
+ * the others in the next pass: nobody can use it meanwhile.
+ */
 export function sweepHolders(tx: CatalogTransaction, nowMs: number, limit: number) {
   const { seen, ...ended } = sweepSessions(tx, nowMs, limit);
-  const expiredPrefixes = sweepPrefixes(tx, nowMs, limit - seen);
-  return { ...ended, expiredPrefixes, seen: seen + expiredPrefixes };
+  const prefixes = sweepPrefixes(tx, nowMs, limit - seen);
+  return { ...ended, expiredPrefixes: prefixes.expired, seen: seen + prefixes.seen };
 }
 
 function sweepSessions(tx: CatalogTransaction, nowMs: number, limit: number) {
-  const due = scanDue(tx, "e", { nowMs, limit });
-  const found = due.map((key) => sessions.at(tx, key)).filter((session) => session !== undefined);
-  const expired = found.filter((session) => isExpired(session, nowMs));
-  const lapsed = found.filter((session) => !isExpired(session, nowMs));
-  for (const session of expired) endSession(tx, session, nowMs);
-  for (const session of lapsed) sessions.save(tx, unpinned(tx, session));
-  return { seen: due.length, expiredSessions: expired.length, lapsedPins: lapsed.length };
+  let [seen, expiredSessions, lapsedPins] = [0, 0, 0];
+  for (const key of scanDue(tx, "e", { nowMs, limit })) {
+    const session = sessions.at(tx, key);
+    if (seen >= limit || session === undefined) break;
+    seen++;
+    if (!isExpired(session, nowMs)) {
+      sessions.save(tx, unpinned(tx, session));
+      lapsedPins++;
+      continue;
+    }
+    const room = limit - seen;
+    const dropped = dropReferences(tx, sessionHolder(session), room);
+    seen += dropped;
+    if (dropped === room && dropped < session.segments) break;
+    endSession(tx, sessions.must(tx, session), nowMs);
+    expiredSessions++;
+  }
+  return { seen, expiredSessions, lapsedPins };
 }
 
-function sweepPrefixes(tx: CatalogTransaction, nowMs: number, limit: number): number {
-  const due = scanDue(tx, "x", { nowMs, limit });
-  for (const key of due) {
+function sweepPrefixes(tx: CatalogTransaction, nowMs: number, limit: number) {
+  let [seen, expired] = [0, 0];
+  for (const key of scanDue(tx, "x", { nowMs, limit })) {
     const prefix = prefixes.at(tx, key);
-    if (prefix !== undefined) endPrefix(tx, prefix);
+    if (seen >= limit || prefix === undefined) break;
+    seen++;
+    const room = limit - seen;
+    const dropped = dropReferences(tx, prefixHolder(prefix), room);
+    seen += dropped;
+    if (dropped === room && dropped < prefix.segments) break;
+    endPrefix(tx, prefixes.must(tx, prefix));
+    expired++;
   }
-  return due.length;
+  return { seen, expired };
 }
 
 function listUnlinkable(tx: CatalogTransaction, idleSinceMs: number, limit: number): FileRef[] {
