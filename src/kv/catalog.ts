@@ -412,8 +412,11 @@ export interface Catalog extends SpaceRules {
   locationUsage(location: string): MaybePromise<LocationUsage>;
   /** Recomputes every count and index from the records. One line for each difference; empty when all is well. */
   audit(): MaybePromise<readonly string[]>;
-  /** Writes what `audit` would have found missing or wrong, as far as the records say what is right. One line for each. */
-  repair(): Promise<readonly string[]>;
+  /**
+   * Mends what `audit` finds, as far as the records say what is right, and answers with a line for each difference. What lacks
+   * something that it cannot do without is dropped; where a turn is lost, the quarantine of its file begins at `nowMs`.
+   */
+  repair(nowMs: number): Promise<readonly string[]>;
 
   /** Idempotent. Waits for the rules under way. */
   close(): Promise<void>;

@@ -84,7 +84,7 @@ export async function openCatalog(
     tenantUsage: (tenant) => store.read((view) => tenantUsage(view, tenant)),
     locationUsage: (location) => store.read((view) => locationUsage(view, location)),
     audit: () => store.read(audit),
-    repair: () => store.write(repair),
+    repair: (nowMs) => store.write((tx) => repair(tx, nowMs)),
     close: () => store.close(),
   };
 }

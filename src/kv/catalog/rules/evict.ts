@@ -2,12 +2,12 @@
  * Makes room in a location. Files are met in the order of their index, which changes only ahead of the pass: one whose floor is
  * too low is raised, and met again in its place if that is within the request's priority.
  */
-import type { Holder, StoredFile } from "../../records.ts";
+import type { StoredFile } from "../../records.ts";
 import type { EvictReport, EvictRequest } from "../../space.ts";
 import { evictablePrefix, holderKey, parseEvictable, UNLIMITED } from "../keys.ts";
-import { files, locationUsage, segmentsIn, sessions } from "../tables.ts";
+import { files, locationUsage, segmentsIn } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
-import { PINNED } from "./file-priority.ts";
+import { worthOf } from "./file-priority.ts";
 import { dropSegment, listReferrers } from "./references.ts";
 import { sweepHolders } from "./sweep.ts";
 import { sealFile } from "./turn-end.ts";
@@ -59,13 +59,6 @@ function priorityOf(tx: CatalogTransaction, file: StoredFile, request: EvictRequ
     }
   }
   return priority;
-}
-
-/** Pins that have lapsed were lifted before. A prefix is as good as pinned. */
-function worthOf(tx: CatalogTransaction, { kind, tenant, id }: Holder): number {
-  if (kind === "prefix") return PINNED;
-  const { pinnedUntilMs, retention } = sessions.must(tx, { tenant, id });
-  return pinnedUntilMs > 0 ? PINNED : retention.priority;
 }
 
 /** So that what is left after an interruption is still a prefix. */

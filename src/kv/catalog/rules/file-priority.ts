@@ -3,15 +3,22 @@
  * would cost every reference a look at the whole file. So a file has a floor, never more than the truth, and the index of what may
  * be evicted goes by it: nothing that may go is hidden, and what an eviction meets too early it moves to its place.
  */
-import type { FileRef } from "../../records.ts";
-import { files } from "../tables.ts";
-import type { CatalogTransaction } from "../transaction.ts";
+import type { FileRef, Holder } from "../../records.ts";
+import { files, sessions } from "../tables.ts";
+import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 
 /** Above every priority. */
-export const PINNED = 1_001;
+const PINNED = 1_001;
 
 /** Somebody who refers to something in it lets go, or is worth less. */
 export function forgetPriority(tx: CatalogTransaction, ref: FileRef): void {
   const { priorityFloor } = files.must(tx, ref);
   if (priorityFloor > 0) files.update(tx, ref, (file) => ({ ...file, priorityFloor: 0 }));
+}
+
+/** Pins that have lapsed were lifted before. A prefix is as good as pinned. */
+export function worthOf(view: CatalogView, { kind, tenant, id }: Holder): number {
+  if (kind === "prefix") return PINNED;
+  const { pinnedUntilMs, retention } = sessions.must(view, { tenant, id });
+  return pinnedUntilMs > 0 ? PINNED : retention.priority;
 }

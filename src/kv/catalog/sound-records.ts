@@ -1,0 +1,145 @@
+/**
+ * The records that can stand together, whatever happened to them: what names a record that is not there goes, or does without it.
+ * In a catalog that only its rules have written this changes nothing. Nothing is made up, so that the worst that a repair does is
+ * to forget what could have been reused. The whole of it is held in memory.
+ */
+import {
+  type Holder,
+  type IndexPlace,
+  isSameFile,
+  namespaceOf,
+  type Prefix,
+  type Segment,
+  type Session,
+  type StoredFile,
+  type Turn,
+  type TurnId,
+} from "../records.ts";
+import { decode, uint } from "./codec.ts";
+import { fileKey, holderKey, parseHolder, parseReference, scan, UNLIMITED } from "./keys.ts";
+import { worthOf } from "./rules/file-priority.ts";
+import { files, places, prefixes, segmentAt, segments, sessions, turns } from "./tables.ts";
+import type { CatalogView } from "./transaction.ts";
+
+export interface Reference {
+  readonly holder: Holder;
+  readonly segment: Segment;
+  readonly sinceMs: number;
+  readonly place: IndexPlace;
+}
+
+export interface SoundRecords {
+  readonly files: readonly StoredFile[];
+  readonly sessions: readonly Session[];
+  readonly prefixes: readonly Prefix[];
+  readonly turns: readonly Turn[];
+  readonly segments: readonly Segment[];
+  readonly references: readonly Reference[];
+}
+
+/** `nowMs`: when a reservation ended whose turn is lost. */
+export function soundRecords(view: CatalogView, nowMs: number): SoundRecords {
+  const kept = new Map(turns.all(view).flatMap((turn) => soundTurn(view, turn)));
+  const references = soundReferences(view);
+  const listed = Map.groupBy(references, ({ segment }) => segment.id);
+  const soundSegments = segments
+    .all(view)
+    .flatMap((segment) => soundSegment(segment, kept, listed.get(segment.id) ?? []));
+  const open = Map.groupBy(kept.values(), ({ file }) => fileKey(file));
+  const soundFiles = files.all(view).map((file) => {
+    const isLost = file.openReservations > (open.get(fileKey(file))?.length ?? 0);
+    const isWritten = !isLost && isCurrent(view, file);
+    const lastReservationEndMs = Math.max(file.lastReservationEndMs, isLost ? nowMs : 0);
+    return { ...file, isSealed: file.isSealed || !isWritten, lastReservationEndMs };
+  });
+  const unsealed = new Set(soundFiles.filter(({ isSealed }) => !isSealed).map(fileKey));
+  return {
+    files: withContents(view, soundFiles, { segments: soundSegments, references }),
+    sessions: sessions.all(view).map((session) => soundSession(session, kept, unsealed)),
+    prefixes: prefixes.all(view),
+    turns: [...kept.values()],
+    segments: soundSegments,
+    references,
+  };
+}
+
+/** With its parts that are pending, if its session knows it and there is a file to write to. */
+function soundTurn(view: CatalogView, turn: Turn): [TurnId, Turn][] {
+  const pending = turn.pending.filter((id) => {
+    const part = segmentAt(view, id);
+    return part?.turn === turn.id && part.state !== "durable" && isSameFile(part.file, turn.file);
+  });
+  const isKnown = sessions.get(view, turn.session)?.turns.includes(turn.id) === true;
+  const isSound = isKnown && pending.length > 0 && files.get(view, turn.file) !== undefined;
+  return isSound ? [[turn.id, { ...turn, pending }]] : [];
+}
+
+function soundReferences(view: CatalogView): Reference[] {
+  return scan(view, "r", UNLIMITED).flatMap(({ key, value }) => {
+    const holder = parseHolder(key.slice(1));
+    const segment = segmentAt(view, parseReference(`r${holderKey(holder)}`, key));
+    if (segment?.state !== "durable" || files.get(view, segment.file) === undefined) return [];
+    // Without the place, which is under a secret and cannot be computed here, it would never be found.
+    const id = { segment: segment.id, namespace: namespaceOf(holder) };
+    const place = places.get(view, id)?.place;
+    if (place === undefined || view.get(holderKey(holder)) === undefined) return [];
+    return [{ holder, segment, sinceMs: decode(uint, value), place }];
+  });
+}
+
+function soundSegment(
+  segment: Segment,
+  kept: ReadonlyMap<TurnId, Turn>,
+  references: readonly Reference[],
+): Segment[] {
+  const { id, state, tenant, turn } = segment;
+  if (state !== "durable") return kept.get(turn)?.pending.includes(id) === true ? [segment] : [];
+  const [oldest] = references.toSorted((a, b) => a.sinceMs - b.sinceMs);
+  if (oldest === undefined) return [];
+  const isCharged = references.some(({ holder }) => holder.tenant === tenant);
+  return [{ ...segment, tenant: isCharged ? tenant : oldest.holder.tenant }];
+}
+
+function soundSession(
+  session: Session,
+  kept: ReadonlyMap<TurnId, Turn>,
+  unsealed: ReadonlySet<string>,
+): Session {
+  const own = session.turns.filter((id) => kept.has(id));
+  const { file, leasedBy } = session;
+  return {
+    ...session,
+    turns: own,
+    leasedBy: leasedBy !== undefined && own.includes(leasedBy) ? leasedBy : undefined,
+    file: file !== undefined && unsealed.has(fileKey(file)) ? file : undefined,
+  };
+}
+
+function isCurrent(view: CatalogView, file: StoredFile): boolean {
+  const current = sessions.get(view, { tenant: file.tenant, id: file.creator })?.file;
+  return current !== undefined && isSameFile(current, file);
+}
+
+/** A file has room for all that lies in it, and is worth no more than those who list that. */
+function withContents(
+  view: CatalogView,
+  all: readonly StoredFile[],
+  { segments: known, references }: Pick<SoundRecords, "segments" | "references">,
+): StoredFile[] {
+  const inFile = Map.groupBy(known, ({ file }) => fileKey(file));
+  const listed = Map.groupBy(references, ({ segment }) => fileKey(segment.file));
+  return all.map((file) => {
+    const contents = inFile.get(fileKey(file)) ?? [];
+    const durable = contents.filter(({ state }) => state === "durable");
+    const referencedBytes = durable.reduce((sum, { bytes }) => sum + bytes, 0);
+    const committedBytes = Math.max(file.committedBytes, referencedBytes);
+    const end = contents.reduce((most, { kvStart, bytes }) => Math.max(most, kvStart + bytes), 0);
+    const worths = (listed.get(fileKey(file)) ?? []).map(({ holder }) => worthOf(view, holder));
+    return {
+      ...file,
+      committedBytes,
+      highWaterBytes: Math.max(file.highWaterBytes, committedBytes, end),
+      priorityFloor: Math.min(file.priorityFloor, Math.max(0, ...worths)),
+    };
+  });
+}

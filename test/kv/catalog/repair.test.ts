@@ -1,0 +1,151 @@
+/** A catalog of which something is lost or wrong, as no rule leaves it: what the audit sees of it, and what is mended. */
+import { beforeEach, expect, it } from "vitest";
+
+import { type Codec, decode, encode } from "../../../src/kv/catalog/codec.ts";
+import { MemoryStore } from "../../../src/kv/catalog/memory.ts";
+import {
+  fileCodec,
+  locationUsageCodec,
+  segmentCodec,
+  sessionCodec,
+  tenantUsageCodec,
+} from "../../../src/kv/catalog/record-codecs.ts";
+import { openCatalog } from "../../../src/kv/catalog/rule-catalog.ts";
+import type { Key } from "../../../src/kv/catalog/transaction.ts";
+import type { Catalog } from "../../../src/kv/catalog.ts";
+import type { ObjectName } from "../../../src/kv/location.ts";
+import { type Segment, segmentId, type StoredFile } from "../../../src/kv/records.ts";
+import { key, KvDesk, PLENTY, QUARANTINE_MS } from "../../support/kv-desk.ts";
+
+type State = ReadonlyMap<Key, Uint8Array>;
+
+/** Some of everything: forks, prefixes, another tenant's references, turns in every state, files in every one. */
+async function everything(): Promise<{ state: State; nowMs: number }> {
+  const store = new MemoryStore();
+  const desk = new KvDesk(await openCatalog(store));
+  const { catalog } = desk;
+  await desk.create("a");
+  const first = await desk.store("a", "abcd");
+  await desk.store("a", "abcdefghijkl", 4);
+  await desk.fork("a", "b");
+  await desk.create("other/c");
+  const shared = [segmentId(first.turn, 0)];
+  await desk.createPrefix("t/paper", shared, { to: ["other"], expiresAtMs: desk.nowMs + 5_000 });
+  await desk.lease("other/c", shared, desk.nowMs + 500);
+  await catalog.pin({ session: key("b"), nowMs: desk.nowMs, untilMs: 2e6, quota: PLENTY });
+  await desk.abort(await desk.reserved("b", { parts: [3, 3] }));
+  await desk.reserved("b", { parts: [3, 3] });
+  await desk.report(await desk.reserved("b", { whenBusy: "branch", parts: [5] }), "vwxyz");
+  const copy = { location: "disk", name: "copy" as ObjectName };
+  const limits = { capacityBytes: 1e9, freeFloorBytes: 0 };
+  const newFile = { ...copy, limits, freeBytes: 1e9 };
+  const { nowMs } = desk;
+  const deadlineMs = nowMs + 100;
+  await catalog.openCopy({ segment: segmentId(first.turn, 0), newFile, nowMs, deadlineMs });
+  await catalog.evict({ location: "disk", bytes: 1e9, priority: 100, nowMs, limit: 100 });
+  expect(await catalog.audit()).toEqual([]);
+  return { state: store.snapshot(), nowMs };
+}
+
+/** Neither follows from anything, nor does anything follow from them. */
+const isAlone = (at: Key) => at === "v" || at === "y";
+const isRecord = (at: Key) => isAlone(at) || "sgtfpn".includes(at[0] ?? "");
+
+let state: State;
+let nowMs: number;
+beforeEach(async () => {
+  ({ state, nowMs } = await everything());
+});
+
+async function openWith(changed: State): Promise<{ catalog: Catalog; store: MemoryStore }> {
+  const store = new MemoryStore(changed);
+  return { catalog: await openCatalog(store), store };
+}
+
+async function expectMended(changed: State): Promise<Catalog> {
+  const { catalog } = await openWith(changed);
+  expect(await catalog.audit()).not.toEqual([]);
+  expect(await catalog.repair(nowMs)).not.toEqual([]);
+  expect(await catalog.audit()).toEqual([]);
+  expect(await catalog.repair(nowMs)).toEqual([]);
+  return catalog;
+}
+
+it("finds nothing to mend in what its rules have written", async () => {
+  const { catalog, store } = await openWith(state);
+  expect(await catalog.repair(nowMs)).toEqual([]);
+  expect(store.snapshot()).toEqual(state);
+});
+
+it("sees and mends the loss of any one entry, and keeps no byte of it for ever", async () => {
+  const lost = [...state.keys()].filter((at) => !isAlone(at));
+  expect(new Set(lost.map((at) => at[0])).size).toBeGreaterThan(15);
+  for (const at of lost) {
+    const rest = new Map(state);
+    rest.delete(at);
+    const catalog = await expectMended(rest);
+    const later = { nowMs: nowMs + 1e9, limit: 1_000, quarantineMs: QUARANTINE_MS };
+    await catalog.sweep(later);
+    later.nowMs += QUARANTINE_MS;
+    const { unlinkable } = await catalog.sweep(later);
+    await catalog.unlinked(unlinkable);
+    expect(await catalog.totals()).toEqual({ locations: [] });
+    expect(await catalog.audit()).toEqual([]);
+  }
+});
+
+it("sees and mends an index entry of every kind that follows from nothing", async () => {
+  const kinds = new Map([...state].map(([at, value]) => [at[0] ?? "", { at, value }]));
+  for (const { at, value } of [...kinds.values()].filter((each) => !isRecord(each.at))) {
+    const middle = Math.ceil(at.length / 2);
+    const other = `${at.slice(0, middle)}!${at.slice(middle + 1)}`;
+    await expectMended(new Map([...state, [other, value]]));
+  }
+});
+
+/** The first record of a kind, changed behind the back of all that follows from it. */
+function changedBy<T>(letter: string, codec: Codec<T>, change: (record: T) => T): State {
+  const [at, value] = [...state].find(([known]) => known.startsWith(letter)) ?? [];
+  if (at === undefined || value === undefined) throw new Error(`there is no ${letter}`);
+  return new Map([...state, [at, encode(codec, change(decode(codec, value)))]]);
+}
+
+it("mends every sum that is wrong", async () => {
+  const more =
+    <T>(name: keyof T) =>
+    (record: T) => ({ ...record, [name]: Number(record[name]) + 1 });
+  const wrong = [
+    changedBy("f", fileCodec, more<StoredFile>("referencedBytes")),
+    changedBy("f", fileCodec, more<StoredFile>("openReservations")),
+    changedBy("s", sessionCodec, more("segments")),
+    changedBy("g", segmentCodec, more<Segment>("refs")),
+    changedBy("u", tenantUsageCodec, more("bytes")),
+    changedBy("l", locationUsageCodec, more("bookedBytes")),
+    changedBy("l", locationUsageCodec, more("idleBytes")),
+  ];
+  for (const each of wrong) {
+    const catalog = await expectMended(each);
+    expect((await catalog.totals()).locations).toHaveLength(1);
+  }
+});
+
+it("lowers a priority that would keep a file from being evicted", async () => {
+  const raised = changedBy<StoredFile>("f", fileCodec, (file) => ({ ...file, priorityFloor: 999 }));
+  await expectMended(raised);
+});
+
+it("begins the quarantine of a file whose turn is lost, since its engine may still write", async () => {
+  const rest = new Map([...state].filter(([at]) => !at.startsWith("t")));
+  const { catalog } = await openWith(rest);
+  await catalog.repair(nowMs + 7);
+  const { locations } = await catalog.totals();
+  expect(locations).toMatchObject([{ unwrittenBytes: 0 }]);
+  const session = await catalog.session(key("b"));
+  expect(session).toMatchObject({ turns: [], leasedBy: undefined, file: undefined });
+  const file = await catalog.file({ location: "disk", name: "file-4" as ObjectName });
+  expect(file).toMatchObject({
+    isSealed: true,
+    openReservations: 0,
+    lastReservationEndMs: nowMs + 7,
+  });
+});
