@@ -47,7 +47,7 @@ export class BodyWatch {
     if (options.response.closed || options.response.destroyed) this.#end("aborted");
   }
 
-  /** Runs `begin` and waits until it settles. Rejects with BodyCut, or with what it settled with. One at a time. */
+  /** Runs `begin` and waits until it settles. Rejects with BodyCut: an error of the connection is a peer that went. One at a time. */
   async wait(begin: (settle: Settle) => void): Promise<void> {
     if (this.#cut !== undefined) throw this.#cut;
     const { scheduler, idleTimeoutMs } = this.#options;
@@ -55,7 +55,7 @@ export class BodyWatch {
     try {
       await new Promise<void>((resolve, reject) => {
         this.#fail = reject;
-        begin((error) => (error ? reject(this.#cut ?? error) : resolve()));
+        begin((error) => (error ? this.#end("aborted") : resolve()));
       });
     } finally {
       this.#fail = undefined;

@@ -44,8 +44,8 @@ export class BytesReader {
     } catch (reason) {
       end(reason instanceof BodyCut ? reason.reason : "fault");
       if (reason instanceof LocationFault) observer.unreadable(stored.segment, reason);
-      if (!reply.sent) throw problemOf(reason, stored.segment);
-      reply.raw.destroy();
+      if (!reply.sent && !(reason instanceof BodyCut)) throw problemOf(reason, stored.segment);
+      abandon(reply);
     } finally {
       release();
     }
@@ -67,6 +67,12 @@ export class BytesReader {
       watch.close();
     }
   }
+}
+
+/** There is nobody to answer, or no way to. */
+export function abandon(reply: FastifyReply): void {
+  reply.hijack();
+  reply.raw.destroy();
 }
 
 /** For what has no body to wait for: HEAD, and 304. */

@@ -211,9 +211,10 @@ function addWrite(api: Api, writer: BytesWriter): void {
       const segment = parseSegmentId(params.id);
       const tenant = tenantOf(request);
       const { token_length: tokenLength } = query;
-      await writer.receive(request, reply, { segment, tenant, tokenLength, bytes, crc, isDurable });
-      reply.code(201);
-      return { id: segment, bytes, crc32: crcText(crc), durable: isDurable };
+      const upload = { segment, tenant, tokenLength, bytes, crc, isDurable };
+      if (!(await writer.receive(request, reply, upload))) return reply;
+      const written = { id: segment, bytes, crc32: crcText(crc), durable: isDurable };
+      return reply.code(201).send(written);
     },
   });
 }

@@ -47,8 +47,11 @@ export class BytesWriter {
     this.#inFlight = inFlight;
   }
 
-  /** Resolves when the bytes are in place, and on disk if that was asked for. Throws problems, and BodyCut with nobody to tell. */
-  async receive(request: FastifyRequest, reply: FastifyReply, upload: Upload): Promise<void> {
+  /**
+   * True when the bytes are in place, and on disk if that was asked for. False if the body was cut, and there is nobody to answer.
+   * Throws problems.
+   */
+  async receive(request: FastifyRequest, reply: FastifyReply, upload: Upload): Promise<boolean> {
     const { clock, observer } = this.#ports;
     const startedMs = clock.now();
     const taken = { bytes: 0 };
@@ -57,8 +60,13 @@ export class BytesWriter {
     try {
       await this.#admit(request, reply, { upload, taken });
       end("complete");
+      return true;
     } catch (reason) {
       end(resultOf(reason));
+      if (reason instanceof BodyCut) {
+        reply.hijack();
+        return false;
+      }
       const unread = request.raw.complete ? 0 : upload.bytes - taken.bytes;
       if (unread > DRAIN_LIMIT_BYTES) reply.header("connection", "close");
       throw reason;
