@@ -1,12 +1,10 @@
 /** What the bytes API needs of the rest of the service. */
-import type { MaybePromise } from "../../affinity/binding-store.ts";
 import type { Clock, Scheduler } from "../../clock.ts";
 import type { Catalog } from "../../kv/catalog.ts";
 import type { Digests } from "../../kv/digest.ts";
 import type { Location } from "../../kv/location.ts";
 import type { GeometryKey } from "../../kv/model/geometry-key.ts";
 import type { SegmentLayout } from "../../kv/model/layout.ts";
-import type { Segment } from "../../kv/records.ts";
 import type { BytesObserver } from "./bytes-observer.ts";
 
 /** The whole of one answer: what takes longer is cut, and a client goes on from there with a Range. Its read lease holds as long. */
@@ -22,13 +20,11 @@ export interface BytesLimits {
 }
 
 export interface BytesPorts {
-  readonly catalog: Pick<Catalog, "segment" | "turn" | "file" | "leaseRead">;
+  readonly catalog: Pick<Catalog, "segment" | "visibleSegment" | "turn" | "file" | "leaseRead">;
   /** Undefined for one that is not configured. */
   location(id: string): Location | undefined;
   /** How bytes of that geometry lie; undefined if no configured model profile has it. */
   layout(geometry: GeometryKey): SegmentLayout | undefined;
-  /** Whether a durable segment is the tenant's own, or in a prefix that is open to it. */
-  canRead(tenant: string, segment: Segment): MaybePromise<boolean>;
   readonly digests: Digests;
   /** Of signed URLs; secret, and the same after a restart. */
   readonly signingKey: Uint8Array;

@@ -20,14 +20,16 @@ import {
   segmentPath,
   signedUrl,
   urlRequest,
+  writeBody,
   writeHeaders,
   writeQuery,
   writtenBytes,
 } from "./bytes-schemas.ts";
 import { BytesWriter } from "./bytes-writer.ts";
 import { BytesInFlight } from "./in-flight.ts";
+import { invalid } from "./invalid.ts";
 import { answerRead, CRC_HEADER } from "./read-answer.ts";
-import { notFound, openReadable, parseSegmentId } from "./readable-segment.ts";
+import { findReadable, notFound, openReadable, parseSegmentId } from "./readable-segment.ts";
 import { crcText, cutOfSegment, type Representation, wholeSegment } from "./representation.ts";
 import { UrlSigner } from "./signed-urls.ts";
 import { chooseTokens } from "./token-range.ts";
@@ -41,11 +43,8 @@ const NO_HANDLER_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** The server sets `principal`, compiles zod schemas and writes problems; it must not time requests out that are arriving. */
 export async function addBytesRoutes(api: Api, ports: BytesPorts): Promise<void> {
-  const { limits, observer } = ports;
-  const inFlight = new BytesInFlight(limits.bytesInFlightLimit, (bytes) =>
-    observer.inFlight(bytes),
-  );
-  const signer = new UrlSigner(ports.signingKey, ports.digests);
+  const inFlight = new BytesInFlight(ports);
+  const signer = new UrlSigner(ports);
   addReads(api, { ports, signer, reader: new BytesReader(ports, inFlight) });
   addUrls(api, { ports, signer });
   await api.register(async (raw: Api) => {
@@ -169,15 +168,18 @@ function addUrls(api: Api, { ports, signer }: Pick<Reads, "ports" | "signer">): 
       summary: "A URL that lets whoever has it read the segment for a while",
       tags,
       params: segmentPath,
-      body: urlRequest(ports.limits.signedUrlLimitMs),
+      body: urlRequest,
       response: { 200: signedUrl, ...problemAnswers },
     },
     handler: async (request) => {
       const id = parseSegmentId(request.params.id);
       const tenant = tenantOf(request);
-      const segment = await ports.catalog.segment(id);
-      if (segment?.state !== "durable" || !(await ports.canRead(tenant, segment))) throw notFound();
-      const expires = ports.nowMs() + request.body.expires_in_ms;
+      await findReadable(ports, id, tenant);
+      const { expires_in_ms: value } = request.body;
+      const limit = ports.limits.signedUrlLimitMs;
+      if (value > limit)
+        throw invalid({ field: "expires_in_ms", value, limit: `at most ${limit}` });
+      const expires = ports.nowMs() + value;
       const { signature } = signer.sign(id, tenant, expires);
       const query = new URLSearchParams({ tenant, expires: String(expires), signature });
       const path = BYTES_PATH.replace(":id", id);
@@ -201,6 +203,8 @@ function addWrite(api: Api, writer: BytesWriter): void {
       params: segmentPath,
       querystring: writeQuery,
       headers: writeHeaders,
+      consumes: ["application/octet-stream"],
+      body: writeBody,
       response: { 201: writtenBytes, ...problemAnswers },
     },
     handler: async (request, reply) => {

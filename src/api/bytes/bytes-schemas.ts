@@ -55,9 +55,10 @@ export const writtenBytes = z.strictObject({
   durable: z.boolean(),
 });
 
-export function urlRequest(limitMs: number) {
-  return z.strictObject({ expires_in_ms: z.int().min(1).max(limitMs) });
-}
+/** The configuration has a limit of its own, up to this one. */
+const WEEK_MS = 604_800_000;
+
+export const urlRequest = z.strictObject({ expires_in_ms: z.int().min(1).max(WEEK_MS) });
 
 export const signedUrl = z.strictObject({
   url: z.string(),
@@ -65,7 +66,8 @@ export const signedUrl = z.strictObject({
 });
 
 const BINARY = z.string().meta({ format: "binary" });
-const headless = (description: string) => ({ description, content: {} });
+/** Described and not judged: the body stays on the socket. */
+export const writeBody = z.unknown().meta({ type: "string", format: "binary" });
 const bytes = (description: string) => ({
   description,
   content: { "application/octet-stream": { schema: BINARY } },
@@ -74,5 +76,5 @@ const bytes = (description: string) => ({
 export const readAnswers = {
   200: bytes("All of it, with its entity tag and, if nothing was cut out, its CRC-32"),
   206: bytes("The range; of several ranges, a part of multipart/byteranges for each"),
-  304: headless("The client has it"),
+  304: z.undefined().describe("The client has it"),
 };

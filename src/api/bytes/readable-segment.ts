@@ -9,7 +9,7 @@ export interface ReadableSegment {
   readonly location: Location;
 }
 
-export type ReadablePorts = Pick<BytesPorts, "catalog" | "location" | "canRead" | "nowMs">;
+export type ReadablePorts = Pick<BytesPorts, "catalog" | "location" | "nowMs">;
 
 const SEGMENT_ID = /^[A-Za-z0-9_-]{1,64}\.\d{1,3}$/;
 
@@ -25,13 +25,22 @@ export async function openReadable(
   id: SegmentId,
   tenant: string,
 ): Promise<ReadableSegment> {
-  const known = await ports.catalog.segment(id);
-  if (known?.state !== "durable" || !(await ports.canRead(tenant, known))) throw notFound();
-  const segment = await lease(ports, known);
+  const segment = await lease(ports, await findReadable(ports, id, tenant));
   if (segment === undefined) throw notFound();
   const location = ports.location(segment.file.location);
   if (location !== undefined) return { segment, location };
   throw new Problem("store_failed", `location ${segment.file.location} is not configured`);
+}
+
+/** Throws `not_found` as `openReadable` does, and leases nothing. */
+export async function findReadable(
+  { catalog, nowMs }: Pick<ReadablePorts, "catalog" | "nowMs">,
+  id: SegmentId,
+  tenant: string,
+): Promise<Segment> {
+  const segment = await catalog.visibleSegment(tenant, id, nowMs());
+  if (segment === undefined) throw notFound();
+  return segment;
 }
 
 export function notFound(): Problem {

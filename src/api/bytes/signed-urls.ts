@@ -5,8 +5,8 @@
  */
 import { timingSafeEqual } from "node:crypto";
 
-import type { Digests } from "../../kv/digest.ts";
 import type { SegmentId } from "../../kv/records.ts";
+import type { BytesPorts } from "./bytes-ports.ts";
 
 /** GET and HEAD, of any range and cut. */
 const READ = "read";
@@ -20,12 +20,10 @@ export interface SignedQuery {
 }
 
 export class UrlSigner {
-  readonly #key: Uint8Array;
-  readonly #digests: Digests;
+  readonly #ports: Pick<BytesPorts, "signingKey" | "digests">;
 
-  constructor(key: Uint8Array, digests: Digests) {
-    this.#key = key;
-    this.#digests = digests;
+  constructor(ports: Pick<BytesPorts, "signingKey" | "digests">) {
+    this.#ports = ports;
   }
 
   sign(segment: SegmentId, tenant: string, expires: number): SignedQuery {
@@ -45,6 +43,7 @@ export class UrlSigner {
   /** Tenants and ids are visible ASCII, so with a NUL between them no two texts are alike. */
   #signature(segment: SegmentId, tenant: string, expires: number): Buffer {
     const text = [READ, segment, tenant, String(expires)].join("\0");
-    return Buffer.from(this.#digests.hmacSha256(this.#key, Buffer.from(text)));
+    const { signingKey, digests } = this.#ports;
+    return Buffer.from(digests.hmacSha256(signingKey, Buffer.from(text)));
   }
 }

@@ -110,7 +110,6 @@ export class BytesStand {
       catalog: this.desk.catalog,
       location: (id) => (id === "disk" ? location : undefined),
       layout: () => (isLayoutKnown ? this.layout : undefined),
-      canRead: (tenant, segment) => segment.tenant === tenant,
       digests: createDigests(),
       signingKey: Buffer.from("signing key"),
       clock: this.clock,

@@ -74,6 +74,25 @@ describe("reading the bytes of a segment", () => {
     expect(stand.served).toEqual([]);
   });
 
+  it("does not find a reserved segment in a file that is leased to other readers", async () => {
+    await (await stand.fetch(stored.id)).arrayBuffer();
+    const reserved = await stand.reserved("a", 4, 4);
+    expect(reserved.file).toEqual((await stand.segment(stored.id)).file);
+    expect(await codeOf(await stand.fetch(reserved.id))).toBe("404 not_found");
+  });
+
+  it("finds another tenant's segment in a prefix that is open to the caller, and while it is", async () => {
+    const as = { headers: { "x-moorline-tenant": "u" } };
+    expect((await stand.fetch(stored.id, as)).status).toBe(404);
+    const [to, prefix] = [["u"], { tenant: "t", name: "paper" }];
+    await stand.desk.createPrefix("t/paper", [stored.id], { to });
+    expect(await bodyOf(await stand.fetch(stored.id, as))).toEqual(Buffer.from(stored.bytes));
+    const stranger = { headers: { "x-moorline-tenant": "v" } };
+    expect((await stand.fetch(stored.id, stranger)).status).toBe(404);
+    await stand.desk.catalog.removePrefix(prefix, stand.desk.nowMs);
+    expect((await stand.fetch(stored.id, as)).status).toBe(404);
+  });
+
   it("asks who is there", async () => {
     const response = await stand.fetch(stored.id, { headers: { "x-nobody": "1" } });
     expect(await codeOf(response)).toBe("401 unauthorized");
