@@ -93,8 +93,8 @@ function tenantsOf({ defaultTenant, tenants }: KvConfig) {
   return [{ ...defaultTenant, name: "" }, ...tenants];
 }
 
-export function turnPolicy({ turns, verify }: KvConfig): TurnPolicy {
-  return { ...turns, recheck: verify.listing };
+export function turnPolicy({ turns, verify, admission }: KvConfig): TurnPolicy {
+  return { ...turns, ...admission, recheck: verify.listing };
 }
 
 type VerifierLimits = Omit<TwoPassOptions, "clock" | "crc32" | "observer">;

@@ -128,9 +128,11 @@ it("turns and verification get their keys under the names that they know", () =>
   const kv = kvOf({
     kv: `
 turns: { whenBusy: branch }
+admission: { minTokens: 128 }
 verify: { engine: none, listing: always, scrubBytesPerSecond: 1024 }`,
   });
-  expect(turnPolicy(kv)).toMatchObject({ whenBusy: "branch", turnMs: 900_000, recheck: "always" });
+  const turns = { whenBusy: "branch", turnMs: 900_000, minTokens: 128, recheck: "always" };
+  expect(turnPolicy(kv)).toMatchObject(turns);
   expect(verifierLimits(kv)).toEqual({
     engine: "none",
     quietMs: 200,

@@ -58,6 +58,7 @@ export const POLICY: TurnPolicy = {
   settleMs: 30_000,
   reservationTokens: 65_536,
   cutAtPrompt: false,
+  minTokens: 0,
   whenBusy: "wait",
   waitMs: 5_000,
   waitingLimit: 100,

@@ -13,6 +13,7 @@ import type { NamespaceKeys } from "../chain/namespace-keys.ts";
 import type { Digests } from "../digest.ts";
 import type { Session, SessionKey, TurnId } from "../records.ts";
 import type { SegmentVerifier, SegmentWriter } from "../verify/segment-verifier.ts";
+import { Admission, type Candidate } from "./admission.ts";
 import { reportedSegments } from "./engine-report.ts";
 import { listedIn } from "./listed.ts";
 import { Lister, type Listing } from "./listing.ts";
@@ -45,6 +46,8 @@ export interface TurnPolicy {
   /** Of one reservation; what is above is computed and not stored. */
   readonly reservationTokens: number;
   readonly cutAtPrompt: boolean;
+  /** Of a prompt's tokens: one that has fewer is not stored. */
+  readonly minTokens: number;
   /** While a turn of the session is open, the next one waits for it, up to `waitMs`, or stores in a file of its own. */
   readonly whenBusy: "wait" | "branch";
   readonly waitMs: number;
@@ -83,12 +86,15 @@ interface Setting {
 
 /** Others may take what was matched before it is leased, again and again. */
 const PLAN_ATTEMPTS = 8;
+/** About ten for each prompt that is remembered. */
+const SEEN_LIMIT = 200_000;
 
 export class TurnDesk {
   readonly #options: TurnDeskOptions;
   readonly #models: Models;
   readonly #lister: Lister;
   readonly #reserver: Reserver;
+  readonly #admission: Admission;
   readonly #queue: SessionQueue;
   readonly #settlements: Settlements;
 
@@ -99,6 +105,7 @@ export class TurnDesk {
     this.#lister = new Lister({ catalog, places, verifier, recheck: policy.recheck });
     const aborted = (reason: AbortReason) => observer.aborted(reason);
     this.#reserver = new Reserver({ catalog, places, aborted });
+    this.#admission = new Admission({ minTokens: policy.minTokens, seenLimit: SEEN_LIMIT });
     this.#queue = new SessionQueue(options.scheduler, policy.waitingLimit);
     const limit = policy.settlingLimit;
     this.#settlements = new Settlements({ catalog, verifier, nowMs, limit, observer });
@@ -183,6 +190,7 @@ export class TurnDesk {
       const lease = { session, listed: this.#listed(turn), nowMs, untilMs: deadlineMs };
       if (!(await this.#options.catalog.lease(lease))) return undefined;
     }
+    this.#admission.remember(candidateOf(turn));
     return {
       stored: plannedSegments(listing.segments, this.#options.places),
       storedTokens: listing.tokens,
@@ -207,6 +215,8 @@ export class TurnDesk {
       cutAtPrompt: policy.cutAtPrompt,
     });
     if (parts.length === 0) return { kind: "none", reason: "nothing_to_store", isLeased: false };
+    const unadmitted = this.#admission.refusal(candidateOf(turn));
+    if (unadmitted !== undefined) return { kind: "none", reason: unadmitted, isLeased: false };
     return this.#reserver.reserve({
       newTurn: () => sealedTurn(newTurn(), index.keyAt(promptTokens)),
       session,
@@ -302,6 +312,10 @@ interface PlannedTurn {
   readonly index: PromptIndex;
   readonly listing: Listing;
   readonly nowMs: number;
+}
+
+function candidateOf({ index, listing, setting }: PlannedTurn): Candidate {
+  return { index, storedTokens: listing.tokens, retention: setting.session.retention };
 }
 
 type Conflict = Extract<CommitOutcome, { kind: "conflict" }>;

@@ -9,6 +9,7 @@ import type {
 } from "../catalog.ts";
 import type { FaultCode } from "../location.ts";
 import type { EngineInstance, Segment, SegmentId, SessionKey, TurnId } from "../records.ts";
+import type { Unadmitted } from "./admission.ts";
 import type { TokenSequence } from "./token-sequence.ts";
 
 export interface PlanRequest {
@@ -48,6 +49,7 @@ export type PlanLimit = MatchLimit | UnlistedReason | UnplannedReason;
 export type UnreservedReason =
   | Exclude<ReserveRefusal, "stale_match" | "file_exists">
   | UnplannedReason
+  | Unadmitted
   | "nothing_to_store"
   | "busy" // another turn of the session was open for longer than this one may wait
   | "no_location"
