@@ -26,8 +26,9 @@ import type { Catalog } from "./kv/catalog.ts";
 import { LmdbStore } from "./kv/catalog/lmdb.ts";
 import { openCatalog } from "./kv/catalog/rule-catalog.ts";
 import { NamespaceKeys } from "./kv/chain/namespace-keys.ts";
-import { LocationFault } from "./kv/location.ts";
-import { type DirectoryLocation, openDirectory } from "./kv/locations/directory.ts";
+import { type Location, LocationFault } from "./kv/location.ts";
+import { openDirectory } from "./kv/locations/directory.ts";
+import { type OperationEnd, timed } from "./kv/locations/timed.ts";
 import { Places } from "./kv/turns/places.ts";
 import { SessionDesk } from "./kv/turns/session-desk.ts";
 import { TurnDesk } from "./kv/turns/turn-desk.ts";
@@ -59,7 +60,11 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   const digests = createDigests();
   const keys = new NamespaceKeys(await readOrMakeSecret(secretPath(kv)), digests);
   const catalog = await openLmdbCatalog(kv, closers);
-  const locations = await openLocations(kv, { catalog, closers });
+  const locations = await openLocations(kv, {
+    catalog,
+    closers,
+    ended: observers.locations,
+  });
 
   const verifier = new TwoPassVerifier({
     ...verifierLimits(kv),
@@ -121,11 +126,17 @@ async function openLmdbCatalog({ catalog: { path, durability } }: KvConfig, clos
   return catalog;
 }
 
+interface LocationParts {
+  readonly catalog: Catalog;
+  readonly closers: Closers;
+  readonly ended: (end: OperationEnd) => void;
+}
+
 async function openLocations(
   { locations }: KvConfig,
-  { catalog, closers }: { readonly catalog: Catalog; readonly closers: Closers },
-): Promise<ReadonlyMap<string, DirectoryLocation>> {
-  const opened = new Map<string, DirectoryLocation>();
+  { catalog, closers, ended }: LocationParts,
+): Promise<ReadonlyMap<string, Location>> {
+  const opened = new Map<string, Location>();
   for (const config of locations) {
     const { bookedBytes } = await catalog.locationUsage(config.id);
     const location = await openDirectory({
@@ -139,12 +150,12 @@ async function openLocations(
       throw new AppError("config_invalid", message, { cause: location });
     }
     closers.add(() => location.close());
-    opened.set(config.id, location);
+    opened.set(config.id, timed(location, { clock: systemClock, ended }));
   }
   return opened;
 }
 
-function placesOf({ locations }: KvConfig, opened: ReadonlyMap<string, DirectoryLocation>): Places {
+function placesOf({ locations }: KvConfig, opened: ReadonlyMap<string, Location>): Places {
   return new Places({
     places: locations.map((config) => ({
       location: mustHave(opened.get(config.id)),

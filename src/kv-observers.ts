@@ -1,5 +1,6 @@
 /** What the parts of the KV half tell about themselves, as metrics and log lines: one observer for each part. */
 import type { KvCounter, KvMetrics } from "./admin/kv-metrics.ts";
+import type { OperationEnd } from "./kv/locations/timed.ts";
 import type { CommitConflict, TurnObserver } from "./kv/turns/turn-plan.ts";
 import type {
   DamageReason,
@@ -17,7 +18,14 @@ export type KvObservers = ReturnType<typeof createKvObservers>;
 
 export function createKvObservers(options: KvObserversOptions) {
   showFromTheStart(options.metrics);
-  return { turns: turnObserver(options), verifier: verifyObserver(options) };
+  return {
+    turns: turnObserver(options),
+    verifier: verifyObserver(options),
+    locations: ({ operation, durationMs, fault }: OperationEnd) => {
+      options.metrics.observeMs("kv_io_duration_seconds", durationMs, operation);
+      if (fault !== undefined) options.metrics.add("kv_io_faults_total", 1, operation, fault);
+    },
+  };
 }
 
 function turnObserver({ log, metrics }: KvObserversOptions): TurnObserver {
