@@ -5,10 +5,11 @@ import { bodyOf, BytesStand, codeOf, LOGGED, type StoredBytes } from "./bytes-st
 
 describe("a range of a segment's bytes", () => {
   let stand: BytesStand;
+  let other: StoredBytes;
   let stored: StoredBytes;
   beforeAll(async () => {
     stand = await BytesStand.open();
-    await stand.durable("a", 3);
+    other = await stand.durable("a", 3);
     stored = await stand.durable("a", 5, 3); // not at the start of its file
   });
   afterAll(async () => {
@@ -50,6 +51,16 @@ describe("a range of a segment's bytes", () => {
     expect((await bodyOf(response)).toString("latin1")).toBe(
       `${part(size - 4, size)}\r\n${part(0, 8)}\r\n--${boundary}--\r\n`,
     );
+  });
+
+  it("is between boundaries that no other segment's answers tell", async () => {
+    const headers = { range: "bytes=0-1,4-5" };
+    const types = [
+      await stand.fetch(stored.id, { headers }),
+      await stand.fetch(other.id, { headers }),
+    ].map((response) => response.headers.get("content-type"));
+    expect(types[0]).toMatch(/boundary=[0-9a-f]{32}$/);
+    expect(types[1]).not.toBe(types[0]);
   });
 
   it("is one answer, and no multipart, where several overlap", async () => {

@@ -73,6 +73,13 @@ describe("a signed URL", () => {
     expect(await codeOf(await fetch(url, NOBODY))).toBe("404 not_found");
   });
 
+  it("is of one tenant alone, though another may see the segment too", async () => {
+    await stand.desk.createPrefix("t/paper", [stored.id], { to: ["u"] });
+    const url = await signed();
+    url.searchParams.set("tenant", "u");
+    expect(await codeOf(await fetch(url, NOBODY))).toBe("404 not_found");
+  });
+
   it("does not make its holder the tenant", async () => {
     const url = await signed();
     const write = await fetch(url, { ...NOBODY, method: "PUT", body: "x" });

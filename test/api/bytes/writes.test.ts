@@ -10,9 +10,15 @@ import { Peer } from "./peer.ts";
 describe("writing the bytes of a segment", () => {
   let stand: BytesStand;
   let syncs: number;
+  let duringSync: () => Promise<void>;
   beforeEach(async () => {
     syncs = 0;
-    const around: Parameters<typeof hooked>[1] = { beforeSync: () => void (syncs += 1) };
+    duringSync = async () => undefined;
+    const beforeSync = () => {
+      syncs += 1;
+      return duringSync();
+    };
+    const around: Parameters<typeof hooked>[1] = { beforeSync };
     stand = await BytesStand.open({ around: (location) => hooked(location, around) });
   });
   afterEach(async () => {
@@ -175,6 +181,14 @@ describe("writing the bytes of a segment", () => {
     expect(await peer.status()).toBe("HTTP/1.1 409 Conflict");
     expect((await stand.stored(segment)).equals(before)).toBe(true);
     peer.drop();
+  });
+
+  it("is not said to be done when the segment was reported before it was", async () => {
+    const segment = await stand.reserved("a");
+    const bytes = patterned(segment.bytes);
+    duringSync = () => stand.settle(segment, bytes);
+    const late = await stand.put(segment.id, bytes, { query: "?durable=true" });
+    expect(await codeOf(late)).toBe("409 segment_not_writable");
   });
 
   /** A PUT whose head is sent and whose body is still to come. */
