@@ -8,6 +8,7 @@ import type { Closers } from "./closers.ts";
 import { systemClock, systemRandom, systemWallClock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import {
+  configuredProfiles,
   directoryOf,
   fileNamesOf,
   type KvConfig,
@@ -29,6 +30,7 @@ import { NamespaceKeys } from "./kv/chain/namespace-keys.ts";
 import { type Location, LocationFault } from "./kv/location.ts";
 import { openDirectory } from "./kv/locations/directory.ts";
 import { type OperationEnd, timed } from "./kv/locations/timed.ts";
+import { layoutsByGeometry } from "./kv/model/layouts.ts";
 import { Places } from "./kv/turns/places.ts";
 import { SessionDesk } from "./kv/turns/session-desk.ts";
 import { TurnDesk } from "./kv/turns/turn-desk.ts";
@@ -58,7 +60,8 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   const metrics = new KvMetrics(options.metrics.registry);
   const observers = createKvObservers({ log: log.part("kv"), metrics });
   const digests = createDigests();
-  const keys = new NamespaceKeys(await readOrMakeSecret(secretPath(kv)), digests);
+  const secret = await readOrMakeSecret(secretPath(kv));
+  const keys = new NamespaceKeys(secret, digests);
   const catalog = await openLmdbCatalog(kv, closers);
   const locations = await openLocations(kv, {
     catalog,
@@ -103,8 +106,20 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
       sessions: new SessionDesk(known),
       turns,
       catalog,
+      location: (id) => locations.get(id),
       retention: retentionClasses(kv),
       quotas,
+      bytes: {
+        catalog,
+        location: (id) => locations.get(id),
+        layout: layoutsByGeometry(configuredProfiles(config.pools), digests),
+        digests,
+        signingKey: digests.hmacSha256(secret, Buffer.from("signed urls")),
+        clock: systemClock,
+        nowMs: systemWallClock,
+        limits: kv.api,
+        observer: observers.bytes,
+      },
       nowMs: systemWallClock,
       newSessionId: randomUUID,
     },

@@ -1,4 +1,5 @@
 /** What the parts of the KV half tell about themselves, as metrics and log lines: one observer for each part. */
+import type { BytesObserver } from "./api/bytes/bytes-observer.ts";
 import type { KvCounter, KvMetrics } from "./admin/kv-metrics.ts";
 import type { OperationEnd } from "./kv/locations/timed.ts";
 import type { CommitConflict, TurnObserver } from "./kv/turns/turn-plan.ts";
@@ -21,6 +22,7 @@ export function createKvObservers(options: KvObserversOptions) {
   return {
     turns: turnObserver(options),
     verifier: verifyObserver(options),
+    bytes: bytesObserver(options),
     locations: ({ operation, durationMs, fault }: OperationEnd) => {
       options.metrics.observeMs("kv_io_duration_seconds", durationMs, operation);
       if (fault !== undefined) options.metrics.add("kv_io_faults_total", 1, operation, fault);
@@ -68,6 +70,23 @@ function verifyObserver({ log, metrics }: KvObserversOptions): VerifyObserver {
       metrics.add("kv_rechecks_total", 1, result);
       metrics.add("kv_verified_bytes_total", bytes, "recheck");
       if (result !== "ok") log.warn("a listed segment cannot be used", { reason: result, bytes });
+    },
+  };
+}
+
+function bytesObserver({ log, metrics }: KvObserversOptions): BytesObserver {
+  return {
+    served: ({ result, bytes }) => {
+      metrics.add("kv_bytes_requests_total", 1, "GET", result);
+      metrics.add("kv_bytes_served_total", bytes);
+    },
+    received: ({ result, bytes }) => {
+      metrics.add("kv_bytes_requests_total", 1, "PUT", result);
+      metrics.add("kv_bytes_received_total", bytes);
+    },
+    inFlight: () => {},
+    unreadable: ({ id }, fault) => {
+      log.warn("bytes of a segment cannot be read", { segment: id, error: fault });
     },
   };
 }

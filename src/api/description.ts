@@ -5,7 +5,7 @@ import { createKvApi } from "./server.ts";
 /** The OpenAPI document of the KV API, as `GET /v1/openapi.json` answers it; openapi.json is a copy. */
 export async function describeKvApi(): Promise<object> {
   const log = createLogger({ level: "silent", sessionIds: "hash" });
-  const ports = {} as KvApiPorts; // no request is served
+  const ports = { bytes: { limits: {} } } as KvApiPorts; // no request is served
   const tokens = { admin: null, tenants: new Map<string, string>() };
   const server = await createKvApi(ports, { bodyLimitBytes: 1, tokens, log });
   const description = server.swagger();

@@ -1,8 +1,10 @@
 /** What the KV API needs of the program. */
 import type { Catalog, Quota } from "../kv/catalog.ts";
+import type { Location } from "../kv/location.ts";
 import type { Retention } from "../kv/records.ts";
 import type { SessionDesk } from "../kv/turns/session-desk.ts";
 import type { TurnDesk } from "../kv/turns/turn-desk.ts";
+import type { BytesPorts } from "./bytes/bytes-ports.ts";
 
 /** Of the configuration. */
 export interface RetentionClasses {
@@ -18,11 +20,28 @@ export interface Quotas {
 }
 
 export interface KvApiPorts {
-  readonly sessions: Pick<SessionDesk, "create" | "fork" | "pin">;
-  readonly turns: Pick<TurnDesk, "plan" | "commit" | "abort" | "end">;
-  readonly catalog: Pick<Catalog, "session" | "segments" | "segment" | "turn" | "tenantUsage">;
+  readonly sessions: Pick<SessionDesk, "create" | "fork" | "attach" | "pin" | "createPrefix">;
+  readonly turns: Pick<TurnDesk, "plan" | "commit" | "abort" | "end" | "explain">;
+  readonly catalog: Pick<
+    Catalog,
+    | "amend"
+    | "removePrefix"
+    | "session"
+    | "sessions"
+    | "segments"
+    | "segment"
+    | "visibleSegment"
+    | "prefix"
+    | "prefixes"
+    | "turn"
+    | "tenantUsage"
+  >;
+  /** Undefined for one that is not configured. */
+  readonly location: (id: string) => Pick<Location, "uri"> | undefined;
   readonly retention: RetentionClasses;
   readonly quotas: Quotas;
+  /** Of the routes of bytes. */
+  readonly bytes: BytesPorts;
   /** Wall clock, as in the catalog. */
   readonly nowMs: () => number;
   /** A UUIDv4. */

@@ -12,10 +12,15 @@ import {
 } from "../http/server.ts";
 import { underKey } from "../listen-address.ts";
 import type { Logger } from "../log.ts";
+import { addBytesRoutes } from "./bytes/bytes-routes.ts";
+import { addExplain } from "./explain.ts";
 import { addOpenApi, describeRoutes } from "./openapi.ts";
 import type { KvApiPorts } from "./ports.ts";
 import { createAuthentication, type Tokens, unauthorized } from "./principal.ts";
+import { addPrefixes } from "./prefixes.ts";
+import { addSegments } from "./segments.ts";
 import { addSessions } from "./sessions.ts";
+import { addSharing } from "./sharing.ts";
 import { addTurns } from "./turns.ts";
 import { addUsage } from "./usage.ts";
 import { compileValidator } from "./validation.ts";
@@ -74,12 +79,18 @@ export async function createKvApi(
   server.decorateRequest("principal", undefined);
   await describeRoutes(server);
   addOpenApi(server);
+  const turnLimits = { bodyLimitBytes, handlerMs: TURN_HANDLER_MS };
   await server.register(async (guarded) => {
     guarded.addHook("onRequest", authenticate(tokens));
     guarded.setNotFoundHandler(refuseUnknownRoute);
     const api = guarded.withTypeProvider<ZodTypeProvider>();
     addSessions(api, ports);
-    addTurns(api, ports, { bodyLimitBytes, handlerMs: TURN_HANDLER_MS });
+    addSharing(api, ports);
+    addTurns(api, ports, turnLimits);
+    addExplain(api, ports, turnLimits);
+    addPrefixes(api, ports);
+    addSegments(api, ports);
+    await addBytesRoutes(api, ports.bytes);
     addUsage(api, ports);
   });
   await server.ready();

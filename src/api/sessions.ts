@@ -1,49 +1,31 @@
-/** Sessions: made, looked at, forked and ended. */
+/** Sessions: made, listed, looked at, changed and ended. */
 import * as z from "zod";
 
-import { Problem } from "../http/problem.ts";
-import type { Retention, Session, SessionKey } from "../kv/records.ts";
+import type { SessionKey } from "../kv/records.ts";
 import type { Api } from "./api.ts";
+import { cursorAfter, parseCursor } from "./cursor.ts";
 import type { KvApiPorts } from "./ports.ts";
 import { tenantOf } from "./principal.ts";
+import { invalidField, noSuch, quotaExceeded } from "./refusals.ts";
+import { retentionOf } from "./retention.ts";
 import { sessionPath } from "./schemas/fields.ts";
 import { problemAnswers } from "./schemas/problem.ts";
-import { createSessionBody, forkBody, sessionSchema } from "./schemas/session.ts";
+import {
+  createSessionBody,
+  patchSessionBody,
+  sessionListQuery,
+  sessionListSchema,
+  sessionSchema,
+} from "./schemas/session.ts";
+import { isLive, keyOf, sessionAt, viewSession } from "./session-view.ts";
 
 const tags = ["sessions"];
+const DEFAULT_PAGE = 100;
 
 export function addSessions(api: Api, ports: KvApiPorts): void {
-  const { sessions, turns, newSessionId } = ports;
-
-  api.post(
-    "/v1/sessions",
-    {
-      schema: {
-        operationId: "createSession",
-        summary: "Makes a session; one that is there is answered as it is",
-        tags,
-        body: createSessionBody,
-        response: { 200: sessionSchema, 201: sessionSchema, ...problemAnswers },
-      },
-    },
-    async (request, reply) => {
-      const { id = newSessionId(), model } = request.body;
-      const session = { tenant: tenantOf(request), id };
-      const retention = retentionOf(session.tenant, request.body, ports);
-      const outcome = await sessions.create({ session, model, retention });
-      if (outcome.kind !== "refused") {
-        return reply.code(outcome.kind === "created" ? 201 : 200).send(viewOf(outcome.session));
-      }
-      switch (outcome.reason) {
-        case "unknown_tenant":
-          throw noSuch("tenant");
-        case "unknown_model":
-          throw unknownName("model", model, "the model of a configured profile");
-        case "quota_sessions":
-          throw quotaExceeded("sessions");
-      }
-    },
-  );
+  addCreate(api, ports);
+  addList(api, ports);
+  addPatch(api, ports);
 
   api.get(
     "/v1/sessions/:id",
@@ -56,7 +38,7 @@ export function addSessions(api: Api, ports: KvApiPorts): void {
         response: { 200: sessionSchema, ...problemAnswers },
       },
     },
-    async (request) => viewOf(await sessionAt(keyOf(request), ports)),
+    async (request) => viewSession(await sessionAt(keyOf(request), ports)),
   );
 
   api.delete(
@@ -71,33 +53,44 @@ export function addSessions(api: Api, ports: KvApiPorts): void {
       },
     },
     async (request, reply) => {
-      if (!(await turns.end(keyOf(request)))) throw noSuch("session");
+      if (!(await ports.turns.end(keyOf(request)))) throw noSuch("session");
       return reply.code(204).send();
     },
   );
+}
 
+function addCreate(api: Api, ports: KvApiPorts): void {
+  const { sessions, retention, newSessionId } = ports;
   api.post(
-    "/v1/sessions/:id/fork",
+    "/v1/sessions",
     {
       schema: {
-        operationId: "forkSession",
-        summary: "Makes a session that lists what is durable of this one now",
+        operationId: "createSession",
+        summary: "Makes a session; one that is there is answered as it is",
         tags,
-        params: sessionPath,
-        body: forkBody,
-        response: { 201: sessionSchema, ...problemAnswers },
+        body: createSessionBody,
+        response: { 200: sessionSchema, 201: sessionSchema, ...problemAnswers },
       },
     },
     async (request, reply) => {
-      const { id = newSessionId() } = request.body;
-      const outcome = await sessions.fork(keyOf(request), id);
-      if (outcome.kind === "created") return reply.code(201).send(viewOf(outcome.session));
+      const { id = newSessionId(), model } = request.body;
+      const session = { tenant: tenantOf(request), id };
+      const otherwise = retention.defaultOf(session.tenant);
+      const outcome = await sessions.create({
+        session,
+        model,
+        retention: retentionOf(request.body, otherwise, ports),
+      });
+      if (outcome.kind !== "refused") {
+        return reply
+          .code(outcome.kind === "created" ? 201 : 200)
+          .send(viewSession(outcome.session));
+      }
       switch (outcome.reason) {
         case "unknown_tenant":
-        case "no_session":
-          throw noSuch("session");
-        case "exists":
-          throw new Problem("session_exists", "the id of the fork is a session's already");
+          throw noSuch("tenant");
+        case "unknown_model":
+          throw invalidField({ field: "model", value: model, limit: "a model with a KV profile" });
         case "quota_sessions":
           throw quotaExceeded("sessions");
       }
@@ -105,68 +98,89 @@ export function addSessions(api: Api, ports: KvApiPorts): void {
   );
 }
 
-/** One answer for what there is not and for what is another tenant's. */
-export function noSuch(thing: "session" | "segment" | "prefix" | "tenant"): Problem {
-  return new Problem("not_found", `there is no such ${thing}`);
+function addList(api: Api, { catalog, nowMs }: KvApiPorts): void {
+  api.get(
+    "/v1/sessions",
+    {
+      schema: {
+        operationId: "listSessions",
+        summary: "The tenant's sessions by id, in pages",
+        description:
+          "A page may have fewer sessions than its limit, and the last one has no cursor.",
+        tags,
+        querystring: sessionListQuery,
+        response: { 200: sessionListSchema, ...problemAnswers },
+      },
+    },
+    async (request) => {
+      const { cursor, limit: asked } = request.query;
+      const limit = asked === undefined ? DEFAULT_PAGE : Number(asked);
+      const page = { tenant: tenantOf(request), after: parseCursor(cursor), limit };
+      const found = await catalog.sessions(page);
+      const last = found.length < limit ? undefined : found.at(-1);
+      const now = nowMs();
+      return {
+        sessions: found.filter((session) => isLive(session, now)).map(viewSession),
+        next_cursor: last === undefined ? null : cursorAfter(last.id),
+      };
+    },
+  );
 }
 
-export function quotaExceeded(what: "sessions" | "pins" | "bytes"): Problem {
-  return new Problem("quota_exceeded", `the tenant has as many ${what} as its quota allows`);
+function addPatch(api: Api, ports: KvApiPorts): void {
+  api.patch(
+    "/v1/sessions/:id",
+    {
+      schema: {
+        operationId: "patchSession",
+        summary: "Changes how long the session stays",
+        description:
+          "The class and the TTL first, which count as a use, then the pin: where that is refused, the class is changed already.",
+        tags,
+        params: sessionPath,
+        body: patchSessionBody,
+        response: { 200: sessionSchema, ...problemAnswers },
+      },
+    },
+    async (request) => {
+      const session = await sessionAt(keyOf(request), ports);
+      const { pinned_until_ms: untilMs, ...wish } = request.body;
+      const retention = retentionOf(wish, session.retention, ports);
+      if (untilMs !== undefined && untilMs !== null) {
+        const longestMs = ports.nowMs() + retention.pinLimitMs;
+        if (untilMs > longestMs) throw pinnedTooLong(untilMs, longestMs);
+      }
+      if (wish.retention_class !== undefined || wish.ttl_ms !== undefined) {
+        const { ttlMs } = retention;
+        const amended = { session, retention, ttlMs, nowMs: ports.nowMs() };
+        if ((await ports.catalog.amend(amended)) === undefined) throw noSuch("session");
+      }
+      if (untilMs !== undefined) await pin(session, untilMs ?? 0, ports);
+      return viewSession(await sessionAt(session, ports));
+    },
+  );
 }
 
-/** Throws `not_found`, also for a session that nobody has swept yet. */
-export async function sessionAt(key: SessionKey, ports: KvApiPorts): Promise<Session> {
-  const session = await ports.catalog.session(key);
-  if (session === undefined) throw noSuch("session");
-  const endsAtMs = Math.max(session.expiresAtMs, session.pinnedUntilMs);
-  if (endsAtMs <= ports.nowMs()) throw noSuch("session");
-  return session;
-}
-
-type SessionRequest = Parameters<typeof tenantOf>[0] & { readonly params: { readonly id: string } };
-
-export function keyOf(request: SessionRequest): SessionKey {
-  return { tenant: tenantOf(request), id: request.params.id };
-}
-
-interface Wish {
-  readonly retention_class?: string | undefined;
-  readonly ttl_ms?: number | undefined;
-}
-
-/** A class as it is configured, but for a shorter TTL. */
-function retentionOf(tenant: string, wish: Wish, { retention }: KvApiPorts): Retention {
-  const { retention_class: name, ttl_ms: ttlMs } = wish;
-  const found = name === undefined ? retention.defaultOf(tenant) : retention.lookup(name);
-  if (found === undefined) {
-    throw unknownName("retention_class", name ?? "", "a configured retention class");
+async function pin(session: SessionKey, untilMs: number, { sessions }: KvApiPorts): Promise<void> {
+  const outcome = await sessions.pin(session, untilMs);
+  switch (outcome) {
+    case "pinned":
+    case "unpinned":
+      return;
+    case "no_session":
+    case "unknown_tenant":
+      throw noSuch("session");
+    case "quota_pins":
+      throw quotaExceeded("pins");
+    case "pin_limit":
+      throw pinnedTooLong(untilMs, undefined);
   }
-  if (ttlMs === undefined) return found;
-  if (ttlMs <= found.ttlMs) return { ...found, ttlMs };
-  const limit = `at most ${found.ttlMs}, the class's own`;
-  throw Problem.ofFields([
-    { field: "ttl_ms", value: String(ttlMs), limit, message: `ttl_ms must be ${limit}` },
-  ]);
 }
 
-function unknownName(field: string, value: string, limit: string): Problem {
-  return Problem.ofFields([{ field, value, limit, message: `${field} must be ${limit}` }]);
-}
-
-export function viewOf(session: Session) {
-  const { retention, pinnedUntilMs } = session;
-  return {
-    id: session.id,
-    tenant: session.tenant,
-    model: session.model,
-    retention_class: retention.name,
-    ttl_ms: retention.ttlMs,
-    max_age_ms: retention.maxAgeMs,
-    parent: session.parent ?? null,
-    created_at_ms: session.createdAtMs,
-    expires_at_ms: session.expiresAtMs,
-    pinned_until_ms: pinnedUntilMs === 0 ? null : pinnedUntilMs,
-    segments: session.segments,
-    open_turns: session.turns.length,
-  };
+function pinnedTooLong(untilMs: number, longestMs: number | undefined) {
+  const limit =
+    longestMs === undefined
+      ? "within the pin limit of the retention class"
+      : `at most ${longestMs}, the pin limit of the retention class from now on`;
+  return invalidField({ field: "pinned_until_ms", value: String(untilMs), limit });
 }

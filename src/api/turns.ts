@@ -27,7 +27,8 @@ import {
   type promptField,
   turnPath,
 } from "./schemas/turn.ts";
-import { keyOf, noSuch, sessionAt } from "./sessions.ts";
+import { noSuch } from "./refusals.ts";
+import { keyOf, sessionAt } from "./session-view.ts";
 
 const tags = ["turns"];
 
@@ -113,7 +114,8 @@ export function addTurns(api: Api, ports: KvApiPorts, limits: TurnRouteLimits): 
     },
     async (request, reply) => {
       const turn = await ownTurn(request.params.turn, tenantOf(request), ports);
-      if (!(await turns.abort(turn, request.body.reason))) throw conflict("unknown_turn");
+      if (!(await turns.abort(turn, request.body?.reason ?? "client_gone")))
+        throw conflict("unknown_turn");
       return reply.code(204).send();
     },
   );

@@ -4,7 +4,7 @@ import type { KvApiPorts } from "./ports.ts";
 import { tenantOf } from "./principal.ts";
 import { problemAnswers } from "./schemas/problem.ts";
 import { usageSchema } from "./schemas/session.ts";
-import { noSuch } from "./sessions.ts";
+import { noSuch } from "./refusals.ts";
 
 export function addUsage(api: Api, { catalog, quotas }: KvApiPorts): void {
   api.get(

@@ -33,6 +33,11 @@ export function modelProfiles(pools: readonly PoolConfig[]): ModelProfiles {
   return { profile: (model) => profileOf(byModel.get(model) ?? defaultPool) };
 }
 
+/** Of all pools, each once. */
+export function configuredProfiles(pools: readonly PoolConfig[]): readonly ModelProfile[] {
+  return [...new Set(pools.flatMap((pool) => profileOf(pool) ?? []))];
+}
+
 /** Undefined where the pool's engines store nothing. */
 export function profileOf(pool: PoolConfig | undefined): ModelProfile | undefined {
   return pool?.kv?.profile;

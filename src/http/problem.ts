@@ -20,6 +20,7 @@ export const PROBLEMS = {
   geometry_unknown: { status: 409, title: "The layout of the bytes is not configured" },
   location_unknown: { status: 409, title: "The location is not configured" },
   quota_exceeded: { status: 409, title: "The tenant's quota is used up" },
+  nothing_stored: { status: 409, title: "There is nothing to share yet" },
   limit_reached: { status: 409, title: "The session can hold no more" },
   length_required: { status: 411, title: "The length of the body is required" },
   precondition_failed: { status: 412, title: "A precondition does not hold" },

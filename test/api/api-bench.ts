@@ -4,6 +4,7 @@ import type { components } from "../../client/schema.d.ts";
 import type { KvApiPorts } from "../../src/api/ports.ts";
 import type { Tokens } from "../../src/api/principal.ts";
 import { type KvApiServer, openKvApi } from "../../src/api/server.ts";
+import { createDigests } from "../../src/digests.ts";
 import type { Retention } from "../../src/kv/records.ts";
 import { createLogger } from "../../src/log.ts";
 import type { TlsFiles } from "../../src/extproc/tls.ts";
@@ -16,6 +17,7 @@ export const NO_TOKENS: Tokens = { admin: null, tenants: new Map() };
 export const FREE: Retention = {
   ...RETENTION,
   name: "free",
+  pinLimitMs: 0,
   ttlMs: 600_000,
   maxAgeMs: 86_400_000,
 };
@@ -114,6 +116,18 @@ function portsOf(turns: TurnBench): KvApiPorts {
     sessions: turns.sessions,
     turns: turns.desk,
     catalog: turns.catalog,
+    location: (id) => turns.location(id),
+    bytes: {
+      catalog: turns.catalog,
+      location: (id) => turns.location(id),
+      layout: () => undefined,
+      digests: createDigests(),
+      signingKey: Buffer.from("signing key"),
+      clock: turns.clock,
+      nowMs: () => turns.clock.now(),
+      limits: { bytesInFlightLimit: 2 ** 26, idleTimeoutMs: 30_000, signedUrlLimitMs: 3_600_000 },
+      observer: { served: () => {}, received: () => {}, inFlight: () => {}, unreadable: () => {} },
+    },
     retention: {
       lookup: (name) => [FREE, STANDARD].find((known) => known.name === name),
       defaultOf: () => STANDARD,

@@ -2,8 +2,9 @@
 import { createHash } from "node:crypto";
 import { afterEach, describe, expect, it } from "vitest";
 
-import { Benches, CATALOGS } from "../kv/turns/catalogs.ts";
-import { ApiBench, type ApiOptions } from "./api-bench.ts";
+import { CATALOGS } from "../kv/turns/catalogs.ts";
+import type { ApiBench, ApiOptions } from "./api-bench.ts";
+import { ApiBenches } from "./api-benches.ts";
 
 const ADMIN = "admin-token-of-the-operator";
 const RED = "token-of-the-tenant-red";
@@ -16,18 +17,9 @@ const TOKENS = {
   ]),
 };
 
-const benches = new Benches(CATALOGS[0]);
-const servers: ApiBench[] = [];
-afterEach(async () => {
-  for (const { server } of servers.splice(0)) await server.close();
-  expect(await benches.close()).toEqual([]);
-});
-
-async function open(options: ApiOptions = { tokens: TOKENS }): Promise<ApiBench> {
-  const bench = await ApiBench.open(benches, options);
-  servers.push(bench);
-  return bench;
-}
+const benches = new ApiBenches(CATALOGS[0]);
+const open = (options: ApiOptions = { tokens: TOKENS }) => benches.open(options);
+afterEach(() => benches.close());
 
 async function statusOf(bench: ApiBench, path: string, headers: Record<string, string>) {
   const response = await fetch(bench.url + path, { headers });

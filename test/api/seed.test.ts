@@ -2,24 +2,20 @@
 import { afterEach, describe, expect, it } from "vitest";
 
 import { QWEN3_8B } from "../kv/model/profiles.ts";
-import { Benches, CATALOGS } from "../kv/turns/catalogs.ts";
-import { ApiBench, type ApiOptions } from "./api-bench.ts";
+import { CATALOGS } from "../kv/turns/catalogs.ts";
+import type { ApiOptions } from "./api-bench.ts";
+import { ApiBenches } from "./api-benches.ts";
 
 const SESSION = "session-97f1226c-e752-4961-a858-432814b5dce0";
 const URI = `file:///${SESSION}`;
 const TEXT = Array.from({ length: 4_000 }, (_, at) => String.fromCharCode(97 + (at % 23))).join("");
 
 describe.each(CATALOGS)("the seed's example over HTTP and the $name catalog", (kind) => {
-  const benches = new Benches(kind);
-  const servers: ApiBench[] = [];
-  afterEach(async () => {
-    for (const { server } of servers.splice(0)) await server.close();
-    expect(await benches.close()).toEqual([]);
-  });
+  const benches = new ApiBenches(kind);
+  afterEach(() => benches.close());
 
   async function open(options: ApiOptions) {
-    const bench = await ApiBench.open(benches, options);
-    servers.push(bench);
+    const bench = await benches.open(options);
     const client = bench.client();
     await client.POST("/v1/sessions", { body: { id: SESSION, model: QWEN3_8B.id } });
     return { bench, client };

@@ -7,26 +7,15 @@ import { createDigests } from "../../src/digests.ts";
 import type { Verdict } from "../../src/kv/catalog.ts";
 import { tokenChain } from "../../src/kv/chain/chain-format.ts";
 import { SequenceChain } from "../../src/kv/turns/token-sequence.ts";
-import { Benches, CATALOGS } from "../kv/turns/catalogs.ts";
+import { CATALOGS } from "../kv/turns/catalogs.ts";
 import { tokens } from "../support/turn-bench.ts";
-import { ApiBench, type ApiOptions, idsOf, promptOf } from "./api-bench.ts";
+import { type ApiOptions, idsOf, promptOf } from "./api-bench.ts";
+import { ApiBenches } from "./api-benches.ts";
 
 describe.each(CATALOGS)("turns over HTTP and the $name catalog", (kind) => {
-  const benches = new Benches(kind);
-  const servers: ApiBench[] = [];
-  afterEach(async () => {
-    for (const { server } of servers.splice(0)) await server.close();
-    expect(await benches.close()).toEqual([]);
-  });
-
-  /** With the session `a`. */
-  async function open(options: ApiOptions = {}) {
-    const bench = await ApiBench.open(benches, options);
-    servers.push(bench);
-    const client = bench.client();
-    await client.POST("/v1/sessions", { body: { id: "a", model: "small" } });
-    return { bench, client };
-  }
+  const benches = new ApiBenches(kind);
+  const open = (options: ApiOptions = {}) => benches.openWithSession(options);
+  afterEach(() => benches.close());
 
   function commit(client: KvClient, turn: string | null, body: Partial<CommitBody>) {
     return client.POST("/v1/turns/{turn}/commit", {

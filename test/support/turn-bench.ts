@@ -187,6 +187,10 @@ export class TurnBench {
     this.desk = this.#newDesk();
   }
 
+  location(id: string): DirectoryLocation | undefined {
+    return this.#directories.find(({ profile }) => profile.id === id);
+  }
+
   /** What a process that starts now has: the catalog and the files, and nothing else. */
   restart(): void {
     this.desk = this.#newDesk();

@@ -1,6 +1,8 @@
 /** What several bodies, paths and answers are made of. */
 import * as z from "zod";
 
+import { TENANT_LIMIT_BYTES } from "../../affinity/session-key.ts";
+
 /** Of tokens in one request, and in one segment. */
 export const TOKENS_LIMIT = 1_048_576;
 
@@ -11,6 +13,7 @@ function visible(characters: number) {
 
 export const sessionIdField = visible(256);
 export const modelField = visible(256);
+export const tenantField = visible(TENANT_LIMIT_BYTES);
 export const engineField = visible(256);
 export const retentionClassField = visible(63);
 export const segmentIdField = visible(80);

@@ -1,12 +1,19 @@
 import * as z from "zod";
 
 import {
+  cursorField,
+  list,
   modelField,
+  pageLimitField,
   retentionClassField,
+  segmentIdField,
   sessionIdField,
   timeField,
   wholeField,
 } from "./fields.ts";
+
+/** More than one session may list. */
+const ATTACH_LIMIT = 4096;
 
 const ttlField = z.int().min(1);
 
@@ -17,7 +24,26 @@ export const createSessionBody = z.strictObject({
   ttl_ms: ttlField.optional(),
 });
 
-export const forkBody = z.strictObject({ id: sessionIdField.optional() }).prefault({});
+const pinField = timeField.nullable().describe("Null lifts the pin");
+
+export const patchSessionBody = z
+  .strictObject({
+    retention_class: retentionClassField.optional(),
+    ttl_ms: ttlField.optional(),
+    pinned_until_ms: pinField.optional(),
+  })
+  .refine((body) => Object.keys(body).length > 0, "at least one change");
+
+export const sessionListQuery = z.strictObject({
+  cursor: cursorField.optional(),
+  limit: pageLimitField,
+});
+
+export const attachBody = z.strictObject({
+  segments: list(segmentIdField, ATTACH_LIMIT).describe("All of them, or none"),
+});
+
+export const forkBody = z.strictObject({ id: sessionIdField.optional() }).nullish();
 
 export const sessionSchema = z
   .object({
@@ -36,6 +62,10 @@ export const sessionSchema = z
     open_turns: wholeField,
   })
   .meta({ id: "Session" });
+
+export const sessionListSchema = z
+  .object({ sessions: z.array(sessionSchema), next_cursor: z.string().nullable() })
+  .meta({ id: "SessionList" });
 
 export const usageSchema = z
   .object({

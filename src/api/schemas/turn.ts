@@ -56,6 +56,21 @@ export const promptField = z
   })
   .refine(({ ids, grid }) => ids.length + grid.length > 0, "at least one token");
 
+/** In a URL, so for short prompts. */
+export const explainQuery = z.strictObject({
+  ids: z
+    .string()
+    .max(12_288)
+    .regex(/^\d{1,10}(,\d{1,10})*$/, "token ids with commas between them")
+    .refine(
+      (ids) => ids.split(",").every((id) => Number(id) <= LARGEST_TOKEN),
+      `token ids from 0 to ${LARGEST_TOKEN}`,
+    ),
+  kind: kindField.default("engine"),
+  extra_key: contextField.optional(),
+  cache_salt: contextField.optional(),
+});
+
 export const planBody = z.strictObject({
   prompt: promptField,
   max_new_tokens: tokenCountField.default(0),
@@ -85,8 +100,9 @@ export const commitQuery = z.strictObject({
 export const ABORT_REASONS = ["client_gone", "engine_failed", "not_reported"] as const;
 
 export const abortBody = z
-  .strictObject({ reason: z.enum(ABORT_REASONS).default("client_gone") })
-  .prefault({});
+  .strictObject({ reason: z.enum(ABORT_REASONS).optional() })
+  .nullish()
+  .describe("The reason is `client_gone` where none is given");
 
 export const turnPath = z.strictObject({ turn: turnIdField });
 

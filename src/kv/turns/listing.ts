@@ -65,6 +65,13 @@ export class Lister {
     return listingBefore(match, problem, model);
   }
 
+  /** As `list` begins, and with nothing condemned: what is whole before the first problem. */
+  async look(request: MatchRequest, model: Model): Promise<Listing> {
+    const match = await this.#options.catalog.match(request);
+    const problem = await this.#firstProblem(match, model);
+    return problem === undefined ? match : listingBefore(match, problem, model);
+  }
+
   async #firstProblem(match: Match, model: Model): Promise<Problem | undefined> {
     const looks = new Map<string, Promise<FileLook>>();
     for (const segment of match.segments) {

@@ -11,7 +11,7 @@ import type { Catalog, ListedSegment } from "../catalog.ts";
 import type { NamespaceKey } from "../chain/index-key.ts";
 import type { NamespaceKeys } from "../chain/namespace-keys.ts";
 import type { Digests } from "../digest.ts";
-import type { Session, SessionKey, TurnId } from "../records.ts";
+import type { Prefix, Session, SessionKey, TurnId } from "../records.ts";
 import type { SegmentVerifier, SegmentWriter } from "../verify/segment-verifier.ts";
 import { Admission, type Candidate } from "./admission.ts";
 import { reportedSegments } from "./engine-report.ts";
@@ -31,6 +31,8 @@ import type {
   AbortReason,
   CommitOutcome,
   CommitRequest,
+  Explanation,
+  ExplainRequest,
   PlanRequest,
   TurnObserver,
   TurnPlan,
@@ -118,6 +120,23 @@ export class TurnDesk {
     return plan;
   }
 
+  /** What a plan would list now, and why no more. No use of anything, and nothing is leased or dropped. */
+  async explain({ session, prompt }: ExplainRequest): Promise<Explanation | UnplannedReason> {
+    const { catalog } = this.#options;
+    const setting = await this.#settingOf(session);
+    if (typeof setting === "string") return setting;
+    const { model } = setting;
+    const prefixes = await this.#prefixesOf(session.tenant);
+    const { view } = this.#indexOf(prompt, setting, this.#keysOf(prefixes));
+    const request = { session, prompt: view, rules: model.rules };
+    const { segments, tokens, limit } = await this.#lister.look(request, model);
+    const used = new Set(segments.map(({ id }) => id));
+    const unused = (await catalog.segments(session)).filter(({ id }) => !used.has(id));
+    const promptTokens = view.tokens;
+    const { rules } = model;
+    return { promptTokens, segments, storedTokens: tokens, limit, rules, prefixes, unused };
+  }
+
   /** Once, before the deadline. What is pending afterwards is verified in the background. */
   async commit(request: CommitRequest): Promise<CommitOutcome> {
     const outcome = await this.#commit(request);
@@ -159,7 +178,7 @@ export class TurnDesk {
     for (let attempt = 1; attempt <= PLAN_ATTEMPTS;) {
       const setting = await this.#settingOf(request.session);
       if (typeof setting === "string") return unplanned(setting, nowMs());
-      const shared = await this.#sharedWith(request.session.tenant);
+      const shared = this.#keysOf(await this.#prefixesOf(request.session.tenant));
       const index = this.#indexOf(request.prompt, setting, shared);
       const listing = await this.#lister.list(
         { session: request.session, prompt: index.view, rules: setting.model.rules },
@@ -291,10 +310,14 @@ export class TurnDesk {
     return new PromptIndex(chain, scope, digests);
   }
 
-  /** The keys of the prefixes that the tenant may read. */
-  async #sharedWith(tenant: string): Promise<readonly NamespaceKey[]> {
-    const { catalog, keys, nowMs } = this.#options;
-    return (await catalog.prefixes(tenant, nowMs())).map((prefix) => keys.prefix(prefix));
+  /** Those that the tenant may read. */
+  async #prefixesOf(tenant: string): Promise<readonly Prefix[]> {
+    const { catalog, nowMs } = this.#options;
+    return catalog.prefixes(tenant, nowMs());
+  }
+
+  #keysOf(prefixes: readonly Prefix[]): readonly NamespaceKey[] {
+    return prefixes.map((prefix) => this.#options.keys.prefix(prefix));
   }
 
   #listed({ setting, listing }: PlannedTurn): readonly ListedSegment[] {

@@ -8,7 +8,8 @@ import type {
   SettleOutcome,
 } from "../catalog.ts";
 import type { FaultCode } from "../location.ts";
-import type { EngineInstance, Segment, SegmentId, SessionKey, TurnId } from "../records.ts";
+import type { LoadRules } from "../model/load-rules.ts";
+import type { EngineInstance, Prefix, Segment, SegmentId, SessionKey, TurnId } from "../records.ts";
 import type { Unadmitted } from "./admission.ts";
 import type { TokenSequence } from "./token-sequence.ts";
 
@@ -20,6 +21,8 @@ export interface PlanRequest {
   /** Which process is to write; compared when it has. */
   readonly engine: EngineInstance | undefined;
 }
+
+export type ExplainRequest = Pick<PlanRequest, "session" | "prompt">;
 
 /**
  * A segment as an engine is to have it. Never its length in bytes: engines disagree whether that is of one rank or of all, and
@@ -74,6 +77,19 @@ export interface TurnPlan {
   readonly fresh: Fresh;
   /** Wall clock. What is listed may be read until then, and the turn committed before. */
   readonly deadlineMs: number;
+}
+
+/** What a plan of a prompt would list now. */
+export interface Explanation {
+  readonly promptTokens: number;
+  readonly segments: readonly Segment[];
+  readonly storedTokens: number;
+  readonly limit: PlanLimit;
+  readonly rules: LoadRules;
+  /** Consulted besides the tenant's own namespace, in this order. */
+  readonly prefixes: readonly Prefix[];
+  /** What the session lists that would not be listed for this prompt, by token start. */
+  readonly unused: readonly Segment[];
 }
 
 /** As the engine says it. Nothing in it is believed. */

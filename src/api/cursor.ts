@@ -1,0 +1,17 @@
+/** Where a list goes on: the id of the last item of the page before, in letters that say that they are not for reading. */
+import { invalidField } from "./refusals.ts";
+
+const ID = /^[\x21-\x7e]{1,256}$/;
+
+export function cursorAfter(id: string): string {
+  return Buffer.from(id).toString("base64url");
+}
+
+/** Throws for what no list has given. */
+export function parseCursor(cursor: string | undefined): string | undefined {
+  if (cursor === undefined) return undefined;
+  const id = Buffer.from(cursor, "base64url").toString("latin1");
+  if (ID.test(id) && cursorAfter(id) === cursor) return id;
+  const limit = "a next_cursor of this list";
+  throw invalidField({ field: "query.cursor", value: cursor.slice(0, 64), limit });
+}

@@ -1,0 +1,133 @@
+/** Shared prefixes: the first tokens of a session, kept under a name and open to others. */
+import * as z from "zod";
+
+import { Problem } from "../http/problem.ts";
+import type { Prefix } from "../kv/records.ts";
+import type { Api } from "./api.ts";
+import type { KvApiPorts } from "./ports.ts";
+import { tenantOf } from "./principal.ts";
+import { noSuch, quotaExceeded, segmentsLimit } from "./refusals.ts";
+import { createPrefixBody, prefixListSchema, prefixPath, prefixSchema } from "./schemas/prefix.ts";
+import { problemAnswers } from "./schemas/problem.ts";
+
+const tags = ["prefixes"];
+
+export function addPrefixes(api: Api, ports: KvApiPorts): void {
+  const { catalog, nowMs } = ports;
+  addCreate(api, ports);
+
+  api.get(
+    "/v1/prefixes",
+    {
+      schema: {
+        operationId: "listPrefixes",
+        summary: "What the tenant's plans consult: its own prefixes first, then the oldest",
+        tags,
+        response: { 200: prefixListSchema, ...problemAnswers },
+      },
+    },
+    async (request) => {
+      const tenant = tenantOf(request);
+      const prefixes = await catalog.prefixes(tenant, nowMs());
+      return { prefixes: prefixes.map((prefix) => viewPrefix(prefix, tenant)) };
+    },
+  );
+
+  api.get(
+    "/v1/prefixes/:name",
+    {
+      schema: {
+        operationId: "getPrefix",
+        summary: "A prefix of the tenant's own",
+        tags,
+        params: prefixPath,
+        response: { 200: prefixSchema, ...problemAnswers },
+      },
+    },
+    async (request) => {
+      const tenant = tenantOf(request);
+      const prefix = await catalog.prefix({ tenant, name: request.params.name });
+      if (prefix === undefined || (prefix.expiresAtMs ?? Infinity) <= nowMs()) {
+        throw noSuch("prefix");
+      }
+      return viewPrefix(prefix, tenant);
+    },
+  );
+
+  api.delete(
+    "/v1/prefixes/:name",
+    {
+      schema: {
+        operationId: "removePrefix",
+        summary: "Drops its references; sessions that list its segments keep them",
+        tags,
+        params: prefixPath,
+        response: { 204: z.undefined().describe("It is gone"), ...problemAnswers },
+      },
+    },
+    async (request, reply) => {
+      const prefix = { tenant: tenantOf(request), name: request.params.name };
+      if (!(await catalog.removePrefix(prefix, nowMs()))) throw noSuch("prefix");
+      return reply.code(204).send();
+    },
+  );
+}
+
+function addCreate(api: Api, { sessions }: KvApiPorts): void {
+  api.post(
+    "/v1/prefixes",
+    {
+      schema: {
+        operationId: "createPrefix",
+        summary: "Keeps the first tokens of a session under a name; counts as a pin",
+        tags,
+        body: createPrefixBody,
+        response: { 201: prefixSchema, ...problemAnswers },
+      },
+    },
+    async (request, reply) => {
+      const { name, session, tokens = Infinity, everyone, tenants, ttl_ms: ttlMs } = request.body;
+      const tenant = tenantOf(request);
+      const outcome = await sessions.createPrefix({
+        prefix: { tenant, name },
+        session,
+        tokens,
+        to: everyone ? "everyone" : tenants,
+        ttlMs,
+      });
+      if (outcome.kind === "created") {
+        return reply.code(201).send(viewPrefix(outcome.prefix, tenant));
+      }
+      switch (outcome.reason) {
+        case "unknown_tenant":
+          throw noSuch("tenant");
+        case "no_session":
+          throw noSuch("session");
+        case "no_segment":
+          throw new Problem("nothing_stored", "the session has nothing durable in these tokens");
+        case "exists":
+          throw new Problem("prefix_exists", "the tenant has a prefix of that name");
+        case "quota_pins":
+          throw quotaExceeded("pins");
+        case "segments_limit":
+          throw segmentsLimit("the prefix");
+      }
+    },
+  );
+}
+
+/** Who else may read it is its owner's business. */
+export function viewPrefix(
+  { name, tenant, to, createdAtMs, expiresAtMs, segments }: Prefix,
+  viewer: string,
+) {
+  return {
+    name,
+    tenant,
+    everyone: to === "everyone",
+    tenants: to === "everyone" || tenant !== viewer ? [] : [...to],
+    created_at_ms: createdAtMs,
+    expires_at_ms: expiresAtMs ?? null,
+    segments,
+  };
+}

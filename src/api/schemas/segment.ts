@@ -1,0 +1,42 @@
+import * as z from "zod";
+
+import { segmentIdField, timeField, wholeField } from "./fields.ts";
+import { prefixSchema } from "./prefix.ts";
+
+export const segmentPath = z.strictObject({ id: segmentIdField });
+
+export const segmentSchema = z
+  .object({
+    id: segmentIdField,
+    state: z.enum(["reserved", "reported", "durable"]),
+    token_start: wholeField,
+    token_length: wholeField,
+    location: z.string(),
+    kv_uri: z.string().nullable().describe("Null where the location is not configured any more"),
+    kv_start: wholeField,
+    bytes: wholeField.describe("Over all ranks"),
+    crc32: z.string().nullable().describe("8 hex digits; null until it is durable"),
+    usage: z
+      .object({ references: wholeField, times_read: wholeField, last_read_at_ms: timeField })
+      .nullable()
+      .describe("For the tenant that is charged alone"),
+  })
+  .meta({ id: "Segment" });
+
+export const segmentListSchema = z
+  .object({ segments: z.array(segmentSchema) })
+  .meta({ id: "SegmentList" });
+
+export const explanationSchema = z
+  .object({
+    prompt_tokens: wholeField,
+    stored_tokens: wholeField.describe("What would be loaded"),
+    segments: z.array(segmentSchema).describe("From token 0, without gaps"),
+    limit: z.string().describe("Why no more, as a plan says it"),
+    because: z.string().describe("The same in words"),
+    page_size: wholeField,
+    load_threshold: wholeField,
+    prefixes: z.array(prefixSchema).describe("Consulted besides the tenant's own namespace"),
+    unused: z.array(segmentSchema).describe("What the session lists that this prompt cannot use"),
+  })
+  .meta({ id: "Explanation" });

@@ -1,0 +1,30 @@
+import type { Segment } from "../kv/records.ts";
+import type { KvApiPorts } from "./ports.ts";
+
+/** How often others read and list a shared segment is not for every reader of it. */
+export function viewSegment(
+  segment: Segment,
+  tenant: string,
+  { location }: Pick<KvApiPorts, "location">,
+) {
+  const { file, crc, state } = segment;
+  return {
+    id: segment.id,
+    state,
+    token_start: segment.tokenStart,
+    token_length: segment.tokenLength,
+    location: file.location,
+    kv_uri: location(file.location)?.uri(file.name) ?? null,
+    kv_start: segment.kvStart,
+    bytes: segment.bytes,
+    crc32: state === "durable" ? crc.toString(16).padStart(8, "0") : null,
+    usage:
+      segment.tenant === tenant
+        ? {
+            references: segment.refs,
+            times_read: segment.timesRead,
+            last_read_at_ms: segment.lastReadAtMs,
+          }
+        : null,
+  };
+}
