@@ -97,6 +97,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     scheduler: systemClock,
     newTurn: randomUUID,
     policy: turnPolicy(kv),
+    pressed: () => undefined, // nobody makes room yet
     observer: observers.turns,
   });
   closers.add(() => turns.close());
@@ -175,6 +176,7 @@ function placesOf({ locations }: KvConfig, opened: ReadonlyMap<string, Location>
     places: locations.map((config) => ({
       location: mustHave(opened.get(config.id)),
       fileNames: fileNamesOf(config),
+      headroomBytes: config.headroomBytes,
     })),
     tiers: ["memory", "disk"],
     random: systemRandom,

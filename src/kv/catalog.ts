@@ -15,6 +15,7 @@
 import type { MaybePromise } from "../affinity/binding-store.ts";
 import type { Unlistable } from "./cover.ts";
 import type { Digest } from "./digest.ts";
+import type { FileRules } from "./files.ts";
 import type { ObjectStat } from "./location.ts";
 import type { GeometryKey } from "./model/geometry-key.ts";
 import type { LoadRules } from "./model/load-rules.ts";
@@ -356,7 +357,7 @@ export interface SweepReport {
   readonly isFull: boolean;
 }
 
-export interface Catalog extends SpaceRules {
+export interface Catalog extends SpaceRules, FileRules {
   /** Idempotent: a session that is there is answered as it is. */
   create(request: CreateRequest): Promise<CreateOutcome>;
   /** Changes nothing; `reserve` or `lease` says that the match is used. */

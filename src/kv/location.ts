@@ -216,6 +216,12 @@ export interface SpaceBooks {
   readonly freeBytes: number;
 }
 
+/** What could still be promised; below 0 where more was promised than is there. */
+export function roomIn(limits: SpaceLimits, books: SpaceBooks): number {
+  const byBooks = limits.capacityBytes - books.bookedBytes;
+  return Math.min(byBooks, books.freeBytes - books.unwrittenBytes - limits.freeFloorBytes);
+}
+
 /** Why `bytes` more cannot be promised; undefined if they can. */
 export function refuseSpace(
   limits: SpaceLimits,

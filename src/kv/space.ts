@@ -7,6 +7,15 @@ import type { MaybePromise } from "../affinity/binding-store.ts";
 import type { ObjectStat, SpaceLimits } from "./location.ts";
 import type { FileRef, LocationUsage, Segment, SegmentId, StoredFile } from "./records.ts";
 
+/** A reservation that was refused for want of space, or left less than the headroom. */
+export interface Pressure {
+  readonly location: string;
+  /** Of its session. */
+  readonly priority: number;
+  /** That were refused; 0 where there was room. */
+  readonly bytes: number;
+}
+
 export interface EvictRequest {
   readonly location: string;
   /** To be freed there. What waits in quarantine already (`LocationUsage.idleBytes`) is the caller's to subtract. */

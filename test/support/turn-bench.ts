@@ -18,6 +18,7 @@ import type { SessionKey, TurnId } from "../../src/kv/records.ts";
 import { Places } from "../../src/kv/turns/places.ts";
 import { SessionDesk } from "../../src/kv/turns/session-desk.ts";
 import type { TokenSequence } from "../../src/kv/turns/token-sequence.ts";
+import type { Pressure } from "../../src/kv/space.ts";
 import { TurnDesk, type TurnPolicy } from "../../src/kv/turns/turn-desk.ts";
 import type {
   CommitOutcome,
@@ -72,6 +73,10 @@ export interface BenchOptions {
   readonly policy?: Partial<TurnPolicy>;
   readonly quota?: Quota;
   readonly fileNames?: "random" | "session";
+  /** Default 0. */
+  readonly headroomBytes?: number;
+  /** Of the disk; a TiB by default. */
+  readonly diskBytes?: number;
   /** Default Node's own. */
   readonly fs?: FileSystem;
   /** Of a memory tier before the disk; none by default. */
@@ -127,17 +132,19 @@ export class TurnBench {
   profile: MhaProfile;
   readonly sessions: SessionDesk;
   readonly catalog: Catalog;
-  readonly #directories: readonly DirectoryLocation[];
+  readonly locations: readonly DirectoryLocation[];
   readonly root: string;
   readonly clock = new FakeClock();
   readonly verifier = new ReadingVerifier();
   readonly seen: string[] = [];
+  readonly pressures: Pressure[] = [];
   readonly #tokenBytes: number;
   readonly #newDesk: () => TurnDesk;
 
   static async open(options: BenchOptions): Promise<TurnBench> {
+    const { diskBytes = 2 ** 40 } = options;
     const root = await mkdtemp(join(tmpdir(), "moorline-turns-"));
-    const disk = await openTier(options, { root, tier: "disk", capacityBytes: 2 ** 40 });
+    const disk = await openTier(options, { root, tier: "disk", capacityBytes: diskBytes });
     if (options.memoryBytes === undefined) return new TurnBench(options, root, [disk]);
     const tier = { root, tier: "memory", capacityBytes: options.memoryBytes } as const;
     return new TurnBench(options, root, [await openTier(options, tier), disk]);
@@ -145,10 +152,11 @@ export class TurnBench {
 
   constructor(options: BenchOptions, root: string, directories: readonly DirectoryLocation[]) {
     const { catalog, profile = SMALL, quota = PLENTY, fileNames = "session" } = options;
+    const { headroomBytes = 0 } = options;
     this.profile = profile;
     this.catalog = catalog;
     this.root = root;
-    this.#directories = directories;
+    this.locations = directories;
     this.#tokenBytes =
       2 * profile.layers * profile.kvHeads * profile.headDim * (profile.dtype === "bf16" ? 2 : 1);
     let names = 0;
@@ -167,7 +175,7 @@ export class TurnBench {
       new TurnDesk({
         ...shared,
         places: new Places({
-          places: directories.map((location) => ({ location, fileNames })),
+          places: directories.map((location) => ({ location, fileNames, headroomBytes })),
           tiers: ["memory", "disk"],
           random: () => 0.5,
           newName: () => `e${++names}`,
@@ -176,6 +184,7 @@ export class TurnBench {
         scheduler: this.clock,
         newTurn: () => `turn${++turns}`,
         policy: { ...POLICY, ...options.policy },
+        pressed: (pressure) => this.pressures.push(pressure),
         observer: {
           planned: ({ limit }) => this.seen.push(`planned ${limit}`),
           committed: ({ kind }) => this.seen.push(`committed ${kind}`),
@@ -200,7 +209,7 @@ export class TurnBench {
     await this.desk.close();
     const faults = await this.catalog.audit();
     await this.catalog.close();
-    for (const directory of this.#directories) await directory.close();
+    for (const directory of this.locations) await directory.close();
     await rm(this.root, { recursive: true });
     return faults;
   }

@@ -6,6 +6,7 @@ import { compactable, moveSegment, openCopy } from "./rules/compact.ts";
 import { evict } from "./rules/evict.ts";
 import { tenantSessions } from "./keys.ts";
 import { attach } from "./rules/attach.ts";
+import { filesAfter, made, postpone } from "./rules/files.ts";
 import { match } from "./rules/match.ts";
 import { leaseRead } from "./rules/read-lease.ts";
 import { createPrefix, readablePrefixes, removePrefix, visibleTo } from "./rules/prefixes.ts";
@@ -24,6 +25,7 @@ import {
   prefixes,
   segmentAt,
   segments,
+  segmentsIn,
   sessions,
   tenantUsage,
   turnAt,
@@ -68,6 +70,10 @@ export async function openCatalog(
     keepScrubPosition: (id) => store.write((tx) => keepScrubPosition(tx, id)),
     totals: () => store.read((view) => ({ locations: locations.all(view) })),
     sweep: (request) => store.write((tx) => sweep(tx, request)),
+    made: (file, stat) => store.write((tx) => made(tx, file, stat)),
+    postpone: (request) => store.write((tx) => postpone(tx, request)),
+    files: (request) => store.read((view) => filesAfter(view, request)),
+    segmentsIn: (file, limit) => store.read((view) => segmentsIn(view, file, limit)),
     unlinked: (refs) => store.write((tx) => unlinked(tx, refs)),
     session: (key) => store.read((view) => sessions.get(view, key)),
     sessions: ({ tenant, after, limit }) =>

@@ -51,13 +51,13 @@ export class Lister {
   async list(request: MatchRequest, model: Model): Promise<Listing> {
     const { catalog } = this.#options;
     let match = await catalog.match(request);
-    let problem = await this.#firstProblem(match, model);
+    let problem = await this.#firstProblem(match);
     for (let attempt = 1; problem?.isFinal === true && attempt < MATCH_ATTEMPTS; attempt++) {
       for (const { id: segment, file } of lostWith(problem, match)) {
         await catalog.condemn({ segment, file });
       }
       match = await catalog.match(request);
-      const next = await this.#firstProblem(match, model);
+      const next = await this.#firstProblem(match);
       if (next === undefined) return { ...match, limit: problem.reason };
       problem = next;
     }
@@ -68,18 +68,18 @@ export class Lister {
   /** As `list` begins, and with nothing condemned: what is whole before the first problem. */
   async look(request: MatchRequest, model: Model): Promise<Listing> {
     const match = await this.#options.catalog.match(request);
-    const problem = await this.#firstProblem(match, model);
+    const problem = await this.#firstProblem(match);
     return problem === undefined ? match : listingBefore(match, problem, model);
   }
 
-  async #firstProblem(match: Match, model: Model): Promise<Problem | undefined> {
+  async #firstProblem(match: Match): Promise<Problem | undefined> {
     const looks = new Map<string, Promise<FileLook>>();
     for (const segment of match.segments) {
       const { location, name } = segment.file;
       const at = `${location}\0${name}`;
       const look = looks.get(at) ?? this.#look(segment);
       looks.set(at, look);
-      const problem = await this.#problemOf(segment, await look, model);
+      const problem = await this.#problemOf(segment, await look);
       if (problem !== undefined) return { segment, ...problem };
     }
     return undefined;
@@ -96,7 +96,6 @@ export class Lister {
   async #problemOf(
     segment: Segment,
     { location, file, stat }: FileLook,
-    model: Model,
   ): Promise<Finding | undefined> {
     if (location === undefined) return { reason: "location_unknown", isFinal: false };
     if (stat instanceof LocationFault) {
@@ -106,7 +105,7 @@ export class Lister {
     if (stat === undefined) return { reason: "file_missing", isFinal: true };
     const isExpected = file !== undefined && this.#isAsKnown(segment, file, stat);
     if (isExpected && this.#options.recheck === "changed") return undefined;
-    return this.#recheck(segment, location, model);
+    return this.#recheck(segment, location);
   }
 
   #isAsKnown({ id }: Segment, file: StoredFile, stat: ObjectStat): boolean {
@@ -119,12 +118,8 @@ export class Lister {
     return isSameObject(stat, { ...recorded, sizeBytes: highWaterBytes });
   }
 
-  async #recheck(
-    segment: Segment,
-    location: Location,
-    { layout }: Model,
-  ): Promise<Finding | undefined> {
-    const found = await this.#options.verifier.recheck({ segment, layout, location });
+  async #recheck(segment: Segment, location: Location): Promise<Finding | undefined> {
+    const found = await this.#options.verifier.recheck({ segment, location });
     switch (found.kind) {
       case "ok":
         this.#rechecked.set(segment.id, found.stat);

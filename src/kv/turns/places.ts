@@ -10,6 +10,8 @@ export interface Place {
    * the id is fit for it; everybody else, and every further file of the session, gets random letters.
    */
   readonly fileNames: "random" | "session";
+  /** Who reserves here and leaves less asks for room. */
+  readonly headroomBytes: number;
 }
 
 export interface PlacesOptions {

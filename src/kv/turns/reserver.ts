@@ -2,6 +2,7 @@
  * Takes a byte range for a turn and makes its file as large as that, before any engine hears of it: one that is told of a file which
  * is not there may stop writing anything at all.
  */
+import { AppError } from "../../errors.ts";
 import type {
   Catalog,
   ListedSegment,
@@ -10,10 +11,11 @@ import type {
   Reservation,
   ReserveOutcome,
 } from "../catalog.ts";
-import { type Location, LocationFault } from "../location.ts";
+import { type Location, LocationFault, type ObjectStat, roomIn } from "../location.ts";
 import type { EngineInstance, Session, TurnId } from "../records.ts";
 import type { GeometryKey } from "../model/geometry-key.ts";
 import type { SegmentLayout } from "../model/layout.ts";
+import type { Pressure } from "../space.ts";
 import type { Place, Places } from "./places.ts";
 import type { AbortReason, UnreservedReason } from "./turn-plan.ts";
 
@@ -21,6 +23,8 @@ export interface ReserverOptions {
   readonly catalog: Catalog;
   readonly places: Places;
   readonly aborted: (reason: AbortReason) => void;
+  /** Room is wanted. Returns at once and does not throw. */
+  readonly pressed: (pressure: Pressure) => void;
 }
 
 export interface FreshRequest {
@@ -76,14 +80,19 @@ export class Reserver {
       if (outcome.kind === "busy") return outcome;
       if (outcome.kind === "reserved") {
         const { reservation } = outcome;
-        const fault = await makeRoom(location, reservation);
-        if (fault === undefined) return { kind: "reserved", reservation, location };
-        await this.#abort(reservation.turn, request.nowMs, fault);
-        if (fault.code !== "exists" || attempt === NAME_ATTEMPTS) return unmade(fault, true);
+        const made = await makeRoom(location, reservation);
+        if (!(made instanceof LocationFault)) {
+          await this.#record(reservation, request, made);
+          await this.#watch(place, { request, freeBytes });
+          return { kind: "reserved", reservation, location };
+        }
+        await this.#abort(reservation.turn, request.nowMs, made);
+        if (made.code !== "exists" || attempt === NAME_ATTEMPTS) return unmade(made, true);
         continue;
       }
       const { reason } = outcome;
       if (reason === "stale_match") return { kind: "stale" };
+      if (reason === "no_space") this.#press(place, request, reservedBytes(request));
       if (reason !== "file_exists") return { kind: "none", reason, isLeased: false };
       if (attempt === NAME_ATTEMPTS) {
         return { kind: "none", reason: "file_exists", isLeased: false };
@@ -126,6 +135,31 @@ export class Reserver {
     });
   }
 
+  /** Under a name that may be another's, only what is recorded as made here is ever removed. */
+  async #record(
+    { file, fromBytes }: Reservation,
+    { session }: FreshRequest,
+    stat: ObjectStat,
+  ): Promise<void> {
+    if (fromBytes === 0 && file.name === session.id) await this.#options.catalog.made(file, stat);
+  }
+
+  async #watch(
+    place: Place,
+    { request, freeBytes }: { readonly request: FreshRequest; readonly freeBytes: number },
+  ): Promise<void> {
+    const { profile } = place.location;
+    const usage = await this.#options.catalog.locationUsage(profile.id);
+    if (roomIn(profile, { ...usage, freeBytes }) < place.headroomBytes) {
+      this.#press(place, request, 0);
+    }
+  }
+
+  #press({ location }: Place, { session }: FreshRequest, bytes: number): void {
+    const { priority } = session.retention;
+    this.#options.pressed({ location: location.profile.id, priority, bytes });
+  }
+
   async #abort(turn: TurnId, nowMs: number, { code }: LocationFault): Promise<void> {
     await this.#options.catalog.abort({ turn, nowMs });
     this.#options.aborted(`file_${code}`);
@@ -135,13 +169,15 @@ export class Reserver {
 async function makeRoom(
   location: Location,
   { file, fromBytes, toBytes }: Reservation,
-): Promise<LocationFault | undefined> {
+): Promise<ObjectStat | LocationFault> {
   const { name } = file;
-  const made =
-    fromBytes === 0
-      ? await location.reserve(name, toBytes)
-      : await location.extend?.(name, fromBytes, toBytes);
-  return made instanceof LocationFault ? made : undefined;
+  if (fromBytes === 0) return location.reserve(name, toBytes);
+  if (location.extend !== undefined) return location.extend(name, fromBytes, toBytes);
+  throw new AppError("internal", `object ${name} was to grow where objects cannot`);
+}
+
+function reservedBytes({ parts, layout }: FreshRequest): number {
+  return parts.reduce((sum, tokens) => sum + tokens, 0) * layout.bytesPerToken;
 }
 
 function unmade({ code }: LocationFault, isLeased: boolean): FreshOutcome {

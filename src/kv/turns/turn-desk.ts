@@ -12,6 +12,7 @@ import type { NamespaceKey } from "../chain/index-key.ts";
 import type { NamespaceKeys } from "../chain/namespace-keys.ts";
 import type { Digests } from "../digest.ts";
 import type { Prefix, Session, SessionKey, TurnId } from "../records.ts";
+import type { Pressure } from "../space.ts";
 import type { SegmentVerifier, SegmentWriter } from "../verify/segment-verifier.ts";
 import { Admission, type Candidate } from "./admission.ts";
 import { reportedSegments } from "./engine-report.ts";
@@ -76,6 +77,8 @@ export interface TurnDeskOptions {
   /** Random, never the same twice: up to 39 letters, digits, `_` and `-`. */
   readonly newTurn: () => string;
   readonly policy: TurnPolicy;
+  /** A reservation found too little room, or left less than there should be. Returns at once and does not throw. */
+  readonly pressed: (pressure: Pressure) => void;
   readonly observer: TurnObserver;
 }
 
@@ -106,8 +109,9 @@ export class TurnDesk {
     this.#models = new Models(options.profiles, options.digests);
     this.#lister = new Lister({ catalog, places, verifier, recheck: policy.recheck });
     const aborted = (reason: AbortReason) => observer.aborted(reason);
-    this.#reserver = new Reserver({ catalog, places, aborted });
     this.#admission = new Admission({ minTokens: policy.minTokens, seenLimit: SEEN_LIMIT });
+    const { pressed } = options;
+    this.#reserver = new Reserver({ catalog, places, aborted, pressed });
     this.#queue = new SessionQueue(options.scheduler, policy.waitingLimit);
     const limit = policy.settlingLimit;
     this.#settlements = new Settlements({ catalog, verifier, nowMs, limit, observer });

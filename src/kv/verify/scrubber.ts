@@ -9,6 +9,7 @@
 import type { MaybePromise } from "../../affinity/binding-store.ts";
 import type { Clock, Scheduler } from "../../clock.ts";
 import type { SegmentId } from "../records.ts";
+import type { CondemnRequest } from "../space.ts";
 import { pause } from "./pause.ts";
 import { recheckSegment } from "./segment-pass.ts";
 import type { Crc32 } from "./segment-pass.ts";
@@ -21,7 +22,7 @@ export interface ScrubbedSegments {
   /** Undefined unless it is durable. */
   find(id: SegmentId): MaybePromise<StoredSegment | undefined>;
   /** As in the catalog. */
-  condemn(id: SegmentId): Promise<boolean>;
+  condemn(request: CondemnRequest): Promise<boolean>;
   /** What was kept last, before a restart too: the last segment read of a round that is not over. */
   position(): MaybePromise<SegmentId | undefined>;
   /** Told after each segment. Losing the newest ones costs reading those again. */
@@ -201,7 +202,8 @@ export class Scrubber {
     const { location, name } = segment.file;
     const isThere =
       now?.file.location === location && now.file.name === name && now.kvStart === segment.kvStart;
-    return isThere && (await segments.condemn(segment.id)) ? found.reason : "gone";
+    const request = { segment: segment.id, file: segment.file };
+    return isThere && (await segments.condemn(request)) ? found.reason : "gone";
   }
 
   /** Waits until all before is paid for, so that what is found in the last bytes of a segment waits for nothing. */

@@ -4,7 +4,6 @@
  */
 import { LocationFault } from "../location.ts";
 import type { FaultCode, ObjectStat } from "../location.ts";
-import { segmentBytes } from "../model/layout.ts";
 import type { NonzeroBlocks } from "../model/nonzero-blocks.ts";
 import type { ByteProblem, Recheck, StoredSegment } from "./segment-verifier.ts";
 import { ZeroBlockSearch } from "./zero-blocks.ts";
@@ -31,8 +30,8 @@ export interface PassOptions {
 }
 
 export async function readSegment(stored: StoredSegment, options: PassOptions): Promise<Pass> {
-  const { segment, layout, location } = stored;
-  const range = { offset: segment.kvStart, length: segmentBytes(layout, segment.tokenLength) };
+  const { segment, location } = stored;
+  const range = { offset: segment.kvStart, length: segment.bytes };
   if (options.signal.aborted) return failed("closed");
   const stat = await location.stat(segment.file.name);
   if (stat instanceof LocationFault) return failed(passProblem(stat));

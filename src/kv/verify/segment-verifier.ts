@@ -10,7 +10,6 @@ import type { EngineInstance, Segment } from "../records.ts";
 /** A segment and how to find its bytes. `location` is the one that `segment.file` names. */
 export interface StoredSegment {
   readonly segment: Segment;
-  readonly layout: SegmentLayout;
   readonly location: Location;
 }
 
@@ -30,6 +29,7 @@ export interface SegmentWriter {
 }
 
 export interface WrittenSegment extends StoredSegment {
+  readonly layout: SegmentLayout;
   readonly writer: SegmentWriter;
 }
 

@@ -27,7 +27,6 @@
 import type { Clock, Scheduler } from "../../clock.ts";
 import type { Verdict } from "../catalog.ts";
 import { LocationFault } from "../location.ts";
-import { segmentBytes } from "../model/layout.ts";
 import { nonzeroBlocks } from "../model/nonzero-blocks.ts";
 import type { EngineInstance } from "../records.ts";
 import { PassGate } from "./pass-gate.ts";
@@ -228,8 +227,8 @@ const DROP_REASON = {
   engine_unknown: "engine_restarted",
 } as const satisfies Record<DropCause, string>;
 
-function bytesOf({ segment, layout }: StoredSegment): number {
-  return segmentBytes(layout, segment.tokenLength);
+function bytesOf({ segment }: StoredSegment): number {
+  return segment.bytes;
 }
 
 async function tracked<T>(running: Set<Promise<unknown>>, task: Promise<T>): Promise<T> {

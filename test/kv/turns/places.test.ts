@@ -27,7 +27,7 @@ const LONG = "x".repeat(128);
 function place(id: string, profile: Partial<LocationProfile> = {}): Place {
   const full = { id, tier: "disk", weight: 1, capacityBytes: 1, freeFloorBytes: 0, ...profile };
   // Places look at the profile of a location alone.
-  return { location: { profile: full } as Location, fileNames: "random" };
+  return { location: { profile: full } as Location, fileNames: "random", headroomBytes: 0 };
 }
 
 function placesOf(places: readonly Place[], random: Random = seededRandom(1)): Places {

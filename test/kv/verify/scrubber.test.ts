@@ -3,6 +3,7 @@ import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import type { SegmentId } from "../../../src/kv/records.ts";
+import type { CondemnRequest } from "../../../src/kv/space.ts";
 import { Scrubber } from "../../../src/kv/verify/scrubber.ts";
 import type {
   ScrubbedSegments,
@@ -46,7 +47,7 @@ class StoredSegments implements ScrubbedSegments {
     return this.#stored.find((stored) => idOf(stored) === id);
   }
 
-  condemn(id: SegmentId): Promise<boolean> {
+  condemn({ segment: id }: CondemnRequest): Promise<boolean> {
     const isThere = this.find(id) !== undefined;
     if (isThere) this.condemned.push(id);
     this.drop(id);

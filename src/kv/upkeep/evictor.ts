@@ -1,0 +1,67 @@
+/**
+ * Makes room where it was asked for, and only there. What waits in quarantine counts as room already, or each pass would evict
+ * anew until the first file is unlinked.
+ */
+import type { Catalog } from "../catalog.ts";
+import { type Location, LocationFault, roomIn } from "../location.ts";
+import type { Pressure } from "../space.ts";
+import type { KeeperObserver } from "./keeper-observer.ts";
+
+export interface KeptLocation {
+  readonly location: Location;
+  /** What is made free for reservations to come, once one found less. */
+  readonly headroomBytes: number;
+}
+
+export interface EvictorOptions {
+  readonly catalog: Catalog;
+  readonly locations: readonly KeptLocation[];
+  readonly observer: Pick<KeeperObserver, "evicted">;
+  /** As in `EvictRequest`. */
+  readonly limit: number;
+}
+
+export class Evictor {
+  readonly #options: EvictorOptions;
+  readonly #pressures = new Map<string, Pressure>();
+
+  constructor(options: EvictorOptions) {
+    this.#options = options;
+  }
+
+  press({ location, priority, bytes }: Pressure): void {
+    const known = this.#pressures.get(location);
+    this.#pressures.set(location, {
+      location,
+      priority: Math.max(priority, known?.priority ?? 0),
+      bytes: Math.max(bytes, known?.bytes ?? 0),
+    });
+  }
+
+  /** One transaction. True when there is more to be evicted. */
+  async step(nowMs: number): Promise<boolean> {
+    const [pressure] = this.#pressures.values();
+    if (pressure === undefined) return false;
+    this.#pressures.delete(pressure.location);
+    const isMet = await this.#relieve(pressure, nowMs);
+    if (!isMet) this.press(pressure);
+    return this.#pressures.size > 0;
+  }
+
+  /** False when the limit cut it short. */
+  async #relieve(pressure: Pressure, nowMs: number): Promise<boolean> {
+    const { catalog, locations, limit, observer } = this.#options;
+    const { location: id, priority } = pressure;
+    const kept = locations.find(({ location }) => location.profile.id === id);
+    if (kept === undefined) return true;
+    const freeBytes = await kept.location.freeBytes();
+    if (freeBytes instanceof LocationFault) throw freeBytes;
+    const usage = await catalog.locationUsage(id);
+    const room = roomIn(kept.location.profile, { ...usage, freeBytes }) + usage.idleBytes;
+    const bytes = Math.max(kept.headroomBytes, pressure.bytes) - room;
+    if (bytes <= 0) return true;
+    const report = await catalog.evict({ location: id, bytes, priority, nowMs, limit });
+    observer.evicted(id, report);
+    return !(report.isShort && report.isFull);
+  }
+}
