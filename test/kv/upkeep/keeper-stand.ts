@@ -1,0 +1,99 @@
+/** A keeper over a bench's catalog and directories. Its time stands still except while a pass is waited for. */
+import { readdir } from "node:fs/promises";
+
+import type { SweepReport } from "../../../src/kv/catalog.ts";
+import type { SegmentId } from "../../../src/kv/records.ts";
+import type { EvictReport } from "../../../src/kv/space.ts";
+import { type Keeper, type KeeperPolicy, openKeeper } from "../../../src/kv/upkeep/keeper.ts";
+import type { CopyEnd, StockTake, UnlinkEnd } from "../../../src/kv/upkeep/keeper-observer.ts";
+import { settle } from "../../support/fake-clock.ts";
+import { session, type TurnBench } from "../../support/turn-bench.ts";
+
+export const KEEPER_POLICY: KeeperPolicy = {
+  intervalMs: 1_000,
+  limit: 100,
+  quarantineMs: 900_000,
+  unlinksAtOnce: 4,
+  copyBytesPerPass: 2 ** 30,
+  copyMs: 60_000,
+  stockIntervalMs: 3_600_000,
+};
+
+export interface StandOptions extends Partial<KeeperPolicy> {
+  /** Of every location. */
+  readonly headroomBytes?: number;
+  /** Default that of the bench. */
+  readonly wallMs?: () => number;
+}
+
+export class KeeperStand {
+  readonly bench: TurnBench;
+  readonly keeper: Keeper;
+  readonly sweeps: SweepReport[] = [];
+  readonly ends: UnlinkEnd[] = [];
+  readonly evictions: EvictReport[] = [];
+  readonly copies: CopyEnd[] = [];
+  readonly stocks: StockTake[] = [];
+  readonly orphans: string[] = [];
+  readonly failures: string[] = [];
+  readonly scrubbed: SegmentId[] = [];
+  passes = 0;
+
+  constructor(bench: TurnBench, options: StandOptions = {}) {
+    const { headroomBytes = 0, wallMs = () => bench.clock.now(), ...changes } = options;
+    let names = 0;
+    this.bench = bench;
+    this.keeper = openKeeper({
+      catalog: bench.catalog,
+      locations: bench.locations.map((location) => ({ location, headroomBytes })),
+      clock: bench.clock,
+      nowMs: wallMs,
+      newName: () => `copy${bench.clock.now()}-${++names}`,
+      scrubSoon: (ids) => this.scrubbed.push(...ids),
+      policy: { ...KEEPER_POLICY, ...changes },
+      observer: {
+        swept: (report) => this.sweeps.push(report),
+        unlinked: (end) => this.ends.push(end),
+        evicted: (_, report) => this.evictions.push(report),
+        copied: (end) => this.copies.push(end),
+        stockTaken: (stock) => this.stocks.push(stock),
+        orphan: (_, name) => this.orphans.push(name),
+        failed: (part, { message }) => this.failures.push(`${part}: ${message}`),
+        passEnded: () => this.passes++,
+      },
+    });
+  }
+
+  /** Until a pass has ended that began from now on: the one under way, if any, is not it. */
+  async pass(): Promise<void> {
+    await this.#ended(this.passes + 2);
+  }
+
+  /** A pass for which all that time has gone by. */
+  async passAfter(ms: number): Promise<void> {
+    await this.bench.clock.advance(ms);
+    await this.pass();
+  }
+
+  /** What each object that was to be unlinked came to. */
+  results(): string[] {
+    return this.ends.map(({ file, result }) => `${file.name} ${result}`).toSorted();
+  }
+
+  async #ended(target: number): Promise<void> {
+    const { clock } = this.bench;
+    while (this.passes < target) {
+      if (clock.pendingTimers === 0) await settle();
+      else await clock.advance(KEEPER_POLICY.intervalMs);
+    }
+  }
+}
+
+/** The files in the root of the disk, those of others too, without the mark. */
+export async function filesOf({ root }: TurnBench): Promise<string[]> {
+  return (await readdir(root)).filter((name) => name !== ".moorline").toSorted();
+}
+
+export async function end({ desk }: TurnBench, id: string): Promise<void> {
+  await desk.end(session(id));
+}
