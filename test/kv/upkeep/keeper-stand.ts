@@ -81,11 +81,14 @@ export class KeeperStand {
   }
 
   async #ended(target: number): Promise<void> {
+    while (this.passes < target) await this.step();
+  }
+
+  /** Lets what is under way go on, or the next thing begin. */
+  async step(): Promise<void> {
     const { clock } = this.bench;
-    while (this.passes < target) {
-      if (clock.pendingTimers === 0) await settle();
-      else await clock.advance(KEEPER_POLICY.intervalMs);
-    }
+    if (clock.pendingTimers === 0) await settle();
+    else await clock.advance(KEEPER_POLICY.intervalMs);
   }
 }
 
