@@ -197,7 +197,7 @@ export class TurnBench {
   }
 
   location(id: string): DirectoryLocation | undefined {
-    return this.#directories.find(({ profile }) => profile.id === id);
+    return this.locations.find(({ profile }) => profile.id === id);
   }
 
   /** What a process that starts now has: the catalog and the files, and nothing else. */
