@@ -28,9 +28,13 @@ export const STANDARD: Retention = {
   maxAgeMs: 604_800_000,
 };
 
+export const BODY_LIMIT_BYTES = 16 * 1024 * 1024;
+
 export interface ApiOptions extends Omit<BenchOptions, "catalog"> {
   readonly tokens?: Tokens;
   readonly tls?: TlsFiles;
+  /** Default any that is free. */
+  readonly port?: number;
   readonly ports?: Partial<KvApiPorts>;
 }
 
@@ -40,15 +44,15 @@ export class ApiBench {
   readonly logged: string[];
 
   static async open(benches: Benches, options: ApiOptions = {}): Promise<ApiBench> {
-    const { tokens = NO_TOKENS, tls, ports, ...rest } = options;
+    const { tokens = NO_TOKENS, tls, port = 0, ports, ...rest } = options;
     const turns = await benches.open({ ...rest, policy: { waitMs: 0, ...rest.policy } });
     const logged: string[] = [];
     const sink = { write: (line: string) => void logged.push(line) };
     const server = await openKvApi(
       { ...portsOf(turns), ...ports },
       {
-        listen: { kind: "tcp", host: "127.0.0.1", port: 0 },
-        bodyLimitBytes: 16 * 1024 * 1024,
+        listen: { kind: "tcp", host: "127.0.0.1", port },
+        bodyLimitBytes: BODY_LIMIT_BYTES,
         tls,
         tokens,
         log: createLogger({ level: "info", sessionIds: "hash" }, sink),

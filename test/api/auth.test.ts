@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { afterEach, describe, expect, it } from "vitest";
 
+import document from "../../openapi.json" with { type: "json" };
 import { CATALOGS } from "../kv/turns/catalogs.ts";
 import type { ApiBench, ApiOptions } from "./api-bench.ts";
 import { ApiBenches } from "./api-benches.ts";
@@ -27,8 +28,20 @@ async function statusOf(bench: ApiBench, path: string, headers: Record<string, s
 }
 
 describe("the bearer token", () => {
-  it.each(["/v1/usage", "/v1/sessions/a", "/v1/nothing", "/"])("guards %s", async (path) => {
-    expect(await statusOf(await open(), path, {})).toEqual([401, "Bearer"]);
+  it("guards every operation that is described, and what is no route", async () => {
+    const bench = await open();
+    const described = Object.entries(document.paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => [method.toUpperCase(), path] as const),
+    );
+    expect(described.length).toBeGreaterThan(20);
+    const asked = [...described, ["GET", "/v1/nothing"], ["GET", "/"]] as const;
+    const answers = await Promise.all(
+      asked.map(async ([method, path]) => {
+        const response = await fetch(bench.url + path.replaceAll(/\{\w+\}/g, "t-0.0"), { method });
+        return [method, path, response.status, response.headers.get("www-authenticate")];
+      }),
+    );
+    expect(answers).toEqual(asked.map((each) => [...each, 401, "Bearer"]));
   });
 
   it.each([
@@ -116,23 +129,63 @@ describe("the tenant", () => {
 });
 
 describe("two tenants", () => {
-  it("have a session of the same id each, and hear of the other's as of one that is not there", async () => {
+  it("have a session of the same id each", async () => {
     const bench = await open();
     const [red, blue] = [bench.client({ token: RED }), bench.client({ token: BLUE })];
     const path = { params: { path: { id: "a" } } };
-    const none = await blue.GET("/v1/sessions/{id}", path);
-    await red.POST("/v1/sessions", { body: { id: "a", model: "small" } });
-
-    const foreign = await blue.GET("/v1/sessions/{id}", path);
-    expect(foreign.response.status).toBe(404);
-    expect(foreign.error).toEqual(none.error);
-    expect((await blue.DELETE("/v1/sessions/{id}", path)).error).toEqual(none.error);
-    const forked = await blue.POST("/v1/sessions/{id}/fork", { ...path, body: {} });
-    expect(forked.error).toEqual(none.error);
-
-    await blue.POST("/v1/sessions", { body: { id: "a", model: "small" } });
+    for (const client of [red, blue]) {
+      await client.POST("/v1/sessions", { body: { id: "a", model: "small" } });
+    }
     await blue.DELETE("/v1/sessions/{id}", path);
     expect(await red.GET("/v1/sessions/{id}", path)).toMatchObject({ data: { tenant: "red" } });
+  });
+
+  const PROMPT = { prompt: { ids: [1] } };
+  it.each([
+    ["GET", "session", "/v1/sessions/{}"],
+    ["PATCH", "session", "/v1/sessions/{}", { ttl_ms: 1 }],
+    ["DELETE", "session", "/v1/sessions/{}"],
+    ["POST", "session", "/v1/sessions/{}/fork", {}],
+    ["POST", "session", "/v1/sessions/{}/attach", { segments: [] }],
+    ["POST", "session", "/v1/sessions/{}/plan", PROMPT],
+    ["POST", "session", "/v1/sessions/{}/explain", PROMPT],
+    ["GET", "session", "/v1/sessions/{}/explain?ids=1"],
+    ["GET", "session", "/v1/sessions/{}/segments"],
+    ["POST", "turn", "/v1/turns/{}/commit", { ...PROMPT, fresh_kv_cache: [] }],
+    ["POST", "turn", "/v1/turns/{}/abort", {}],
+    ["GET", "prefix", "/v1/prefixes/{}"],
+    ["DELETE", "prefix", "/v1/prefixes/{}"],
+    ["GET", "segment", "/v1/segments/{}"],
+    ["GET", "segment", "/v1/segments/{}/bytes"],
+    ["POST", "segment", "/v1/segments/{}/url", { expires_in_ms: 1 }],
+  ] as const)("%s of the other's %s is answered as of none: %s", async (...route) => {
+    const [method, kind, path, body] = route;
+    const bench = await open();
+    const red = bench.client({ token: RED });
+    await red.POST("/v1/sessions", { body: { id: "a", model: "small" } });
+    const { listed } = await bench.turn(red, "a", ["one", ""]);
+    await red.POST("/v1/prefixes", {
+      body: { name: "p", session: "a", everyone: false, tenants: [] },
+    });
+    const { turn } = await bench.plan(red, "a", ["one two", 0]);
+    const id = { session: "a", turn, prefix: "p", segment: listed[0]?.segment }[kind] ?? "";
+    const none = { session: "z", turn: "z-0", prefix: "z", segment: "z-0.0" }[kind];
+
+    const ask = async (token: string, name: string) => {
+      const response = await fetch(bench.url + path.replace("{}", name), {
+        method,
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      return { status: response.status, text: await response.text() };
+    };
+    const foreign = await ask(BLUE, id);
+    expect(foreign).toEqual(await ask(BLUE, none));
+    expect(foreign.status).toBe(kind === "turn" ? 409 : 404);
+    expect((await ask(RED, id)).status).toBeLessThan(kind === "turn" ? 410 : 300);
   });
 });
 
