@@ -13,8 +13,9 @@ import {
   fileNamesOf,
   type KvConfig,
   modelProfiles,
-  quotas as quotasOf,
+  quotas,
   retentionClasses,
+  scrubberPace,
   secretPath,
   tenantTokens,
   turnPolicy,
@@ -24,6 +25,7 @@ import { createDigests } from "./digests.ts";
 import { AppError } from "./errors.ts";
 import { openTlsFiles } from "./extproc/tls.ts";
 import type { Catalog } from "./kv/catalog.ts";
+import { lockCatalog } from "./kv/catalog/catalog-lock.ts";
 import { LmdbStore } from "./kv/catalog/lmdb.ts";
 import { openCatalog } from "./kv/catalog/rule-catalog.ts";
 import { NamespaceKeys } from "./kv/chain/namespace-keys.ts";
@@ -31,11 +33,15 @@ import { type Location, LocationFault } from "./kv/location.ts";
 import { openDirectory } from "./kv/locations/directory.ts";
 import { type OperationEnd, timed } from "./kv/locations/timed.ts";
 import { layoutsByGeometry } from "./kv/model/layouts.ts";
+import type { Tenants } from "./kv/turns/tenants.ts";
 import { Places } from "./kv/turns/places.ts";
 import { SessionDesk } from "./kv/turns/session-desk.ts";
 import { TurnDesk } from "./kv/turns/turn-desk.ts";
+import { type Keeper, openKeeper } from "./kv/upkeep/keeper.ts";
+import { olderThan, scrubbedSegments } from "./kv/upkeep/scrubbed-segments.ts";
+import { Scrubber } from "./kv/verify/scrubber.ts";
 import { TwoPassVerifier } from "./kv/verify/two-pass-verifier.ts";
-import { createKvObservers } from "./kv-observers.ts";
+import { createKvObservers, type KvObservers } from "./kv-observers.ts";
 import type { Logger } from "./log.ts";
 import type { createObservers } from "./observers.ts";
 import { readOrMakeSecret } from "./secret-file.ts";
@@ -55,19 +61,26 @@ export interface KvHalf {
   readonly address: string;
 }
 
+/** Segments that may wait to be scrubbed out of turn, and when a failed look at the catalog is tried again. */
+const SCRUB_LIMITS = { soonLimit: 10_000, retryMs: 60_000 };
+/** Compaction reads and writes no more than this in one pass, and a copy is given up after this long. */
+const KEEPER_LIMITS = {
+  unlinksAtOnce: 4,
+  copyBytesPerPass: 64 * 1024 * 1024,
+  copyMs: 600_000,
+  stockIntervalMs: 3_600_000,
+};
+
 export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   const { config, kv, closers, log } = options;
   const metrics = new KvMetrics(options.metrics.registry);
   const observers = createKvObservers({ log: log.part("kv"), metrics });
   const digests = createDigests();
+  await lock(kv, closers);
   const secret = await readOrMakeSecret(secretPath(kv));
-  const keys = new NamespaceKeys(secret, digests);
   const catalog = await openLmdbCatalog(kv, closers);
-  const locations = await openLocations(kv, {
-    catalog,
-    closers,
-    ended: observers.locations,
-  });
+  const locations = await openLocations(kv, { catalog, closers, ended: observers.locations });
+  const stored = { catalog, locations };
 
   const verifier = new TwoPassVerifier({
     ...verifierLimits(kv),
@@ -76,17 +89,12 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     observer: observers.verifier,
   });
   closers.add(() => verifier.close());
-  const quotas = quotasOf(kv);
+  const { scrubber, keeper } = openUpkeep(options, { ...stored, observers });
   const known = {
     catalog,
     profiles: modelProfiles(config.pools),
-    tenants: {
-      tenant: (name: string) => {
-        const quota = quotas.quota(name);
-        return quota === undefined ? undefined : { key: keys.tenant(name), quota };
-      },
-    },
-    keys,
+    tenants: tenantsOf(kv, new NamespaceKeys(secret, digests)),
+    keys: new NamespaceKeys(secret, digests),
     digests,
     nowMs: systemWallClock,
   };
@@ -97,8 +105,14 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     scheduler: systemClock,
     newTurn: randomUUID,
     policy: turnPolicy(kv),
-    pressed: () => undefined, // nobody makes room yet
-    observer: observers.turns,
+    pressed: (pressure) => keeper.press(pressure),
+    observer: observers.turns((segment, outcome) => {
+      const older = olderThan(catalog, segment, outcome);
+      void older.then(
+        (ids) => scrubber.scrubSoon(ids),
+        (reason: unknown) => observers.scrubber.failed(reason),
+      );
+    }),
   });
   closers.add(() => turns.close());
 
@@ -109,7 +123,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
       catalog,
       location: (id) => locations.get(id),
       retention: retentionClasses(kv),
-      quotas,
+      quotas: quotas(kv),
       bytes: {
         catalog,
         location: (id) => locations.get(id),
@@ -119,7 +133,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
         clock: systemClock,
         nowMs: systemWallClock,
         limits: kv.api,
-        observer: observers.bytes,
+        observer: observers.bytes((segment) => scrubber.scrubSoon([segment])),
       },
       nowMs: systemWallClock,
       newSessionId: randomUUID,
@@ -133,7 +147,64 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     },
   );
   closers.add(() => api.close());
+  metrics.watch(observers.gauges({ ...stored, verifying: () => verifier.load.verifying }));
   return { address: api.address };
+}
+
+async function lock({ catalog: { path } }: KvConfig, closers: Closers): Promise<void> {
+  const outcome = await lockCatalog({ path, newName: randomUUID });
+  if (outcome.kind === "locked") {
+    closers.add(() => outcome.lock.close());
+    return;
+  }
+  const holder = outcome.by === undefined ? "another process" : `process ${outcome.by}`;
+  throw new AppError("config_invalid", `kv.catalog.path ${path} is in use by ${holder}`);
+}
+
+interface Stored {
+  readonly catalog: Catalog;
+  readonly locations: ReadonlyMap<string, Location>;
+}
+
+/** What runs beside the requests. */
+function openUpkeep(
+  { kv, closers }: Pick<KvHalfOptions, "kv" | "closers">,
+  { catalog, locations, observers }: Stored & { readonly observers: KvObservers },
+): { readonly scrubber: Scrubber; readonly keeper: Keeper } {
+  const scrubber = new Scrubber({
+    ...scrubberPace(kv),
+    ...SCRUB_LIMITS,
+    clock: systemClock,
+    crc32,
+    segments: scrubbedSegments({ catalog, locations }),
+    observer: observers.scrubber,
+  });
+  closers.add(() => scrubber.close());
+  const keeper = openKeeper({
+    catalog,
+    locations: kv.locations.map(({ id, headroomBytes }) => ({
+      location: mustHave(locations.get(id)),
+      headroomBytes,
+    })),
+    clock: systemClock,
+    nowMs: systemWallClock,
+    newName: randomName,
+    scrubSoon: (ids) => scrubber.scrubSoon(ids),
+    policy: { ...kv.keeper, ...KEEPER_LIMITS },
+    observer: observers.keeper,
+  });
+  closers.add(() => keeper.close());
+  return { scrubber, keeper };
+}
+
+function tenantsOf(kv: KvConfig, keys: NamespaceKeys): Tenants {
+  const known = quotas(kv);
+  return {
+    tenant: (name) => {
+      const quota = known.quota(name);
+      return quota === undefined ? undefined : { key: keys.tenant(name), quota };
+    },
+  };
 }
 
 async function openLmdbCatalog({ catalog: { path, durability } }: KvConfig, closers: Closers) {
@@ -180,7 +251,7 @@ function placesOf({ locations }: KvConfig, opened: ReadonlyMap<string, Location>
     })),
     tiers: ["memory", "disk"],
     random: systemRandom,
-    newName: () => randomBytes(16).toString("hex"),
+    newName: randomName,
   });
 }
 
@@ -193,6 +264,11 @@ async function tlsOf({ kv: { tls: paths }, closers, observers }: KvHalfOptions) 
   tls.subscribe(observers.tlsReloaded);
   closers.add(() => tls.close());
   return tls;
+}
+
+/** For files: nobody guesses it, and a file system takes it. */
+function randomName(): string {
+  return randomBytes(16).toString("hex");
 }
 
 function mustHave<T>(value: T | undefined): T {

@@ -1,13 +1,19 @@
 /** What the parts of the KV half tell about themselves, as metrics and log lines: one observer for each part. */
 import type { BytesObserver } from "./api/bytes/bytes-observer.ts";
-import type { KvCounter, KvMetrics } from "./admin/kv-metrics.ts";
+import type { KvCounter, KvGaugeSources, KvMetrics, KvRow } from "./admin/kv-metrics.ts";
+import type { Catalog } from "./kv/catalog.ts";
+import type { Location } from "./kv/location.ts";
 import type { OperationEnd } from "./kv/locations/timed.ts";
+import type { SegmentId } from "./kv/records.ts";
+import type { CatalogTotals } from "./kv/space.ts";
 import type { CommitConflict, TurnObserver } from "./kv/turns/turn-plan.ts";
 import type {
   DamageReason,
   UnreadableReason,
   VerifyObserver,
 } from "./kv/verify/segment-verifier.ts";
+import type { ScrubObserver } from "./kv/verify/scrubber.ts";
+import type { KeeperObserver } from "./kv/upkeep/keeper-observer.ts";
 import type { Logger } from "./log.ts";
 
 export interface KvObserversOptions {
@@ -19,18 +25,72 @@ export type KvObservers = ReturnType<typeof createKvObservers>;
 
 export function createKvObservers(options: KvObserversOptions) {
   showFromTheStart(options.metrics);
+  const { metrics } = options;
+  const orphanBytes = new Map<string, number>();
+  let inFlight = 0;
   return {
-    turns: turnObserver(options),
+    /** `settled` hears of each settlement after it is counted. */
+    turns: (settled: TurnObserver["settled"]) => turnObserver(options, settled),
     verifier: verifyObserver(options),
-    bytes: bytesObserver(options),
+    scrubber: scrubObserver(options),
+    keeper: keeperObserver(options, ({ location, orphanBytes: bytes }) => {
+      orphanBytes.set(location, bytes);
+    }),
+    /** `unreadable` hears of segments that somebody should look at. */
+    bytes: (unreadable: (segment: SegmentId) => void): BytesObserver => ({
+      served: ({ result, bytes }) => {
+        metrics.add("kv_bytes_requests_total", 1, "GET", result);
+        metrics.add("kv_bytes_served_total", bytes);
+      },
+      received: ({ result, bytes }) => {
+        metrics.add("kv_bytes_requests_total", 1, "PUT", result);
+        metrics.add("kv_bytes_received_total", bytes);
+      },
+      inFlight: (bytes) => (inFlight = bytes),
+      unreadable: ({ id }, fault) => {
+        options.log.warn("bytes of a segment cannot be read", { segment: id, error: fault });
+        unreadable(id);
+      },
+    }),
     locations: ({ operation, durationMs, fault }: OperationEnd) => {
-      options.metrics.observeMs("kv_io_duration_seconds", durationMs, operation);
-      if (fault !== undefined) options.metrics.add("kv_io_faults_total", 1, operation, fault);
+      metrics.observeMs("kv_io_duration_seconds", durationMs, operation);
+      if (fault !== undefined) metrics.add("kv_io_faults_total", 1, operation, fault);
     },
+    gauges: ({ catalog, locations, verifying }: GaugeOwners): KvGaugeSources => ({
+      kv_bytes_in_flight: () => [[inFlight]],
+      kv_verifying: () => [[verifying()]],
+      kv_orphan_bytes: () => [...orphanBytes].map(([location, bytes]) => [bytes, location]),
+      kv_location_bytes: async () => locationRows(await catalog.totals(), locations),
+    }),
   };
 }
 
-function turnObserver({ log, metrics }: KvObserversOptions): TurnObserver {
+interface GaugeOwners {
+  readonly catalog: Pick<Catalog, "totals">;
+  readonly locations: ReadonlyMap<string, Location>;
+  readonly verifying: () => number;
+}
+
+function locationRows(
+  totals: CatalogTotals,
+  locations: ReadonlyMap<string, Location>,
+): readonly KvRow[] {
+  return totals.locations.flatMap((usage): KvRow[] => {
+    const { location } = usage;
+    const tier = locations.get(location)?.profile.tier ?? "unknown";
+    return [
+      [usage.bookedBytes, location, tier, "booked"],
+      [usage.unwrittenBytes, location, tier, "reserved"],
+      [usage.referencedBytes, location, tier, "durable"],
+      [usage.idleBytes, location, tier, "quarantined"],
+    ];
+  });
+}
+
+function turnObserver(
+  { log, metrics }: KvObserversOptions,
+  settled: TurnObserver["settled"],
+): TurnObserver {
   return {
     planned: ({ limit, fresh, promptTokens, storedTokens }) => {
       metrics.add("kv_plans_total", 1, limit);
@@ -48,7 +108,10 @@ function turnObserver({ log, metrics }: KvObserversOptions): TurnObserver {
       for (const { reason } of outcome.dropped) metrics.add("kv_segments_settled_total", 1, reason);
     },
     aborted: (reason) => metrics.add("kv_aborts_total", 1, reason),
-    settled: (_segment, { kind }) => metrics.add("kv_segments_settled_total", 1, kind),
+    settled: (segment, outcome) => {
+      metrics.add("kv_segments_settled_total", 1, outcome.kind);
+      settled(segment, outcome);
+    },
     unverified: ({ id }, cause) => {
       const result = cause === "queue_full" ? cause : "failed";
       metrics.add("kv_verifications_total", 1, result);
@@ -74,20 +137,68 @@ function verifyObserver({ log, metrics }: KvObserversOptions): VerifyObserver {
   };
 }
 
-function bytesObserver({ log, metrics }: KvObserversOptions): BytesObserver {
+function scrubObserver({ log, metrics }: KvObserversOptions): ScrubObserver {
   return {
-    served: ({ result, bytes }) => {
-      metrics.add("kv_bytes_requests_total", 1, "GET", result);
-      metrics.add("kv_bytes_served_total", bytes);
+    scrubbed: ({ result, bytes }) => {
+      metrics.add("kv_scrubbed_total", 1, result);
+      metrics.add("kv_verified_bytes_total", bytes, "scrub");
+      if (result !== "ok" && result !== "gone") {
+        log.warn("the scrubber met a segment that is not whole", { reason: result, bytes });
+      }
     },
-    received: ({ result, bytes }) => {
-      metrics.add("kv_bytes_requests_total", 1, "PUT", result);
-      metrics.add("kv_bytes_received_total", bytes);
+    roundEnded: ({ segments, durationMs, isLate }) => {
+      metrics.add("kv_scrub_rounds_total", 1, isLate ? "late" : "in_time");
+      if (isLate) log.warn("the scrubber is behind its interval", { segments, durationMs });
     },
-    inFlight: () => {},
-    unreadable: ({ id }, fault) => {
-      log.warn("bytes of a segment cannot be read", { segment: id, error: fault });
+    notSoon: () => metrics.add("kv_scrubs_put_off_total", 1),
+    failed: (error) => {
+      metrics.add("kv_upkeep_failures_total", 1, "scrub");
+      log.error("the scrubber failed; it goes on later", { error });
     },
+  };
+}
+
+function keeperObserver(
+  { log, metrics }: KvObserversOptions,
+  stockTaken: KeeperObserver["stockTaken"],
+): KeeperObserver {
+  return {
+    swept: ({ abortedTurns, expiredSessions, expiredPrefixes, lapsedPins }) => {
+      metrics.add("kv_swept_total", abortedTurns, "turn");
+      metrics.add("kv_swept_total", expiredSessions, "session");
+      metrics.add("kv_swept_total", expiredPrefixes, "prefix");
+      metrics.add("kv_swept_total", lapsedPins, "pin");
+    },
+    unlinked: ({ file, result }) => {
+      metrics.add("kv_unlinks_total", 1, result);
+      if (result !== "removed" && result !== "absent") {
+        log.warn("a file was not removed", { ...file, reason: result });
+      }
+    },
+    evicted: (location, { files, segments, bytes, expiredSessions }) => {
+      metrics.add("kv_evicted_total", files, "file");
+      metrics.add("kv_evicted_total", segments, "segment");
+      metrics.add("kv_evicted_total", bytes, "byte");
+      metrics.add("kv_swept_total", expiredSessions, "session");
+      if (files > 0) log.info("evicted for want of space", { location, files, segments, bytes });
+    },
+    copied: ({ result, segment, location }) => {
+      metrics.add("kv_compacted_total", 1, result);
+      if (result !== "moved" && result !== "gone") {
+        log.warn("a segment was not moved", { segment, location, reason: result });
+      }
+    },
+    stockTaken: (stock) => {
+      stockTaken(stock);
+      log.debug("took stock", { ...stock });
+    },
+    orphan: (location, name) =>
+      log.warn("a file that the catalog does not know", { location, name }),
+    failed: (part, error) => {
+      metrics.add("kv_upkeep_failures_total", 1, part);
+      log.error("a part of the upkeep failed; it is tried again", { part, error });
+    },
+    passEnded: (durationMs) => metrics.observeMs("kv_upkeep_duration_seconds", durationMs),
   };
 }
 
@@ -117,5 +228,9 @@ function showFromTheStart(metrics: KvMetrics): void {
   show("kv_commits_total", { accepted: true, ...CONFLICTS });
   show("kv_rechecks_total", READ_RESULTS);
   show("kv_quota_refusals_total", ["bytes", "sessions", "pins"]);
+  show("kv_scrubbed_total", { ...READ_RESULTS, gone: true });
+  show("kv_swept_total", ["turn", "session", "prefix", "pin"]);
+  show("kv_evicted_total", ["file", "segment", "byte"]);
+  show("kv_upkeep_failures_total", ["sweep", "evict", "compact", "stock", "scrub"]);
   show("kv_segments_settled_total", ["durable", "duplicate", "dropped", "conflict"]);
 }
