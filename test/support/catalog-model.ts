@@ -8,6 +8,7 @@ import { QUARANTINE_MS, RETENTION, TOKEN_BYTES } from "./kv-desk.ts";
 
 export interface ModelSession {
   readonly createdAtMs: number;
+  readonly priority: number;
   expiresAtMs: number;
   pinnedUntilMs: number;
   file: string | undefined;
@@ -29,7 +30,7 @@ export interface ModelTurn {
 export interface ModelSegment {
   readonly tenant: string;
   readonly turn: string;
-  readonly file: string;
+  file: string;
   readonly start: number;
   length: number;
   isDurable: boolean;
@@ -37,12 +38,23 @@ export interface ModelSegment {
   text: string;
 }
 
-interface ModelFile {
+export interface ModelFile {
   readonly ranges: (readonly [number, number])[];
   isSealed: boolean;
   lastEndMs: number;
   leasedUntilMs: number;
+  /** That ever became durable in it. */
+  committedTokens: number;
+  /** Its opening among them. */
+  readonly readsAtMs: number[];
 }
+
+/** By name, so that sessions differ in it. A fork has that of its parent. */
+export const PRIORITIES: ReadonlyMap<string, number> = new Map([
+  ["a", 200],
+  ["b", 500],
+  ["other/a", 800],
+]);
 
 export class CatalogModel {
   nowMs = 1_000_000;
@@ -51,9 +63,9 @@ export class CatalogModel {
   readonly segments = new Map<string, ModelSegment>();
   readonly files = new Map<string, ModelFile>();
 
-  create(name: string): string {
+  create(name: string, priority = PRIORITIES.get(name) ?? 0): string {
     if (this.live(name) !== undefined) return "exists";
-    const created = { createdAtMs: this.nowMs, expiresAtMs: 0, pinnedUntilMs: 0 };
+    const created = { createdAtMs: this.nowMs, priority, expiresAtMs: 0, pinnedUntilMs: 0 };
     const empty = { file: undefined, leasedBy: undefined, listed: new Set<string>() };
     this.#slide({ ...created, ...empty }, name);
     return "created";
@@ -63,7 +75,7 @@ export class CatalogModel {
     const from = this.live(parent);
     if (from === undefined) return "no_session";
     if (this.live(child) !== undefined) return "exists";
-    this.create(child);
+    this.create(child, from.priority);
     for (const id of from.listed) this.sessions.get(child)?.listed.add(id);
     return "created";
   }
@@ -122,10 +134,8 @@ export class CatalogModel {
       const base = { tenant, turn: id, file, isDurable: false, text: "" };
       this.segments.set(part.segment, { ...base, start, length });
     }
-    for (const segment of listed) {
-      this.#lease(segment, turn.deadlineMs);
-      session.listed.add(segment);
-    }
+    this.#lease(listed, turn.deadlineMs);
+    for (const segment of listed) session.listed.add(segment);
     if (!isBranch) Object.assign(session, { file, leasedBy: id });
     this.#slide(session, name);
     return "";
@@ -137,7 +147,7 @@ export class CatalogModel {
     if (session === undefined || listed?.isDurable !== true) return false;
     if (listed.tenant !== tenantOf(name)) return false;
     this.#slide(session, name);
-    this.#lease(segment, untilMs);
+    this.#lease([segment], untilMs);
     session.listed.add(segment);
     return true;
   }
@@ -168,13 +178,19 @@ export class CatalogModel {
       ([, { tenant, start, text, isDurable }]) =>
         isDurable && tenant === segment.tenant && start === segment.start && text === segment.text,
     )?.[0];
-    if (isGood && equal === undefined) segment.isDurable = true;
+    if (isGood && equal === undefined) this.#keep(segment);
     else this.segments.delete(part);
     if (isGood) this.#sessionOf(turn).listed.add(equal ?? part);
-    else this.#seal(segment.file);
+    else this.seal(segment.file);
     this.#closeIfOver(turn.id);
     if (!isGood) return "dropped";
     return equal === undefined ? "durable" : "duplicate";
+  }
+
+  #keep(segment: ModelSegment): void {
+    segment.isDurable = true;
+    const file = this.files.get(segment.file);
+    if (file !== undefined) file.committedTokens += segment.length;
   }
 
   abort(id: string): boolean {
@@ -186,7 +202,7 @@ export class CatalogModel {
   condemn(part: string): boolean {
     const segment = this.segments.get(part);
     if (segment?.isDurable !== true) return false;
-    this.#seal(segment.file);
+    this.seal(segment.file);
     for (const { listed } of this.sessions.values()) listed.delete(part);
     this.segments.delete(part);
     return true;
@@ -197,11 +213,7 @@ export class CatalogModel {
     for (const turn of this.turns.values()) {
       if (turn.deadlineMs <= this.nowMs) this.#abort(turn);
     }
-    for (const [name, session] of this.sessions) {
-      if (this.live(name) !== undefined && session.pinnedUntilMs <= this.nowMs) {
-        session.pinnedUntilMs = 0;
-      }
-    }
+    this.expire();
     const used = new Set(
       [...this.segments.values(), ...this.turns.values()].map(({ file }) => file),
     );
@@ -212,6 +224,17 @@ export class CatalogModel {
         this.nowMs >= Math.max(lastEndMs, leasedUntilMs) + QUARANTINE_MS,
     );
     return idle.map(([name]) => name).toSorted();
+  }
+
+  /** Ends what has expired, and lifts pins that lapsed. Returns how many sessions ended. */
+  expire(): number {
+    const { size } = this.sessions;
+    for (const [name, session] of this.sessions) {
+      if (this.live(name) !== undefined && session.pinnedUntilMs <= this.nowMs) {
+        session.pinnedUntilMs = 0;
+      }
+    }
+    return size - this.sessions.size;
   }
 
   usage(tenant: string): { bytes: number; sessions: number; pins: number } {
@@ -255,7 +278,7 @@ export class CatalogModel {
 
   #end(name: string, session: ModelSession): void {
     for (const turn of this.turns.values()) if (turn.session === name) this.#abort(turn);
-    if (session.file !== undefined) this.#seal(session.file);
+    if (session.file !== undefined) this.seal(session.file);
     this.sessions.delete(name);
     for (const id of session.listed) if (this.refs(id) === 0) this.segments.delete(id);
   }
@@ -269,7 +292,7 @@ export class CatalogModel {
   }
 
   #abort(turn: ModelTurn): void {
-    this.#seal(turn.file);
+    this.seal(turn.file);
     for (const [part] of this.#pending(turn.id)) this.segments.delete(part);
     this.#closeIfOver(turn.id);
   }
@@ -288,7 +311,7 @@ export class CatalogModel {
     return [...this.segments].filter(([, each]) => each.turn === turn && !each.isDurable);
   }
 
-  #seal(name: string): void {
+  seal(name: string): void {
     const file = this.files.get(name);
     if (file !== undefined) file.isSealed = true;
     for (const session of this.sessions.values()) {
@@ -296,13 +319,19 @@ export class CatalogModel {
     }
   }
 
-  #lease(id: string, untilMs: number): void {
-    const file = this.files.get(this.segments.get(id)?.file ?? "");
-    if (file !== undefined) file.leasedUntilMs = Math.max(file.leasedUntilMs, untilMs);
+  /** A read of each file, however many of the segments are in it. */
+  #lease(ids: readonly string[], untilMs: number): void {
+    for (const name of new Set(ids.map((id) => this.segments.get(id)?.file ?? ""))) {
+      const file = this.files.get(name);
+      if (file === undefined) continue;
+      file.leasedUntilMs = Math.max(file.leasedUntilMs, untilMs);
+      file.readsAtMs.push(this.nowMs);
+    }
   }
 
   #newFile(name: string, isSealed: boolean): ModelFile {
-    const file = { ranges: [], isSealed, lastEndMs: this.nowMs, leasedUntilMs: 0 };
+    const reads = { committedTokens: 0, readsAtMs: [this.nowMs] };
+    const file = { ranges: [], isSealed, lastEndMs: this.nowMs, leasedUntilMs: 0, ...reads };
     this.files.set(name, file);
     return file;
   }

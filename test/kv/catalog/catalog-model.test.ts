@@ -13,81 +13,27 @@ import { openCatalog } from "../../../src/kv/catalog/rule-catalog.ts";
 import type { Catalog } from "../../../src/kv/catalog.ts";
 import type { ObjectName } from "../../../src/kv/location.ts";
 import { type SegmentId, segmentId, type TurnId } from "../../../src/kv/records.ts";
-import { CatalogModel, tenantOf } from "../../support/catalog-model.ts";
-import {
-  DURABLE,
-  key,
-  KvDesk,
-  PLENTY,
-  QUARANTINE_MS,
-  RETENTION,
-  UNVERIFIED,
-} from "../../support/kv-desk.ts";
+import { CatalogModel, PRIORITIES, tenantOf } from "../../support/catalog-model.ts";
+import { DURABLE, key, KvDesk, PLENTY, RETENTION, UNVERIFIED } from "../../support/kv-desk.ts";
+import { type Command, names, someCommand, times, type Verb } from "./random-commands.ts";
+import { SpaceSteps } from "./space-steps.ts";
 
 const operations = Number(process.env["CATALOG_OPERATIONS"] ?? 2_000);
 const seed = Number(process.env["CATALOG_SEED"] ?? randomInt(2 ** 31));
 /** Of a run, on average. */
 const runLength = 100;
 
-const names = ["a", "b", "other/a"];
-/** Each with its share of all operations. */
-const shares = {
-  create: 2,
-  reserve: 5,
-  report: 5,
-  settle: 7,
-  abort: 1,
-  fork: 2,
-  end: 1,
-  touch: 1,
-  pin: 1,
-  condemn: 1,
-  lease: 2,
-  pass: 1,
-  sweep: 1,
-  unlink: 1,
-  crash: 1,
-} as const;
-type Verb = keyof typeof shares;
-const verbs = Object.entries(shares) as [Verb, number][];
-
-/** One operation, with all that any of them needs. */
-interface Command {
-  readonly verb: Verb;
-  readonly name: string;
-  readonly other: string;
-  readonly text: string;
-  /** Picks a turn, a segment or a time. */
-  readonly pick: number;
-  /** Tokens, or a part. */
-  readonly few: number;
-  readonly isSo: boolean;
-}
-
-const someCommand: fc.Arbitrary<Command> = fc.record({
-  verb: fc.oneof(...verbs.map(([verb, weight]) => ({ weight, arbitrary: fc.constant(verb) }))),
-  name: fc.constantFrom(...names),
-  other: fc.constantFrom(...names),
-  text: fc.string({ unit: fc.constantFrom("x", "x", "x", "y"), minLength: 1, maxLength: 9 }),
-  pick: fc.nat(1_000),
-  few: fc.nat(4),
-  isSo: fc.boolean(),
-});
-
 /** How often each outcome was met, over all runs: a run that meets none of a kind shows nothing about it. */
 const met = new Map<string, number>();
 
-const usual = ["report accepted", "reserve busy", "settle durable", "abort true", "end true"];
-
-/** Mostly within a turn; now and then a session's life, or a file's. */
-const times = [1, 2, 90, 200, 499, 500, 600, 1, 2, 90, 200, 1, 2, 90].concat([
-  RETENTION.ttlMs - 1,
-  RETENTION.ttlMs,
-  QUARANTINE_MS,
-]);
+const usual = [
+  ...["report accepted", "reserve busy", "settle durable", "abort true", "end true"],
+  ...["evict true", "evict false", "copy opened", "move true", "move false", "condemn true"],
+];
 
 class Run {
   readonly #model = new CatalogModel();
+  readonly #space = new SpaceSteps(this.#model);
   #store = new MemoryStore();
   #desk: KvDesk;
   /** Every turn and segment that there ever was, so that late calls are made too. */
@@ -143,7 +89,7 @@ class Run {
     const segment = this.#pickSegment(command);
     switch (verb) {
       case "create":
-        return this.#same(verb, (await this.#desk.create(name)).kind, model.create(name));
+        return this.#same(verb, await this.#create(name), model.create(name));
       case "fork":
         return this.#fork(name, tenantOf(name) === tenantOf(other) ? other : name);
       case "touch":
@@ -174,6 +120,14 @@ class Run {
         model.nowMs += times[pick % times.length] ?? 0;
         this.#desk.nowMs = model.nowMs;
         return;
+      case "evict":
+        return this.#same(verb, ...(await this.#space.evict(this.#desk, command)));
+      case "copy":
+        return this.#same(verb, ...(await this.#space.openCopy(this.#desk, segment)));
+      case "move":
+        return this.#same(verb, ...(await this.#space.move(this.#desk, command)));
+      case "repair":
+        return this.#repair(pick);
       case "sweep":
         return this.#sweep();
       case "unlink":
@@ -191,6 +145,11 @@ class Run {
     this.#same("condemn", condemned, isThere && this.#model.condemn(segment));
   }
 
+  async #create(name: string): Promise<string> {
+    const retention = { ...RETENTION, priority: PRIORITIES.get(name) ?? 0 };
+    return (await this.#desk.create(name, { retention })).kind;
+  }
+
   async #fork(parent: string, child: string): Promise<void> {
     const { id } = key(child);
     const { nowMs } = this.#model;
@@ -202,8 +161,7 @@ class Run {
 
   /** As a plan does it: match, and reserve what the match left over and a few tokens more. */
   async #reserve({ name, text, few, isSo, pick }: Command): Promise<void> {
-    if (pick % 5 > 0)
-      this.#same("create", (await this.#desk.create(name)).kind, this.#model.create(name));
+    if (pick % 5 > 0) this.#same("create", await this.#create(name), this.#model.create(name));
     const whenBusy = pick % 3 === 0 ? "branch" : "wait";
     const expected = this.#model.whyNotReserved(name, whenBusy);
     // Now and then it does not look, as if another session stored the same at the same moment.
@@ -278,6 +236,19 @@ class Run {
     this.#desk = this.#desk.reopened(await openCatalog(this.#store));
   }
 
+  /** Anything that follows from the records is lost, and comes back as it was. */
+  async #repair(pick: number): Promise<void> {
+    const whole = this.#store.snapshot();
+    const derived = [...whole.keys()].filter((at) => !"sgtfpnrvy".includes(at[0] ?? ""));
+    const damaged = new Map(whole);
+    damaged.delete(derived[pick % Math.max(1, derived.length)] ?? "");
+    this.#store = new MemoryStore(damaged);
+    this.#desk = this.#desk.reopened(await openCatalog(this.#store));
+    const mended = await this.#desk.catalog.repair(this.#model.nowMs);
+    expect(mended).toHaveLength(Math.min(1, derived.length));
+    expect(this.#store.snapshot()).toEqual(whole);
+  }
+
   async #compare({ name, text }: Command): Promise<void> {
     const { catalog } = this.#desk;
     for (const each of names) {
@@ -299,6 +270,7 @@ class Run {
       const segment = this.#model.segments.get(id);
       expect(segment?.isDurable === true && text.startsWith(segment.text)).toBe(true);
     }
+    await this.#space.compare(catalog);
     expect(await catalog.audit()).toEqual([]);
   }
 }
