@@ -125,8 +125,8 @@ export interface StoredFile extends FileRef {
   /** How often and how lately it was read, the opening included: see `catalog/read-score.ts`. Never falls. */
   readonly readScore: number;
   /**
-   * Never more than the highest priority of the sessions that refer to anything in it, with `PINNED` for a pinned one: it is
-   * raised when an eviction has looked, and 0 again when who might have given it lets go.
+   * Never more than the highest priority of those who refer to anything in it, where a pin is above all. Raised by who comes, and
+   * by an eviction that has looked; 0 again when somebody lets go who may have been the highest.
    */
   readonly priorityFloor: number;
   /** Somebody may be reading until then. Only ever moves on, so that a lost reader frees its lease by time alone. */

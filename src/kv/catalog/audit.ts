@@ -47,9 +47,9 @@ function rebuild(records: SoundRecords): ReadonlyMap<Key, Uint8Array> {
     const segment = segments.must(tx, id);
     addReference(tx, holder, { segment, nowMs: sinceMs, place: () => place });
   }
-  // What ever became durable follows from no record that is left.
-  for (const { committedBytes, ...file } of records.files) {
-    files.update(tx, file, (rebuilt) => ({ ...rebuilt, committedBytes }));
+  // What ever became durable follows from no record that is left, nor does what an eviction has seen.
+  for (const { committedBytes, priorityFloor, ...file } of records.files) {
+    files.update(tx, file, (rebuilt) => ({ ...rebuilt, committedBytes, priorityFloor }));
   }
   return state;
 }

@@ -181,10 +181,9 @@ export const segmentAt = (view: CatalogView, id: SegmentId): Segment | undefined
 export const turnAt = (view: CatalogView, id: TurnId): Turn | undefined => turns.get(view, { id });
 
 /** The durable ones, by token end, the last one first. */
-export function segmentsIn(view: CatalogView, file: FileRef, limit: number): readonly Segment[] {
+export function listInFile(view: CatalogView, file: FileRef, limit: number): readonly SegmentId[] {
   const prefix = inFilePrefix(file);
-  const entries = scan(view, prefix, limit);
-  return entries.map(({ key }) => segments.must(view, { id: parseReference(prefix, key) }));
+  return scan(view, prefix, limit).map(({ key }) => parseReference(prefix, key));
 }
 
 /** What nobody was charged has no record. */

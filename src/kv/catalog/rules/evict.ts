@@ -5,7 +5,7 @@
 import type { StoredFile } from "../../records.ts";
 import type { EvictReport, EvictRequest } from "../../space.ts";
 import { evictablePrefix, holderKey, parseEvictable, UNLIMITED } from "../keys.ts";
-import { files, locationUsage, segmentsIn } from "../tables.ts";
+import { files, locationUsage, listInFile } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
 import { worthOf } from "./file-priority.ts";
 import { dropSegment, listReferrers } from "./references.ts";
@@ -50,7 +50,7 @@ function isInPlace(tx: CatalogTransaction, file: StoredFile, request: EvictReque
 function priorityOf(tx: CatalogTransaction, file: StoredFile, request: EvictRequest): number {
   const met = new Set<string>();
   let priority = 0;
-  for (const { id } of segmentsIn(tx, file, UNLIMITED)) {
+  for (const id of listInFile(tx, file, UNLIMITED)) {
     for (const holder of listReferrers(tx, id)) {
       if (met.has(holderKey(holder))) continue;
       met.add(holderKey(holder));
@@ -64,7 +64,7 @@ function priorityOf(tx: CatalogTransaction, file: StoredFile, request: EvictRequ
 /** So that what is left after an interruption is still a prefix. */
 function dropLeaves(tx: CatalogTransaction, file: StoredFile, limit: number): number {
   sealFile(tx, file);
-  const leaves = segmentsIn(tx, file, limit);
-  for (const { id } of leaves) dropSegment(tx, id);
+  const leaves = listInFile(tx, file, limit);
+  for (const id of leaves) dropSegment(tx, id);
   return leaves.length;
 }

@@ -10,6 +10,13 @@ import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 /** Above every priority. */
 const PINNED = 1_001;
 
+/** Somebody refers to something in it from now on. */
+export function raisePriority(tx: CatalogTransaction, ref: FileRef, holder: Holder): void {
+  const worth = worthOf(tx, holder);
+  const { priorityFloor } = files.must(tx, ref);
+  if (priorityFloor < worth) files.update(tx, ref, (file) => ({ ...file, priorityFloor: worth }));
+}
+
 /** Somebody who refers to something in it lets go, or is worth less. */
 export function forgetPriority(tx: CatalogTransaction, ref: FileRef): void {
   const { priorityFloor } = files.must(tx, ref);

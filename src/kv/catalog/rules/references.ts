@@ -24,7 +24,7 @@ import {
 } from "../keys.ts";
 import { places, prefixes, segments, sessions } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
-import { forgetPriority } from "./file-priority.ts";
+import { forgetPriority, raisePriority } from "./file-priority.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -64,6 +64,7 @@ export function addReference(tx: CatalogTransaction, holder: Holder, added: NewR
   const placed = places.get(tx, at) ?? { ...at, tokenStart, place: added.place(), refs: 0 };
   places.save(tx, { ...placed, refs: placed.refs + 1 });
   countListed(tx, holder, 1);
+  raisePriority(tx, segment.file, holder);
 }
 
 /**
