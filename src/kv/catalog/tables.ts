@@ -186,6 +186,10 @@ export function listInFile(view: CatalogView, file: FileRef, limit: number): rea
   return scan(view, prefix, limit).map(({ key }) => parseReference(prefix, key));
 }
 
+export function segmentsIn(view: CatalogView, file: FileRef, limit: number): readonly Segment[] {
+  return listInFile(view, file, limit).map((id) => segments.must(view, { id }));
+}
+
 /** What nobody was charged has no record. */
 export function tenantUsage(view: CatalogView, tenant: string): TenantUsage {
   return tenants.get(view, { tenant }) ?? { tenant, bytes: 0, sessions: 0, pins: 0 };

@@ -12,7 +12,7 @@ import type {
   MoveRequest,
 } from "../../space.ts";
 import { compactableKey, parseCompactable, scanAfter, UNLIMITED } from "../keys.ts";
-import { files, isIdle, locationUsage, segmentAt, listInFile, segments } from "../tables.ts";
+import { files, isIdle, locationUsage, segmentAt, segments, segmentsIn } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 
 export function compactable(
@@ -23,10 +23,7 @@ export function compactable(
   return found
     .map(({ key }) => files.at(view, parseCompactable(key)))
     .filter((file) => file !== undefined)
-    .map((file) => {
-      const ids = listInFile(view, file, UNLIMITED);
-      return { file, segments: ids.map((id) => segments.must(view, { id })) };
-    });
+    .map((file) => ({ file, segments: segmentsIn(view, file, UNLIMITED) }));
 }
 
 export function openCopy(tx: CatalogTransaction, request: CopyRequest): CopyOutcome {
