@@ -11,6 +11,7 @@ import { describeCharges } from "./catalog/charges.ts";
 import { describeCompactions } from "./catalog/compactions.ts";
 import { describeEnds } from "./catalog/ends.ts";
 import { describeEvictions } from "./catalog/evictions.ts";
+import { describeFiles } from "./catalog/files.ts";
 import { describeForks } from "./catalog/forks.ts";
 import { describeMatches } from "./catalog/matches.ts";
 import { describeReadLeases } from "./catalog/read-leases.ts";
@@ -44,6 +45,7 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>): voi
     describeEnds(() => desk);
     describeEvictions(() => desk);
     describeCompactions(() => desk);
+    describeFiles(() => desk);
     describeReadLeases(() => desk);
   });
 }

@@ -100,6 +100,7 @@ describe.each(CATALOGS)("eviction over the $name catalog", (kind) => {
     await stand.pass();
     stand.keeper.press({ location: "disk", priority: 1, bytes: 2 * TURN_BYTES });
     stand.keeper.press({ location: "disk", priority: 5, bytes: TURN_BYTES });
+    stand.keeper.press({ location: "disk", priority: 2, bytes: 0 });
     stand.keeper.press({ location: "nowhere", priority: 9, bytes: 1 });
     await stand.pass();
     expect(stand.evictions).toMatchObject([{ files: 2 }]);
