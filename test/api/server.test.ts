@@ -85,6 +85,13 @@ describe("limits", () => {
       body: { model: "small", ...unknown },
     });
     expect(error?.errors?.map(({ field }) => field)).toEqual(Object.keys(unknown).slice(0, 16));
+
+    const empty = Array(64).fill({}) as never[];
+    const { error: parts } = await bench.client().POST("/v1/turns/{turn}/commit", {
+      params: { path: { turn: "t" } },
+      body: { prompt: promptOf("one"), output_ids: [], fresh_kv_cache: empty },
+    });
+    expect(parts?.errors).toHaveLength(16);
   });
 });
 

@@ -175,7 +175,7 @@ describe.each(CATALOGS)("sessions over HTTP and the $name catalog", (kind) => {
     expect(cursors).toHaveLength(3);
   });
 
-  it.each(["a", "YQ", "YQ==", "!", "A".repeat(1_100)])(
+  it.each(["a", "YQ", "YR", "_w", "YQ==", "!", "A".repeat(1_100)])(
     "takes no cursor %j of its own",
     async (cursor) => {
       const { client } = await open();
@@ -203,5 +203,11 @@ describe.each(CATALOGS)("sessions over HTTP and the $name catalog", (kind) => {
     });
     await bench.turn(client, "a", ["one", ""]);
     expect((await client.GET("/v1/usage")).data).toMatchObject({ bytes: 3 * 32 });
+  });
+
+  it("shows a quota without a limit of bytes as such", async () => {
+    const quota = () => ({ ...PLENTY, bytes: Number.MAX_SAFE_INTEGER });
+    const { client } = await open({ ports: { quotas: { quota } } });
+    expect((await client.GET("/v1/usage")).data).toMatchObject({ quota: { bytes: null } });
   });
 });

@@ -188,6 +188,14 @@ describe.each(CATALOGS)("turns over HTTP and the $name catalog", (kind) => {
     expect(await commit(client, late.turn, {})).toMatchObject(over);
   });
 
+  it("takes an abort without a word as one of a client that is gone", async () => {
+    const { bench, client } = await open();
+    const { turn } = await bench.plan(client, "a", ["one", 0]);
+    const aborted = await fetch(`${bench.url}/v1/turns/${turn}/abort`, { method: "POST" });
+    expect(aborted.status).toBe(204);
+    expect(bench.turns.seen).toContain("aborted client_gone");
+  });
+
   it("knows no turn of another tenant, and tells it like one that is over", async () => {
     const { bench, client } = await open();
     const plan = await bench.plan(client, "a", ["one", 0]);

@@ -35,17 +35,3 @@ export const pageLimitField = z
   .optional();
 
 export const sessionPath = z.strictObject({ id: sessionIdField });
-
-/**
- * A list that is measured before its items are looked at, so that a body of millions of wrong ones is one problem and not
- * millions.
- */
-export function list<Item extends z.ZodType>(item: Item, limit: number) {
-  const items = z.array(item).max(limit);
-  const measured = z.custom<unknown[]>(
-    (value) => Array.isArray(value) && value.length <= limit,
-    `a list of at most ${limit}`,
-  );
-  const { $schema: _, ...json } = z.toJSONSchema(items, { io: "input" });
-  return measured.meta(json).pipe(items);
-}

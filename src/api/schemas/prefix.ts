@@ -1,14 +1,7 @@
 import * as z from "zod";
 
 import { PREFIX_READERS_LIMIT } from "../../kv/catalog.ts";
-import {
-  list,
-  sessionIdField,
-  tenantField,
-  timeField,
-  TOKENS_LIMIT,
-  wholeField,
-} from "./fields.ts";
+import { sessionIdField, tenantField, timeField, TOKENS_LIMIT, wholeField } from "./fields.ts";
 
 const prefixNameField = sessionIdField;
 const YEAR_MS = 365 * 86_400_000;
@@ -21,7 +14,9 @@ export const createPrefixBody = z
     session: sessionIdField.describe("Whose first tokens it is made of"),
     tokens: z.int().min(1).max(TOKENS_LIMIT).optional().describe("Default all that it has"),
     everyone: z.boolean().default(false).describe("Whether every tenant may read it"),
-    tenants: list(tenantField, PREFIX_READERS_LIMIT)
+    tenants: z
+      .array(tenantField)
+      .max(PREFIX_READERS_LIMIT)
       .default([])
       .describe("Who may read it besides its own tenant"),
     ttl_ms: z.int().min(1).max(YEAR_MS).optional().describe("Default until it is removed"),

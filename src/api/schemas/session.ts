@@ -2,7 +2,6 @@ import * as z from "zod";
 
 import {
   cursorField,
-  list,
   modelField,
   pageLimitField,
   retentionClassField,
@@ -40,7 +39,7 @@ export const sessionListQuery = z.strictObject({
 });
 
 export const attachBody = z.strictObject({
-  segments: list(segmentIdField, ATTACH_LIMIT).describe("All of them, or none"),
+  segments: z.array(segmentIdField).max(ATTACH_LIMIT).describe("All of them, or none"),
 });
 
 export const forkBody = z.strictObject({ id: sessionIdField.optional() }).nullish();

@@ -3,7 +3,6 @@ import * as z from "zod";
 
 import {
   engineField,
-  list,
   segmentIdField,
   timeField,
   tokenCountField,
@@ -48,7 +47,9 @@ export const promptField = z
   .strictObject({
     kind: kindField.default("engine").describe("Who made the ids. Kinds never meet."),
     ids: tokenIdsField.default([]).describe("All tokens, or those after the grid's last point"),
-    grid: list(z.string().regex(DIGEST, "64 lower-case hex digits"), GRID_LIMIT)
+    grid: z
+      .array(z.string().regex(DIGEST, "64 lower-case hex digits"))
+      .max(GRID_LIMIT)
       .default([])
       .describe("Digests of the first grid points, where the ids before them are not known"),
     extra_key: contextField.optional(),
@@ -89,7 +90,7 @@ const engineSegment = z.object({
 export const commitBody = z.strictObject({
   prompt: promptField.describe("As it was planned for; ids or digests, whichever is known now"),
   output_ids: tokenIdsField.default([]),
-  fresh_kv_cache: list(engineSegment, PARTS_LIMIT),
+  fresh_kv_cache: z.array(engineSegment).max(PARTS_LIMIT),
   engine: engineField.optional(),
 });
 
