@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { beforeEach, describe, expect, it } from "vitest";
 import { METRIC_PREFIX, metricCatalog } from "../../src/admin/metric-catalog.ts";
+import { kvMetricCatalog } from "../../src/admin/kv-metric-catalog.ts";
 import { Metrics } from "../../src/admin/metrics.ts";
 import { refusalStatuses } from "../../src/extproc/refusal.ts";
 import { fakePool } from "./fake-ports.ts";
@@ -212,11 +213,13 @@ describe("the reference", () => {
           .map((cell) => cell.replaceAll("`", "").trim());
         return { name, type, labels };
       });
-    const expected = Object.entries(metricCatalog).map(([name, { type, labels }]) => ({
-      name: METRIC_PREFIX + name,
-      type,
-      labels: labels.join(", ") || "-",
-    }));
+    const expected = Object.entries({ ...metricCatalog, ...kvMetricCatalog }).map(
+      ([name, { type, labels }]) => ({
+        name: METRIC_PREFIX + name,
+        type,
+        labels: labels.join(", ") || "-",
+      }),
+    );
     expect(documented).toEqual(expected);
   });
 
