@@ -16,6 +16,7 @@ Options:
   -c, --config FILE   the configuration; MOORLINE_CONFIG where this is not given
   --roles ROLES       of serve and check-config: routing, kv or both with a comma between them; without it routing, and
                       kv where the configuration has that section
+  --bytes             of kv check: read every stored segment too
   --repair            of kv check: mend what differs
   -h, --help          print this
 
@@ -29,7 +30,12 @@ export type Command =
       /** Undefined where the configuration decides. */
       readonly roles: Roles | undefined;
     }
-  | { readonly kind: "kv check"; readonly configPath: string; readonly repairs: boolean }
+  | {
+      readonly kind: "kv check";
+      readonly configPath: string;
+      readonly repairs: boolean;
+      readonly readsBytes: boolean;
+    }
   | { readonly kind: "version" | "help" }
   | { readonly kind: "wrong"; readonly problem: string };
 
@@ -37,6 +43,7 @@ const OPTIONS = {
   config: { type: "string", short: "c" },
   roles: { type: "string" },
   repair: { type: "boolean" },
+  bytes: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -74,20 +81,22 @@ interface Options {
   readonly config?: string | undefined;
   readonly roles?: string | undefined;
   readonly repair?: boolean | undefined;
+  readonly bytes?: boolean | undefined;
 }
 
 function withOptions(
   kind: "serve" | "check-config" | "kv check",
-  { config: configPath, roles: list, repair }: Options,
+  { config: configPath, roles: list, repair, bytes }: Options,
 ): Command {
   if (configPath === undefined || configPath === "") {
     return wrong(`${kind} needs --config FILE or MOORLINE_CONFIG`);
   }
   if (kind === "kv check") {
     if (list !== undefined) return wrong(`${kind} has no --roles`);
-    return { kind, configPath, repairs: repair ?? false };
+    return { kind, configPath, repairs: repair ?? false, readsBytes: bytes ?? false };
   }
   if (repair !== undefined) return wrong(`${kind} has no --repair`);
+  if (bytes !== undefined) return wrong(`${kind} has no --bytes`);
   if (list === undefined) return { kind, configPath, roles: undefined };
   const roles = parseRoles(list);
   if (roles !== undefined) return { kind, configPath, roles };

@@ -6,10 +6,10 @@ import { KvMetrics } from "./admin/kv-metrics.ts";
 import { openKvApi } from "./api/server.ts";
 import type { Closers } from "./closers.ts";
 import { systemClock, systemRandom, systemWallClock } from "./clock.ts";
+import { openKvStore, type KvStore } from "./compose-kv-store.ts";
 import type { Config } from "./config/config.ts";
 import {
   configuredProfiles,
-  directoryOf,
   fileNamesOf,
   type KvConfig,
   modelProfiles,
@@ -24,14 +24,8 @@ import {
 import { createDigests } from "./digests.ts";
 import { AppError } from "./errors.ts";
 import { openTlsFiles } from "./extproc/tls.ts";
-import type { Catalog } from "./kv/catalog.ts";
-import { lockCatalog } from "./kv/catalog/catalog-lock.ts";
-import { LmdbStore } from "./kv/catalog/lmdb.ts";
-import { openCatalog } from "./kv/catalog/rule-catalog.ts";
 import { NamespaceKeys } from "./kv/chain/namespace-keys.ts";
-import { type Location, LocationFault } from "./kv/location.ts";
-import { openDirectory } from "./kv/locations/directory.ts";
-import { type OperationEnd, timed } from "./kv/locations/timed.ts";
+import type { Location } from "./kv/location.ts";
 import { layoutsByGeometry } from "./kv/model/layouts.ts";
 import type { Tenants } from "./kv/turns/tenants.ts";
 import { Places } from "./kv/turns/places.ts";
@@ -76,11 +70,9 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   const metrics = new KvMetrics(options.metrics.registry);
   const observers = createKvObservers({ log: log.part("kv"), metrics });
   const digests = createDigests();
-  await lock(kv, closers);
   const secret = await readOrMakeSecret(secretPath(kv));
-  const catalog = await openLmdbCatalog(kv, closers);
-  const locations = await openLocations(kv, { catalog, closers, ended: observers.locations });
-  const stored = { catalog, locations };
+  const store = await openKvStore(kv, { closers, ended: observers.locations });
+  const { catalog, locations } = store;
 
   const verifier = new TwoPassVerifier({
     ...verifierLimits(kv),
@@ -89,7 +81,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     observer: observers.verifier,
   });
   closers.add(() => verifier.close());
-  const { scrubber, keeper } = openUpkeep(options, { ...stored, observers });
+  const { scrubber, keeper } = openUpkeep(options, { ...store, observers });
   const known = {
     catalog,
     profiles: modelProfiles(config.pools),
@@ -147,29 +139,14 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     },
   );
   closers.add(() => api.close());
-  metrics.watch(observers.gauges({ ...stored, verifying: () => verifier.load.verifying }));
+  metrics.watch(observers.gauges({ ...store, verifying: () => verifier.load.verifying }));
   return { address: api.address };
-}
-
-async function lock({ catalog: { path } }: KvConfig, closers: Closers): Promise<void> {
-  const outcome = await lockCatalog({ path, newName: randomUUID });
-  if (outcome.kind === "locked") {
-    closers.add(() => outcome.lock.close());
-    return;
-  }
-  const holder = outcome.by === undefined ? "another process" : `process ${outcome.by}`;
-  throw new AppError("config_invalid", `kv.catalog.path ${path} is in use by ${holder}`);
-}
-
-interface Stored {
-  readonly catalog: Catalog;
-  readonly locations: ReadonlyMap<string, Location>;
 }
 
 /** What runs beside the requests. */
 function openUpkeep(
   { kv, closers }: Pick<KvHalfOptions, "kv" | "closers">,
-  { catalog, locations, observers }: Stored & { readonly observers: KvObservers },
+  { catalog, locations, observers }: KvStore & { readonly observers: KvObservers },
 ): { readonly scrubber: Scrubber; readonly keeper: Keeper } {
   const scrubber = new Scrubber({
     ...scrubberPace(kv),
@@ -205,41 +182,6 @@ function tenantsOf(kv: KvConfig, keys: NamespaceKeys): Tenants {
       return quota === undefined ? undefined : { key: keys.tenant(name), quota };
     },
   };
-}
-
-async function openLmdbCatalog({ catalog: { path, durability } }: KvConfig, closers: Closers) {
-  const catalog = await openCatalog(new LmdbStore({ path, durability }));
-  closers.add(() => catalog.close());
-  return catalog;
-}
-
-interface LocationParts {
-  readonly catalog: Catalog;
-  readonly closers: Closers;
-  readonly ended: (end: OperationEnd) => void;
-}
-
-async function openLocations(
-  { locations }: KvConfig,
-  { catalog, closers, ended }: LocationParts,
-): Promise<ReadonlyMap<string, Location>> {
-  const opened = new Map<string, Location>();
-  for (const config of locations) {
-    const { bookedBytes } = await catalog.locationUsage(config.id);
-    const location = await openDirectory({
-      ...directoryOf(config),
-      isKnown: bookedBytes > 0,
-      nowMs: systemWallClock,
-      draftId: randomUUID,
-    });
-    if (location instanceof LocationFault) {
-      const message = `kv.locations ${config.id} cannot be used: ${location.message}`;
-      throw new AppError("config_invalid", message, { cause: location });
-    }
-    closers.add(() => location.close());
-    opened.set(config.id, timed(location, { clock: systemClock, ended }));
-  }
-  return opened;
 }
 
 function placesOf({ locations }: KvConfig, opened: ReadonlyMap<string, Location>): Places {

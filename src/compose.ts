@@ -1,6 +1,6 @@
 /**
- * Builds the program from its configuration. This file and the two beside it, one for each half, are the only ones that construct
- * and wire parts. Parts are closed in the reverse of the order in which they were built; a part that fails to open closes those
+ * Builds the program from its configuration. This file and those beside it, `compose-*.ts`, are the only ones that construct and
+ * wire parts. Parts are closed in the reverse of the order in which they were built; a part that fails to open closes those
  * before it.
  */
 import { openAdmin } from "./admin/server.ts";

@@ -21,8 +21,7 @@ async function run(args: readonly string[]): Promise<number> {
       return 0;
     }
     case "kv check":
-      await loadUsableConfig(command.configPath, ["kv"]);
-      throw new AppError("internal", "kv check is not wired");
+      return (await checkStored(command)) ? 0 : 1;
     case "version":
       process.stdout.write(`${packageVersion()}\n`);
       return 0;
@@ -33,6 +32,17 @@ async function run(args: readonly string[]): Promise<number> {
       process.stderr.write(`${command.problem}\n\n${USAGE}`);
       return 2;
   }
+}
+
+async function checkStored({
+  configPath,
+  ...options
+}: Extract<Command, { kind: "kv check" }>): Promise<boolean> {
+  const { kv } = await loadUsableConfig(configPath, ["kv"]);
+  if (kv === null)
+    throw new AppError("internal", "a configuration without kv was taken for one with it");
+  const { checkKv } = await import("./kv-check.ts");
+  return checkKv(kv, { ...options, print: (line) => process.stdout.write(`${line}\n`) });
 }
 
 async function serve({

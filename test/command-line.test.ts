@@ -46,10 +46,12 @@ describe("parseCommand", () => {
   it("mends only where it was asked to", () => {
     expect(parse("kv", "check")).toMatchObject({ kind: "kv check", repairs: false });
     expect(parse("kv", "check", "--repair")).toMatchObject({ kind: "kv check", repairs: true });
+    expect(parse("kv", "check", "--bytes")).toMatchObject({ repairs: false, readsBytes: true });
   });
 
   it.each([
     [["serve", "--repair"], "serve has no --repair"],
+    [["check-config", "--bytes"], "check-config has no --bytes"],
     [["kv", "check", "--roles", "kv"], "kv check has no --roles"],
   ])("refuses %j, which another command has", (args, problem) => {
     expect(parse(...args)).toEqual({ kind: "wrong", problem });
