@@ -28,13 +28,15 @@ export const STANDARD: Retention = {
   maxAgeMs: 604_800_000,
 };
 
-export const BODY_LIMIT_BYTES = 16 * 1024 * 1024;
+/** Enough for the longest prompt that is taken. */
+const BODY_LIMIT_BYTES = 16 * 1024 * 1024;
 
 export interface ApiOptions extends Omit<BenchOptions, "catalog"> {
   readonly tokens?: Tokens;
   readonly tls?: TlsFiles;
   /** Default any that is free. */
   readonly port?: number;
+  readonly bodyLimitBytes?: number;
   readonly ports?: Partial<KvApiPorts>;
 }
 
@@ -44,7 +46,8 @@ export class ApiBench {
   readonly logged: string[];
 
   static async open(benches: Benches, options: ApiOptions = {}): Promise<ApiBench> {
-    const { tokens = NO_TOKENS, tls, port = 0, ports, ...rest } = options;
+    const { tokens = NO_TOKENS, tls, port = 0, ports, ...others } = options;
+    const { bodyLimitBytes = BODY_LIMIT_BYTES, ...rest } = others;
     const turns = await benches.open({ ...rest, policy: { waitMs: 0, ...rest.policy } });
     const logged: string[] = [];
     const sink = { write: (line: string) => void logged.push(line) };
@@ -52,7 +55,7 @@ export class ApiBench {
       { ...portsOf(turns), ...ports },
       {
         listen: { kind: "tcp", host: "127.0.0.1", port },
-        bodyLimitBytes: BODY_LIMIT_BYTES,
+        bodyLimitBytes,
         tls,
         tokens,
         log: createLogger({ level: "info", sessionIds: "hash" }, sink),
