@@ -4,17 +4,8 @@
  * real one was given, and says what the real one should have answered.
  */
 import type { Reservation } from "../../src/kv/catalog.ts";
-import { QUARANTINE_MS, RETENTION, TOKEN_BYTES } from "./kv-desk.ts";
-
-export interface ModelSession {
-  readonly createdAtMs: number;
-  readonly priority: number;
-  expiresAtMs: number;
-  pinnedUntilMs: number;
-  file: string | undefined;
-  leasedBy: string | undefined;
-  readonly listed: Set<string>;
-}
+import { HoldersModel, type ModelSession } from "./holders-model.ts";
+import { key, QUARANTINE_MS, RETENTION, TOKEN_BYTES } from "./kv-desk.ts";
 
 export interface ModelTurn {
   readonly id: string;
@@ -28,7 +19,8 @@ export interface ModelTurn {
 }
 
 export interface ModelSegment {
-  readonly tenant: string;
+  /** Who is charged. */
+  tenant: string;
   readonly turn: string;
   file: string;
   readonly start: number;
@@ -58,16 +50,20 @@ export const PRIORITIES: ReadonlyMap<string, number> = new Map([
 
 export class CatalogModel {
   nowMs = 1_000_000;
-  readonly sessions = new Map<string, ModelSession>();
-  readonly turns = new Map<string, ModelTurn>();
   readonly segments = new Map<string, ModelSegment>();
+  readonly holders = new HoldersModel(this.segments);
+  readonly sessions = this.holders.sessions;
+  readonly turns = new Map<string, ModelTurn>();
   readonly files = new Map<string, ModelFile>();
 
-  create(name: string, priority = PRIORITIES.get(name) ?? 0): string {
+  create(name: string, as: Retained = retainedAs(name)): string {
     if (this.live(name) !== undefined) return "exists";
-    const created = { createdAtMs: this.nowMs, priority, expiresAtMs: 0, pinnedUntilMs: 0 };
-    const empty = { file: undefined, leasedBy: undefined, listed: new Set<string>() };
-    this.#slide({ ...created, ...empty }, name);
+    const { id } = key(name);
+    const { priority, ttlMs } = as;
+    const holder = { kind: "session", tenant: tenantOf(name), id, listed: new Map() } as const;
+    const created = { createdAtMs: this.nowMs, expiresAtMs: 0, pinnedUntilMs: 0 };
+    const empty = { file: undefined, leasedBy: undefined };
+    this.#slide({ ...holder, ...created, ...empty, priority, ttlMs }, name);
     return "created";
   }
 
@@ -75,9 +71,25 @@ export class CatalogModel {
     const from = this.live(parent);
     if (from === undefined) return "no_session";
     if (this.live(child) !== undefined) return "exists";
-    this.create(child, from.priority);
-    for (const id of from.listed) this.sessions.get(child)?.listed.add(id);
+    this.create(child, from);
+    for (const id of from.listed.keys()) this.sessions.get(child)?.listed.set(id, this.nowMs);
     return "created";
+  }
+
+  attach(name: string, id: string): string {
+    const session = this.live(name);
+    if (session === undefined) return "no_session";
+    if (!this.holders.sees(session.tenant, id, this.nowMs)) return "no_segment";
+    this.holders.list(session, id, this.nowMs);
+    this.#slide(session, name);
+    return "attached";
+  }
+
+  amend(name: string, as: Retained): boolean {
+    const session = this.live(name);
+    if (session === undefined) return false;
+    this.#slide(Object.assign(session, as, { expiresAtMs: 0 }), name);
+    return true;
   }
 
   touch(name: string): boolean {
@@ -135,7 +147,7 @@ export class CatalogModel {
       this.segments.set(part.segment, { ...base, start, length });
     }
     this.#lease(listed, turn.deadlineMs);
-    for (const segment of listed) session.listed.add(segment);
+    for (const segment of listed) this.holders.list(session, segment, this.nowMs);
     if (!isBranch) Object.assign(session, { file, leasedBy: id });
     this.#slide(session, name);
     return "";
@@ -143,12 +155,11 @@ export class CatalogModel {
 
   lease(name: string, segment: string, untilMs: number): boolean {
     const session = this.live(name);
-    const listed = this.segments.get(segment);
-    if (session === undefined || listed?.isDurable !== true) return false;
-    if (listed.tenant !== tenantOf(name)) return false;
+    if (session === undefined) return false;
+    if (!this.holders.sees(session.tenant, segment, this.nowMs)) return false;
     this.#slide(session, name);
     this.#lease([segment], untilMs);
-    session.listed.add(segment);
+    this.holders.list(session, segment, this.nowMs);
     return true;
   }
 
@@ -174,13 +185,14 @@ export class CatalogModel {
     if (segment === undefined || segment.isDurable || segment.text === "") return "conflict";
     const turn = this.#liveTurn(segment.turn);
     if (turn === undefined) return "conflict";
-    const equal = [...this.segments].find(
-      ([, { tenant, start, text, isDurable }]) =>
-        isDurable && tenant === segment.tenant && start === segment.start && text === segment.text,
-    )?.[0];
+    const equal = [...this.segments]
+      .filter(([, { start, text }]) => start === segment.start && text === segment.text)
+      .map(([id]) => id)
+      .filter((id) => this.holders.isOwn(segment.tenant, id))
+      .toSorted()[0];
     if (isGood && equal === undefined) this.#keep(segment);
     else this.segments.delete(part);
-    if (isGood) this.#sessionOf(turn).listed.add(equal ?? part);
+    if (isGood) this.holders.list(this.#sessionOf(turn), equal ?? part, this.nowMs);
     else this.seal(segment.file);
     this.#closeIfOver(turn.id);
     if (!isGood) return "dropped";
@@ -203,7 +215,7 @@ export class CatalogModel {
     const segment = this.segments.get(part);
     if (segment?.isDurable !== true) return false;
     this.seal(segment.file);
-    for (const { listed } of this.sessions.values()) listed.delete(part);
+    for (const { listed } of this.holders.listing(part)) listed.delete(part);
     this.segments.delete(part);
     return true;
   }
@@ -234,6 +246,7 @@ export class CatalogModel {
         session.pinnedUntilMs = 0;
       }
     }
+    this.holders.expirePrefixes(this.nowMs);
     return size - this.sessions.size;
   }
 
@@ -243,18 +256,23 @@ export class CatalogModel {
       .filter((segment) => segment.tenant === tenant)
       .reduce((sum, { length }) => sum + length, 0);
     const pins = own.filter(([, { pinnedUntilMs }]) => pinnedUntilMs > 0).length;
-    return { bytes: tokens * TOKEN_BYTES, sessions: own.length, pins };
+    const prefixes = [...this.holders.prefixes.values()].filter((each) => each.tenant === tenant);
+    const all = pins + prefixes.length;
+    return { bytes: tokens * TOKEN_BYTES, sessions: own.length, pins: all };
   }
 
   refs(id: string): number {
-    return [...this.sessions.values()].filter(({ listed }) => listed.has(id)).length;
+    return this.holders.listing(id).length;
   }
 
-  /** How far a prompt can be covered from 0 by durable segments of the tenant, with at least one token left. */
+  /** How far a prompt can be covered from 0 by segments that the tenant sees, with at least one token left. */
   coverable(tenant: string, prompt: string): number {
     const reached = new Set([0]);
-    const matching = [...this.segments.values()]
-      .filter((each) => each.isDurable && each.tenant === tenant && prompt.startsWith(each.text))
+    const matching = [...this.segments]
+      .filter(
+        ([id, { text }]) => prompt.startsWith(text) && this.holders.sees(tenant, id, this.nowMs),
+      )
+      .map(([, each]) => each)
       .filter(({ text }) => text.length < prompt.length)
       .toSorted((a, b) => a.start - b.start);
     for (const { start, text } of matching) if (reached.has(start)) reached.add(text.length);
@@ -270,8 +288,8 @@ export class CatalogModel {
   }
 
   #slide(session: ModelSession, name: string): void {
-    const { createdAtMs } = session;
-    const untilMs = Math.min(this.nowMs + RETENTION.ttlMs, createdAtMs + RETENTION.maxAgeMs);
+    const { createdAtMs, ttlMs } = session;
+    const untilMs = Math.min(this.nowMs + ttlMs, createdAtMs + RETENTION.maxAgeMs);
     session.expiresAtMs = Math.max(session.expiresAtMs, untilMs);
     this.sessions.set(name, session);
   }
@@ -280,7 +298,7 @@ export class CatalogModel {
     for (const turn of this.turns.values()) if (turn.session === name) this.#abort(turn);
     if (session.file !== undefined) this.seal(session.file);
     this.sessions.delete(name);
-    for (const id of session.listed) if (this.refs(id) === 0) this.segments.delete(id);
+    for (const id of session.listed.keys()) this.holders.drop(session, id);
   }
 
   #liveTurn(id: string): ModelTurn | undefined {
@@ -341,6 +359,13 @@ export class CatalogModel {
     if (found === undefined) throw new Error(`turn of ${session}, which is gone`);
     return found;
   }
+}
+
+/** Of a session's retention, what differs. */
+export type Retained = Pick<ModelSession, "priority" | "ttlMs">;
+
+function retainedAs(name: string): Retained {
+  return { priority: PRIORITIES.get(name) ?? 0, ttlMs: RETENTION.ttlMs };
 }
 
 export function tenantOf(name: string): string {

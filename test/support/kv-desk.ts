@@ -217,11 +217,15 @@ export class KvDesk {
         place: placeOf(tenant, text.slice(0, tokenStart + tokens)),
       }));
     const { turn } = reservation;
-    for (const { segment, tokenStart, tokenLength } of reservation.parts) {
-      this.#texts.set(segment, text.slice(0, tokenStart + tokenLength));
-    }
     const settleByMs = this.nowMs + 1_000;
-    return this.catalog.report({ turn, nowMs: this.nowMs, settleByMs, segments, ...changes });
+    const report = { turn, nowMs: this.nowMs, settleByMs, segments, ...changes };
+    const outcome = await this.catalog.report(report);
+    for (const { id, tokenStart, tokenLength } of outcome.kind === "accepted"
+      ? outcome.pending
+      : []) {
+      this.#texts.set(id, text.slice(0, tokenStart + tokenLength));
+    }
+    return outcome;
   }
 
   async settle(reservation: Reservation, part = 0, verdict = DURABLE): Promise<SettleOutcome> {

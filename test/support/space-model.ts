@@ -120,12 +120,12 @@ export class SpaceModel {
   }
 
   #rankOf(name: string, file: ModelFile): Rank {
-    const { sessions, nowMs } = this.#model;
+    const { holders, nowMs } = this.#model;
     const inFile = this.#segmentsIn(name).map(([id]) => id);
-    const listing = [...sessions.values()].filter(({ listed }) =>
-      inFile.some((id) => listed.has(id)),
+    const listing = inFile.flatMap((id) => holders.listing(id));
+    const worths = listing.map((each) =>
+      "priority" in each && each.pinnedUntilMs === 0 ? each.priority : PINNED,
     );
-    const worths = listing.map((each) => (each.pinnedUntilMs > 0 ? PINNED : each.priority));
     const reads = file.readsAtMs.map((atMs) => 2 ** ((atMs - nowMs) / READ_HALF_LIFE_MS));
     return { priority: Math.max(...worths), readsPerByte: sum(reads) / sizeOf(file) };
   }

@@ -16,6 +16,7 @@ import { type SegmentId, segmentId, type TurnId } from "../../../src/kv/records.
 import { CatalogModel, PRIORITIES, tenantOf } from "../../support/catalog-model.ts";
 import { DURABLE, key, KvDesk, PLENTY, RETENTION, UNVERIFIED } from "../../support/kv-desk.ts";
 import { type Command, names, someCommand, times, type Verb } from "./random-commands.ts";
+import { SharingSteps } from "./sharing-steps.ts";
 import { SpaceSteps } from "./space-steps.ts";
 
 const operations = Number(process.env["CATALOG_OPERATIONS"] ?? 2_000);
@@ -28,11 +29,13 @@ const met = new Map<string, number>();
 
 const usual = "report accepted,reserve busy,settle durable,abort true,end true,condemn true"
   .concat(",evict true,evict false,copy opened,move true,move false")
+  .concat(",attach attached,attach no_segment,share created,unshare true,amend true")
   .split(",");
 
 class Run {
   readonly #model = new CatalogModel();
   readonly #space = new SpaceSteps(this.#model);
+  readonly #sharing = new SharingSteps(this.#model);
   #store = new MemoryStore();
   #desk: KvDesk;
   /** Every turn and segment that there ever was, so that late calls are made too. */
@@ -119,6 +122,17 @@ class Run {
         model.nowMs += times[pick % times.length] ?? 0;
         this.#desk.nowMs = model.nowMs;
         return;
+      case "attach":
+        return this.#same(verb, ...(await this.#sharing.attach(this.#desk, name, segment)));
+      case "amend":
+        return this.#same(verb, ...(await this.#sharing.amend(this.#desk, command)));
+      case "share":
+        return this.#same(
+          verb,
+          ...(await this.#sharing.createPrefix(this.#desk, command, segment)),
+        );
+      case "unshare":
+        return this.#same(verb, ...(await this.#sharing.removePrefix(this.#desk, command)));
       case "evict":
         return this.#same(verb, ...(await this.#space.evict(this.#desk, command)));
       case "copy":
@@ -252,7 +266,7 @@ class Run {
     const { catalog } = this.#desk;
     for (const each of names) {
       const listed = (await catalog.segments(key(each))).map(({ id }) => id as string);
-      expect(new Set(listed)).toEqual(this.#model.sessions.get(each)?.listed ?? new Set());
+      expect(new Set(listed)).toEqual(new Set(this.#model.sessions.get(each)?.listed.keys()));
     }
     for (const [id, { length, isDurable }] of this.#model.segments) {
       const refs = this.#model.refs(id);
@@ -270,6 +284,7 @@ class Run {
       expect(segment?.isDurable === true && text.startsWith(segment.text)).toBe(true);
     }
     await this.#space.compare(catalog);
+    await this.#sharing.compare(catalog);
     expect(await catalog.audit()).toEqual([]);
   }
 }

@@ -1,0 +1,79 @@
+/** What sessions and tenants have of each other, done to a catalog and to its model. */
+import { expect } from "vitest";
+
+import type { Catalog } from "../../../src/kv/catalog.ts";
+import type { SegmentId } from "../../../src/kv/records.ts";
+import { type CatalogModel, PRIORITIES } from "../../support/catalog-model.ts";
+import { key, type KvDesk, RETENTION } from "../../support/kv-desk.ts";
+import { type Command, times } from "./random-commands.ts";
+
+const PREFIXES = ["t/p", "t/q", "other/p"];
+const READERS = ["everyone", [], ["other"], ["t"]] as const;
+const worths = [...PRIORITIES.values()];
+
+export class SharingSteps {
+  readonly #model: CatalogModel;
+
+  constructor(model: CatalogModel) {
+    this.#model = model;
+  }
+
+  /** The answers of the catalog and of the model. */
+  async attach(desk: KvDesk, name: string, id: SegmentId): Promise<[string, string]> {
+    const outcome = await desk.attach(name, [id]);
+    const kind = outcome.kind === "refused" ? outcome.reason : outcome.kind;
+    return [kind, this.#model.attach(name, id)];
+  }
+
+  async amend({ catalog, nowMs }: KvDesk, command: Command): Promise<[boolean, boolean]> {
+    const { name, pick, isSo } = command;
+    const priority = worths[pick % worths.length] ?? 0;
+    const ttlMs = isSo ? RETENTION.ttlMs : 300 + pick;
+    const retention = { ...RETENTION, priority };
+    const amended = await catalog.amend({ session: key(name), retention, ttlMs, nowMs });
+    const isAmended = this.#model.amend(name, { priority, ttlMs });
+    const expected = this.#model.sessions.get(name)?.expiresAtMs;
+    if (amended !== undefined) expect(amended.expiresAtMs).toBe(expected);
+    return [amended !== undefined, isAmended];
+  }
+
+  /** Of all that a session lists, or of something that it may not. */
+  async createPrefix(desk: KvDesk, command: Command, other: SegmentId): Promise<[string, string]> {
+    const { name: session, pick, few, isSo } = command;
+    const name = PREFIXES[pick % PREFIXES.length] ?? "";
+    const ids = few === 4 ? [other] : [...(this.#model.sessions.get(session)?.listed.keys() ?? [])];
+    const to = READERS[few % READERS.length] ?? [];
+    const passMs = 1 + (times[pick % times.length] ?? 0);
+    const expiresAtMs = isSo ? desk.nowMs + passMs : undefined;
+    const outcome = await desk.createPrefix(name, ids as SegmentId[], { to, expiresAtMs });
+    const kind = outcome.kind === "refused" ? outcome.reason : outcome.kind;
+    const created = { name, ids, to, expiresAtMs: expiresAtMs ?? Infinity };
+    return [kind, this.#model.holders.createPrefix(created, desk.nowMs)];
+  }
+
+  async removePrefix({ catalog, nowMs }: KvDesk, { pick }: Command): Promise<[boolean, boolean]> {
+    const name = PREFIXES[pick % PREFIXES.length] ?? "";
+    const removed = await catalog.removePrefix(prefixKey(name), nowMs);
+    return [removed, this.#model.holders.removePrefix(name, nowMs)];
+  }
+
+  async compare(catalog: Catalog): Promise<void> {
+    for (const name of PREFIXES) {
+      const listed = (await catalog.prefixSegments(prefixKey(name))).map(({ id }) => id as string);
+      const expected = this.#model.holders.prefixes.get(name)?.listed.keys() ?? [];
+      expect(new Set(listed)).toEqual(new Set(expected));
+    }
+    for (const id of this.#model.segments.keys()) {
+      for (const tenant of ["t", "other"]) {
+        const { nowMs } = this.#model;
+        const seen = await catalog.visibleSegment(tenant, id as SegmentId, nowMs);
+        expect(seen !== undefined).toBe(this.#model.holders.sees(tenant, id, nowMs));
+      }
+    }
+  }
+}
+
+function prefixKey(name: string) {
+  const { tenant, id } = key(name);
+  return { tenant, name: id };
+}
