@@ -63,7 +63,7 @@ export type CreateOutcome =
   | { readonly kind: "created" | "exists"; readonly session: Session }
   | { readonly kind: "refused"; readonly reason: "quota_sessions" };
 
-/** A prompt's chain under the key of one tenant, grant or shared prefix. Keys may be computed when they are asked for. */
+/** A prompt's chain under the key of one tenant or shared prefix. Keys may be computed when they are asked for. */
 export interface PromptNamespace {
   /** Of the point after `index` grid steps; 0 is the start of the chain. */
   gridKey(index: number): Digest;

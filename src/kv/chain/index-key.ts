@@ -3,7 +3,7 @@ import type { GeometryKey } from "../model/geometry-key.ts";
 import type { ChainEnd } from "./chain.ts";
 
 /**
- * Who may find what: a tenant's key, or that of a grant or a shared prefix, which a plan consults as well. Secret, since a key that
+ * Who may find what: a tenant's key, or that of a shared prefix, which a plan consults as well. Secret, since a key that
  * is known lets its holder test which prompts are stored.
  */
 export type NamespaceKey = Uint8Array;

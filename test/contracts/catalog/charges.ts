@@ -43,6 +43,10 @@ export function describeCharges(opened: () => KvDesk): void {
       await desk.lease("other/b", [id], untilMs());
       await catalog.end(key("a"), desk.nowMs);
       expect(await usage()).toEqual([40, 0, 0]);
+      desk.nowMs += 1;
+      await desk.lease("b", [id], untilMs());
+      await catalog.removePrefix({ tenant: "t", name: "paper" }, desk.nowMs);
+      expect(await usage()).toEqual([40, 0, 0]);
     });
 
     it("is charged to who has listed it for longest, once its tenant has not", async () => {

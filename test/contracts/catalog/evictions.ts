@@ -98,6 +98,26 @@ export function describeEvictions(opened: () => KvDesk): void {
       expect(await evict({ priority: 500 })).toMatchObject({ files: 1, isShort: false });
     });
 
+    it("goes by the priority that a session was given last", async () => {
+      const file = await stored("a", 900);
+      expect(await evict()).toMatchObject({ files: 0, isShort: true });
+      const retention = { ...LONG, priority: 500 };
+      const { nowMs } = desk;
+      await catalog.amend({ session: key("a"), retention, ttlMs: undefined, nowMs });
+      expect(await evict()).toMatchObject({ files: 1, isShort: false });
+      expect(await left(file)).toEqual([false]);
+    });
+
+    it("never takes what a prefix lists", async () => {
+      await desk.create("a");
+      const { turn } = await desk.store("a", "abcd");
+      await desk.createPrefix("t/paper", [segmentId(turn, 0)]);
+      await catalog.end(key("a"), desk.nowMs);
+      expect(await evict({ priority: 1_000 })).toMatchObject({ files: 0, isShort: true });
+      await catalog.removePrefix({ tenant: "t", name: "paper" }, desk.nowMs);
+      expect(await catalog.locationUsage("disk")).toMatchObject({ idleBytes: 40 });
+    });
+
     it("keeps a file for the dearest session that lists anything in it, and as long as it does", async () => {
       await stored("cheap", 100);
       const { file, turn } = await desk.store("cheap", "heap and more", 4);

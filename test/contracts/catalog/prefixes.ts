@@ -112,6 +112,14 @@ export function describePrefixes(opened: () => KvDesk): void {
       expect(await read()).toEqual(["own", ...oldest.slice(0, -1)]);
     });
 
+    it("is consulted once by its own tenant, whoever else may read it", async () => {
+      await desk.store("a", "abcd");
+      await created("everyone");
+      await created(["t", "other"], "manual");
+      const names = (await catalog.prefixes("t", desk.nowMs)).map(({ name }) => name);
+      expect(names).toEqual(["manual", "paper"]);
+    });
+
     it("names no more readers than the limit, and has a name and a time to come", async () => {
       const readers = Array.from({ length: PREFIX_READERS_LIMIT + 1 }, (_, n) => `r${n}`);
       await expect(desk.createPrefix("t/p", [], { to: readers })).rejects.toThrow("256 or fewer");
