@@ -57,6 +57,19 @@ export function describeMatches(opened: () => KvDesk): void {
       ]);
     });
 
+    it("finds each of several segments that end at one place until it is gone", async () => {
+      for (const name of ["a", "b"]) await desk.create(name);
+      await desk.store("a", "abcd");
+      await desk.store("a", "abcdefgh", 4);
+      await desk.store("b", "abcdefgh");
+      expect(ranges((await desk.match("a", "abcdefgh!")).segments)).toEqual([[0, 8]]);
+      await catalog.end(key("b"), desk.nowMs);
+      expect(ranges((await desk.match("a", "abcdefgh!")).segments)).toEqual([
+        [0, 4],
+        [4, 4],
+      ]);
+    });
+
     it("asks for no end that is past the prompt", async () => {
       await desk.create("a");
       await desk.store("a", "abcdefg");

@@ -4,6 +4,7 @@ import { MemoryStore } from "../../../src/kv/catalog/memory.ts";
 import { openCatalog } from "../../../src/kv/catalog/rule-catalog.ts";
 import { sessions } from "../../../src/kv/catalog/tables.ts";
 import { SESSION_SEGMENTS_LIMIT, SESSION_TURNS_LIMIT } from "../../../src/kv/catalog.ts";
+import { segmentId } from "../../../src/kv/records.ts";
 import { key, KvDesk } from "../../support/kv-desk.ts";
 
 async function openDesk(): Promise<{ store: MemoryStore; desk: KvDesk }> {
@@ -31,6 +32,25 @@ it("reserves for a session until it has as many segments as the limit", async ()
   await grow(SESSION_SEGMENTS_LIMIT);
   const refused = { kind: "refused", reason: "segments_limit" };
   expect(await desk.reserve("a")).toEqual(refused);
+});
+
+it("attaches and shares as many segments as the limit, and keeps no more of what a turn reads", async () => {
+  const { store, desk } = await openDesk();
+  const { turn } = await desk.store("a", "abcd");
+  const ids = [segmentId(turn, 0)];
+  await desk.create("b");
+  const grow = (segments: number) =>
+    store.write((tx) => sessions.update(tx, key("b"), (known) => ({ ...known, segments })));
+  const refused = { kind: "refused", reason: "segments_limit" };
+  await grow(SESSION_SEGMENTS_LIMIT);
+  expect(await desk.attach("b", ids)).toEqual(refused);
+  expect(await desk.lease("b", ids, desk.nowMs + 1)).toBe(true);
+  expect(await desk.catalog.segments(key("b"))).toEqual([]);
+  await grow(SESSION_SEGMENTS_LIMIT - 1);
+  expect(await desk.attach("b", ids)).toMatchObject({ kind: "attached" });
+  const many = Array.from({ length: SESSION_SEGMENTS_LIMIT + 1 }, () => segmentId(turn, 0));
+  expect(await desk.createPrefix("t/p", many)).toEqual(refused);
+  expect(await desk.createPrefix("t/p", many.slice(1))).toMatchObject({ kind: "created" });
 });
 
 it("reserves nothing that is no whole number of tokens, nor for a time that is over", async () => {

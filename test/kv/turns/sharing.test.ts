@@ -71,6 +71,16 @@ describe.each(CATALOGS)("sharing over the $name catalog", (kind) => {
     expect(await bench.sessions.attach(session("t/b"), ids)).toEqual(refused("other_model"));
   });
 
+  it("attaches what is in a prefix to a session of another tenant", async () => {
+    const bench = await opened();
+    const [first] = await bench.catalog.segments(session("t/a"));
+    await bench.sessions.createPrefix(open);
+    const ids = first === undefined ? [] : [first.id];
+    expect(await bench.sessions.attach(session("u/a"), ids)).toMatchObject({ kind: "attached" });
+    await bench.catalog.removePrefix(paper, bench.clock.now());
+    expect((await bench.plan("u/a", "one two three!")).storedTokens).toBe(8);
+  });
+
   it("makes no prefix of nothing, or of no session", async () => {
     const bench = await opened();
     const refused = (reason: string) => ({ kind: "refused", reason });
