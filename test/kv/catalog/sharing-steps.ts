@@ -3,7 +3,7 @@ import { expect } from "vitest";
 
 import type { Catalog } from "../../../src/kv/catalog.ts";
 import type { SegmentId } from "../../../src/kv/records.ts";
-import { type CatalogModel, PRIORITIES } from "../../support/catalog-model.ts";
+import { type CatalogModel, PRIORITIES, tenantOf } from "../../support/catalog-model.ts";
 import { key, type KvDesk, RETENTION } from "../../support/kv-desk.ts";
 import { type Command, times } from "./random-commands.ts";
 
@@ -37,11 +37,14 @@ export class SharingSteps {
     return [amended !== undefined, isAmended];
   }
 
-  /** Of all that a session lists, or of something that it may not. */
+  /** Of all that a session lists; now and then of something else, or for a tenant that does not see it. */
   async createPrefix(desk: KvDesk, command: Command, other: SegmentId): Promise<[string, string]> {
     const { name: session, pick, few, isSo } = command;
-    const name = PREFIXES[pick % PREFIXES.length] ?? "";
-    const ids = few === 4 ? [other] : [...(this.#model.sessions.get(session)?.listed.keys() ?? [])];
+    const own = PREFIXES.filter((each) => tenantOf(each) === tenantOf(session));
+    const names = pick % 5 === 0 ? PREFIXES : own;
+    const name = names[pick % names.length] ?? "";
+    const listed = [...(this.#model.sessions.get(session)?.listed.keys() ?? [])];
+    const ids = few === 4 || listed.length === 0 ? [other] : listed;
     const to = READERS[few % READERS.length] ?? [];
     const passMs = 1 + (times[pick % times.length] ?? 0);
     const expiresAtMs = isSo ? desk.nowMs + passMs : undefined;
@@ -52,7 +55,9 @@ export class SharingSteps {
   }
 
   async removePrefix({ catalog, nowMs }: KvDesk, { pick }: Command): Promise<[boolean, boolean]> {
-    const name = PREFIXES[pick % PREFIXES.length] ?? "";
+    const known = [...this.#model.holders.prefixes.keys()];
+    const names = pick % 5 === 0 || known.length === 0 ? PREFIXES : known;
+    const name = names[pick % names.length] ?? "";
     const removed = await catalog.removePrefix(prefixKey(name), nowMs);
     return [removed, this.#model.holders.removePrefix(name, nowMs)];
   }
