@@ -2,9 +2,9 @@ import { expect, it } from "vitest";
 
 import { MemoryStore } from "../../../src/kv/catalog/memory.ts";
 import { openCatalog } from "../../../src/kv/catalog/rule-catalog.ts";
-import { sessions } from "../../../src/kv/catalog/tables.ts";
+import { files, sessions } from "../../../src/kv/catalog/tables.ts";
 import { SESSION_SEGMENTS_LIMIT, SESSION_TURNS_LIMIT } from "../../../src/kv/catalog.ts";
-import { segmentId } from "../../../src/kv/records.ts";
+import { segmentId, type StoredFile } from "../../../src/kv/records.ts";
 import { key, KvDesk } from "../../support/kv-desk.ts";
 
 async function openDesk(): Promise<{ store: MemoryStore; desk: KvDesk }> {
@@ -59,6 +59,18 @@ it("reserves nothing that is no whole number of tokens, nor for a time that is o
     await expect(desk.reserve("a", { parts })).rejects.toThrow("must be 1 or more each");
   }
   await expect(desk.reserve("a", { deadlineMs: desk.nowMs })).rejects.toThrow("must be after");
+});
+
+it("compacts no file that its session goes on in, however little of it is left", async () => {
+  const { store, desk } = await openDesk();
+  const { file } = await desk.store("a", "abcd");
+  const change = (changes: Partial<StoredFile>) =>
+    store.write((tx) => files.update(tx, file, (known) => ({ ...known, ...changes })));
+  const found = () => desk.catalog.compactable({ after: undefined, limit: 9 });
+  await change({ committedBytes: 81 });
+  expect(await found()).toEqual([]);
+  await change({ isSealed: true });
+  expect(await found()).toMatchObject([{ file }]);
 });
 
 it("takes no name that would read as another's", async () => {

@@ -12,7 +12,7 @@ import type {
   MoveRequest,
 } from "../../space.ts";
 import { compactableKey, parseCompactable, scanAfter, UNLIMITED } from "../keys.ts";
-import { files, isIdle, locationUsage, segmentAt, segments, segmentsIn } from "../tables.ts";
+import { files, locationUsage, segmentAt, segments, segmentsIn } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 
 export function compactable(
@@ -78,7 +78,7 @@ function copyOf(
   };
 }
 
-/** Nothing of any other kind is sealed and at its full length, with nothing ever committed and nobody writing to it. */
+/** Nothing of any other kind is leased with nothing ever committed to it. */
 function isUnusedCopy(copy: StoredFile, { bytes }: Segment): boolean {
-  return isIdle(copy) && copy.committedBytes === 0 && copy.highWaterBytes === bytes;
+  return copy.committedBytes === 0 && copy.highWaterBytes === bytes;
 }
