@@ -129,9 +129,28 @@ it("mends every sum that is wrong", async () => {
   }
 });
 
-it("lowers a priority that would keep a file from being evicted", async () => {
-  const raised = changedBy<StoredFile>("f", fileCodec, (file) => ({ ...file, priorityFloor: 999 }));
-  await expectMended(raised);
+const FIRST = { location: "disk", name: "file-1" as ObjectName };
+
+it("takes from a file what it cannot be: too dear, too small, or less stored in it than is listed", async () => {
+  const change = (changes: Partial<StoredFile>) =>
+    changedBy<StoredFile>(`fdisk\0${FIRST.name}`, fileCodec, (file) => ({ ...file, ...changes }));
+  const { catalog } = await openWith(state);
+  const sound = await catalog.file(FIRST);
+  const dear = await expectMended(change({ priorityFloor: 9_999 }));
+  expect((await dear.file(FIRST))?.priorityFloor).toBeLessThan(9_999);
+  const small = await expectMended(change({ highWaterBytes: 1 }));
+  expect((await small.file(FIRST))?.highWaterBytes).toBe(sound?.highWaterBytes);
+  const empty = await expectMended(change({ committedBytes: 0 }));
+  expect((await empty.file(FIRST))?.committedBytes).toBe(sound?.referencedBytes);
+});
+
+it("charges what its tenant does not list any more to who still does", async () => {
+  const rest = new Map(
+    [...state].filter(([at]) => !at.startsWith("rst\0") && !at.startsWith("rp")),
+  );
+  const catalog = await expectMended(rest);
+  expect(await catalog.tenantUsage("other")).toMatchObject({ bytes: 40 });
+  expect(await catalog.segments(key("other/c"))).toMatchObject([{ tenant: "other", refs: 1 }]);
 });
 
 it("begins the quarantine of a file whose turn is lost, since its engine may still write", async () => {
