@@ -186,6 +186,8 @@ export interface Segment {
   readonly tenant: string;
   readonly turn: TurnId;
   readonly state: SegmentState;
+  /** Of the session that stored it, as it was then: for people and metrics. */
+  readonly retentionClass: string;
   readonly geometry: GeometryKey;
   readonly file: FileRef;
   readonly tokenStart: number;
@@ -245,4 +247,13 @@ export interface LocationUsage {
   readonly referencedBytes: number;
   /** Of files that nothing refers to and nobody writes to, up to their high-water marks: free when they are unlinked. */
   readonly idleBytes: number;
+}
+
+/** How many segments of one class and state a location holds. */
+export interface SegmentCount {
+  readonly location: string;
+  readonly retentionClass: string;
+  readonly state: SegmentState;
+  readonly segments: number;
+  readonly bytes: number;
 }

@@ -5,7 +5,14 @@
  */
 import type { MaybePromise } from "../affinity/binding-store.ts";
 import type { ObjectStat, SpaceLimits } from "./location.ts";
-import type { FileRef, LocationUsage, Segment, SegmentId, StoredFile } from "./records.ts";
+import type {
+  FileRef,
+  LocationUsage,
+  Segment,
+  SegmentCount,
+  SegmentId,
+  StoredFile,
+} from "./records.ts";
 
 /** A reservation that was refused for want of space, or left less than the headroom. */
 export interface Pressure {
@@ -89,6 +96,8 @@ export interface CondemnRequest {
 
 export interface CatalogTotals {
   readonly locations: readonly LocationUsage[];
+  /** What there is none of is left out. */
+  readonly segments: readonly SegmentCount[];
 }
 
 export interface SpaceRules {

@@ -11,6 +11,7 @@ import type {
   Prefix,
   PrefixKey,
   Segment,
+  SegmentCount,
   SegmentId,
   SessionKey,
   TurnId,
@@ -35,6 +36,8 @@ export const segmentKey = (id: SegmentId): Key => `g${textKey(id)}`;
 export const turnKey = (id: TurnId): Key => `t${textKey(id)}`;
 export const fileKey = (ref: FileRef): Key => `f${textKey(ref.location)}${textKey(ref.name)}`;
 export const tenantKey = (tenant: string): Key => `u${textKey(tenant)}`;
+export const countKey = ({ location, retentionClass, state }: CountId): Key =>
+  `h${textKey(location)}${textKey(retentionClass)}${state}`;
 export const locationKey = (location: string): Key => `l${textKey(location)}`;
 export const chainKey = (digest: Digest): Key => `c${digestKey(digest)}`;
 export const anchorKey = (digest: Digest): Key => `a${digestKey(digest)}`;
@@ -93,6 +96,8 @@ export const compactableKey = (file: FileRef): Key => `z${fileKey(file)}`;
 
 /** How far the scrubber is. */
 export const scrubKey: Key = "y";
+
+export type CountId = Pick<SegmentCount, "location" | "retentionClass" | "state">;
 
 /** What falls due, soonest first. */
 export type DueIndex = "e" | "d" | "q" | "x";

@@ -11,6 +11,7 @@ import type {
   Retention,
   Segment,
   SegmentChain,
+  SegmentCount,
   SegmentId,
   Session,
   SessionKey,
@@ -88,6 +89,7 @@ export const segmentCodec = record<Segment>({
   tenant: text,
   turn: textOf<TurnId>(),
   state: oneOf("reserved", "reported", "durable"),
+  retentionClass: text,
   geometry: bytes,
   file: fileRef,
   tokenStart: uint,
@@ -159,6 +161,14 @@ export const tenantUsageCodec = record<TenantUsage>({
   bytes: uint,
   sessions: uint,
   pins: uint,
+});
+
+export const segmentCountCodec = record<SegmentCount>({
+  location: text,
+  retentionClass: text,
+  state: oneOf("reserved", "reported", "durable"),
+  segments: uint,
+  bytes: uint,
 });
 
 export const locationUsageCodec = record<LocationUsage>({

@@ -24,6 +24,7 @@ import {
   locationUsage,
   prefixes,
   segmentAt,
+  segmentCounts,
   segments,
   segmentsIn,
   sessions,
@@ -68,7 +69,11 @@ export async function openCatalog(
     nextSegment: (id) => store.read((view) => nextSegment(view, id)),
     scrubPosition: () => store.read(scrubPosition),
     keepScrubPosition: (id) => store.write((tx) => keepScrubPosition(tx, id)),
-    totals: () => store.read((view) => ({ locations: locations.all(view) })),
+    totals: () =>
+      store.read((view) => ({
+        locations: locations.all(view),
+        segments: segmentCounts.all(view),
+      })),
     sweep: (request) => store.write((tx) => sweep(tx, request)),
     made: (file, stat) => store.write((tx) => made(tx, file, stat)),
     postpone: (request) => store.write((tx) => postpone(tx, request)),

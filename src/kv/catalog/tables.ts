@@ -10,6 +10,7 @@ import {
   type Prefix,
   type PrefixKey,
   type Segment,
+  type SegmentCount,
   type SegmentId,
   type Session,
   type SessionKey,
@@ -21,6 +22,8 @@ import {
 import { indexSegment, unindexSegment } from "./chain-index.ts";
 import {
   compactableKey,
+  countKey,
+  type CountId,
   dueKey,
   evictableKey,
   fileKey,
@@ -46,6 +49,7 @@ import {
   placedSegmentCodec,
   prefixCodec,
   segmentCodec,
+  segmentCountCodec,
   sessionCodec,
   tenantUsageCodec,
   turnCodec,
@@ -63,6 +67,12 @@ export const locations = new Table<{ readonly location: string }, LocationUsage>
   prefix: "l",
   keyOf: ({ location }) => locationKey(location),
   codec: locationUsageCodec,
+});
+
+export const segmentCounts = new Table<CountId, SegmentCount>({
+  prefix: "h",
+  keyOf: countKey,
+  codec: segmentCountCodec,
 });
 
 /** Due when its pin lapses, then when it expires. */
@@ -158,6 +168,7 @@ export const segments = new Table<Pick<Segment, "id">, Segment>({
     const segment = before ?? after;
     if (segment === undefined) return;
     chargeBytes(tx, before, after);
+    countSegment(tx, before, after);
     const [left, taken] = [durableBytes(before), durableBytes(after)];
     const isMoved = before && after && !isSameFile(before.file, after.file);
     if (before !== undefined && left > 0 && (taken === 0 || isMoved)) leaveFile(tx, before);
@@ -251,6 +262,33 @@ function chargeBytes(
   if (before?.tenant === after?.tenant && before?.bytes === after?.bytes) return;
   if (before !== undefined) chargeTenant(tx, before.tenant, { bytes: -before.bytes });
   if (after !== undefined) chargeTenant(tx, after.tenant, { bytes: after.bytes });
+}
+
+function countSegment(
+  tx: CatalogTransaction,
+  before: Segment | undefined,
+  after: Segment | undefined,
+): void {
+  const [from, to] = [before, after].map((each) => each && countKey(countIdOf(each)));
+  if (from === to && before?.bytes === after?.bytes) return;
+  if (before !== undefined) addToCount(tx, before, -1);
+  if (after !== undefined) addToCount(tx, after, 1);
+}
+
+function addToCount(tx: CatalogTransaction, segment: Segment, sign: 1 | -1): void {
+  const id = countIdOf(segment);
+  const known = segmentCounts.get(tx, id) ?? { ...id, segments: 0, bytes: 0 };
+  const count = {
+    ...id,
+    segments: known.segments + sign,
+    bytes: known.bytes + sign * segment.bytes,
+  };
+  if (count.segments === 0) segmentCounts.delete(tx, id);
+  else segmentCounts.save(tx, count);
+}
+
+function countIdOf({ file, retentionClass, state }: Segment): CountId {
+  return { location: file.location, retentionClass, state };
 }
 
 function chargeTenant(

@@ -21,6 +21,7 @@ const segment: Segment = {
   tenant: "t",
   turn,
   state: "durable",
+  retentionClass: "standard",
   geometry: new Uint8Array(33).fill(3),
   file: { location: "disk", name: "name" as ObjectName },
   tokenStart: 113,

@@ -89,7 +89,7 @@ it("sees and mends the loss of any one entry, and keeps no byte of it for ever",
     later.nowMs += QUARANTINE_MS;
     const { unlinkable } = await catalog.sweep(later);
     await catalog.unlinked(unlinkable);
-    expect(await catalog.totals()).toEqual({ locations: [] });
+    expect(await catalog.totals()).toEqual({ locations: [], segments: [] });
     expect(await catalog.audit()).toEqual([]);
   }
 });

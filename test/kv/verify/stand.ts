@@ -122,7 +122,12 @@ export class Stand {
 
   async durable(placed: Placed = {}): Promise<StoredSegment & { readonly bytes: Uint8Array }> {
     const written = await this.written(placed);
-    const segment = { ...written.segment, state: "durable", crc: crc32(written.bytes) } as const;
+    const segment = {
+      ...written.segment,
+      state: "durable",
+      retentionClass: "standard",
+      crc: crc32(written.bytes),
+    } as const;
     return { ...written, segment };
   }
 

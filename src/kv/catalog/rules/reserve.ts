@@ -101,7 +101,8 @@ function writeTurn(
 
   files.update(tx, file, (known) => ({ ...known, highWaterBytes: toBytes }));
   turns.save(tx, newTurn(request, file, parts));
-  for (const part of parts) segments.save(tx, newSegment(request, file, part));
+  const writer = { request, file, retentionClass: session.retention.name };
+  for (const part of parts) segments.save(tx, newSegment(writer, part));
   sessions.update(tx, session, (known) => ({
     ...slide(known, nowMs),
     turns: [...known.turns, request.turn],
@@ -161,12 +162,19 @@ function newTurn(request: TurnRequest, file: FileRef, parts: readonly ReservedPa
   };
 }
 
-function newSegment(request: TurnRequest, file: FileRef, part: ReservedPart): Segment {
+interface Writer {
+  readonly request: TurnRequest;
+  readonly file: FileRef;
+  readonly retentionClass: string;
+}
+
+function newSegment({ request, file, retentionClass }: Writer, part: ReservedPart): Segment {
   return {
     id: part.segment,
     tenant: request.session.tenant,
     turn: request.turn,
     state: "reserved",
+    retentionClass,
     geometry: request.geometry,
     file,
     tokenStart: part.tokenStart,
