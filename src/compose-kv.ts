@@ -110,7 +110,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
 
   const api = await openKvApi(
     {
-      sessions: new SessionDesk(known),
+      sessions: new SessionDesk({ ...known, quotaRefused: observers.quotaRefused }),
       turns,
       catalog,
       location: (id) => locations.get(id),

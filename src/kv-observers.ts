@@ -36,6 +36,9 @@ export function createKvObservers(options: KvObserversOptions) {
     keeper: keeperObserver(options, ({ location, orphanBytes: bytes }) => {
       orphanBytes.set(location, bytes);
     }),
+    quotaRefused: (quota: "sessions" | "pins") => {
+      metrics.add("kv_quota_refusals_total", 1, quota);
+    },
     /** `unreadable` hears of segments that somebody should look at. */
     bytes: (unreadable: (segment: SegmentId) => void): BytesObserver => ({
       served: ({ result, bytes }) => {
@@ -61,6 +64,8 @@ export function createKvObservers(options: KvObserversOptions) {
       kv_verifying: () => [[verifying()]],
       kv_orphan_bytes: () => [...orphanBytes].map(([location, bytes]) => [bytes, location]),
       kv_location_bytes: async () => locationRows(await catalog.totals(), locations),
+      kv_segments: async () => segmentRows(await catalog.totals(), locations, "segments"),
+      kv_segment_bytes: async () => segmentRows(await catalog.totals(), locations, "bytes"),
     }),
   };
 }
@@ -84,6 +89,17 @@ function locationRows(
       [usage.referencedBytes, location, tier, "durable"],
       [usage.idleBytes, location, tier, "quarantined"],
     ];
+  });
+}
+
+function segmentRows(
+  totals: CatalogTotals,
+  locations: ReadonlyMap<string, Location>,
+  what: "segments" | "bytes",
+): readonly KvRow[] {
+  return totals.segments.map((count) => {
+    const tier = locations.get(count.location)?.profile.tier ?? "unknown";
+    return [count[what], count.location, tier, count.retentionClass, count.state];
   });
 }
 

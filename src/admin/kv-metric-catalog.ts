@@ -30,6 +30,8 @@ export const kvMetricCatalog = {
   kv_bytes_received_total: counter("Bytes of segments taken over HTTP."),
   kv_bytes_in_flight: gauge("Bytes of segments being served or taken now."),
   kv_location_bytes: gauge("Bytes by location, tier and state.", "location", "tier", "state"),
+  kv_segments: gauge("Segments.", "location", "tier", "class", "state"),
+  kv_segment_bytes: gauge("Their bytes.", "location", "tier", "class", "state"),
   kv_orphan_bytes: gauge("Bytes of files that the catalog does not know.", "location"),
   kv_verifying: gauge("Segments that are being verified now."),
 } as const satisfies Readonly<Record<string, MetricDefinition>>;

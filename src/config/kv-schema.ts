@@ -102,7 +102,7 @@ const verify = z.strictObject({
 
 const keeper = z.strictObject({
   intervalMs: integer(10, HOUR_MS).default(SECOND_MS),
-  limit: integer(1, 1_000_000).default(1000),
+  limit: integer(1, 10_000).default(32),
   quarantineMs: integer(SECOND_MS, 7 * DAY_MS).default(15 * MINUTE_MS),
 });
 

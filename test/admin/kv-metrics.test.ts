@@ -21,6 +21,8 @@ function watch(): void {
     kv_bytes_in_flight: () => [[7]],
     kv_verifying: async () => [[2]],
     kv_orphan_bytes: () => [],
+    kv_segments: () => [[1, "a", "disk", "standard", "durable"]],
+    kv_segment_bytes: () => [],
     kv_location_bytes: () => [
       [1, "a", "disk", "booked"],
       [2, "a", "disk", "durable"],
@@ -63,6 +65,8 @@ describe("metrics of the KV half", () => {
       kv_bytes_in_flight: () => [],
       kv_verifying: () => [],
       kv_location_bytes: () => [],
+      kv_segments: () => [],
+      kv_segment_bytes: () => [],
       kv_orphan_bytes: () => rows,
     });
     expect(await lines("kv_orphan_bytes")).toEqual(['moorline_kv_orphan_bytes{location="a"} 1']);

@@ -170,7 +170,10 @@ export class TurnBench {
       profiles: { profile: (model: string) => (model === profile.id ? this.profile : undefined) },
       nowMs: () => this.clock.now(),
     };
-    this.sessions = new SessionDesk(shared);
+    this.sessions = new SessionDesk({
+      ...shared,
+      quotaRefused: (quota) => this.seen.push(`quota refused ${quota}`),
+    });
     this.#newDesk = () =>
       new TurnDesk({
         ...shared,

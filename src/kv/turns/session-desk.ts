@@ -27,6 +27,8 @@ export interface SessionDeskOptions {
   readonly digests: Digests;
   /** Wall clock. */
   readonly nowMs: () => number;
+  /** Told of each refusal for a quota; returns at once. */
+  readonly quotaRefused: (quota: "sessions" | "pins") => void;
 }
 
 export interface OpenSession {
@@ -66,7 +68,7 @@ export class SessionDesk {
     const tenant = this.#tenant(open.session);
     if (tenant === undefined) return refused("unknown_tenant");
     if (profiles.profile(open.model) === undefined) return refused("unknown_model");
-    return catalog.create({ ...open, quota: tenant.quota, nowMs: nowMs() });
+    return this.#told(await catalog.create({ ...open, quota: tenant.quota, nowMs: nowMs() }));
   }
 
   /** `child`: the id of the new session, which lists what is durable of the parent now. */
@@ -74,7 +76,7 @@ export class SessionDesk {
     const { catalog, nowMs } = this.#options;
     const tenant = this.#tenant(parent);
     if (tenant === undefined) return refused("unknown_tenant");
-    return catalog.fork({ parent, child, quota: tenant.quota, nowMs: nowMs() });
+    return this.#told(await catalog.fork({ parent, child, quota: tenant.quota, nowMs: nowMs() }));
   }
 
   /**
@@ -109,7 +111,9 @@ export class SessionDesk {
     const { catalog, nowMs } = this.#options;
     const tenant = this.#tenant(session);
     if (tenant === undefined) return "unknown_tenant";
-    return catalog.pin({ session, untilMs, quota: tenant.quota, nowMs: nowMs() });
+    const outcome = await catalog.pin({ session, untilMs, quota: tenant.quota, nowMs: nowMs() });
+    if (outcome === "quota_pins") this.#options.quotaRefused("pins");
+    return outcome;
   }
 
   /** `no_segment`: the session has nothing durable within these tokens. */
@@ -124,7 +128,7 @@ export class SessionDesk {
     if ((await catalog.session(session)) === undefined) return refused("no_session");
     const cover = coverOfFirst(await catalog.segments(session), tokens);
     const now = nowMs();
-    return catalog.createPrefix({
+    const outcome = await catalog.createPrefix({
       prefix,
       to,
       segments: listedIn(keys.prefix(prefix), cover, digests),
@@ -132,6 +136,13 @@ export class SessionDesk {
       quota: tenant.quota,
       nowMs: now,
     });
+    return this.#told(outcome);
+  }
+
+  #told<O extends { readonly kind: string; readonly reason?: unknown }>(outcome: O): O {
+    if (outcome.reason === "quota_sessions") this.#options.quotaRefused("sessions");
+    if (outcome.reason === "quota_pins") this.#options.quotaRefused("pins");
+    return outcome;
   }
 
   #tenant({ tenant }: { readonly tenant: string }): Tenant | undefined {

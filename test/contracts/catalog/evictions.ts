@@ -240,11 +240,16 @@ export function describeEvictions(opened: () => KvDesk): void {
     it("says what each location holds", async () => {
       await stored("a", 500);
       await desk.reserved("a", { newFile: { location: "other" } });
+      const one = { segments: 1, bytes: 40 };
       const sums = { bookedBytes: 40, unwrittenBytes: 0, referencedBytes: 40, idleBytes: 0 };
       expect(await catalog.totals()).toEqual({
         locations: [
           { location: "disk", ...sums },
           { location: "other", ...sums, unwrittenBytes: 40, referencedBytes: 0 },
+        ],
+        segments: [
+          { location: "disk", state: "durable", retentionClass: RETENTION.name, ...one },
+          { location: "other", state: "reserved", retentionClass: RETENTION.name, ...one },
         ],
       });
     });

@@ -122,12 +122,7 @@ export class Stand {
 
   async durable(placed: Placed = {}): Promise<StoredSegment & { readonly bytes: Uint8Array }> {
     const written = await this.written(placed);
-    const segment = {
-      ...written.segment,
-      state: "durable",
-      retentionClass: "standard",
-      crc: crc32(written.bytes),
-    } as const;
+    const segment = { ...written.segment, state: "durable", crc: crc32(written.bytes) } as const;
     return { ...written, segment };
   }
 
@@ -211,6 +206,7 @@ function reportedSegment(own: { name: string; tokens: number; bytes: number }): 
     tenant: "",
     turn,
     state: "reported",
+    retentionClass: "standard",
     geometry: "geometry" as unknown as GeometryKey,
     file: { location: "test", name: own.name as ObjectName },
     tokenStart: 0,
