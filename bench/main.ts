@@ -3,9 +3,10 @@
  * line on standard output. `--quick` shows in seconds that everything runs; its figures mean little.
  */
 import { EnvoyUnavailable } from "../envoy/fetch.ts";
+import { runKv } from "./kv/suite.ts";
 import { runRouting } from "./routing/suite.ts";
 
-const suites = { routing: runRouting } as const;
+const suites = { routing: runRouting, kv: runKv } as const;
 
 const [name, ...options] = process.argv.slice(2);
 const suite = Object.entries(suites).find(([known]) => known === name)?.[1];

@@ -1,4 +1,5 @@
 /** From the figures of each round to the result, and to a table for people. */
+import { medianOf, toFourDigits } from "../figures.ts";
 import type { Way } from "./envoy-config.ts";
 import type { LoadReport } from "./load.ts";
 
@@ -33,7 +34,7 @@ export interface Round extends Record<Exclude<Way, "grpc_go">, Figures> {
 }
 
 export function summarise(rounds: readonly Round[], heapMb: number): RoutingResult {
-  const median = (of: (round: Round) => number) => medianOf(rounds.map(of));
+  const median = (of: (round: Round) => number) => toFourDigits(medianOf(rounds.map(of)));
   const hasGrpcGo = rounds.every((round) => round.grpc_go !== undefined);
   const hasCpu = rounds.every((round) => round.moorline.cpuUsAt2000 !== undefined);
   return {
@@ -59,12 +60,6 @@ export function summarise(rounds: readonly Round[], heapMb: number): RoutingResu
     heap_mb_per_100k_bindings: heapMb,
     failures: rounds.reduce((sum, round) => sum + failuresOf(round), 0),
   };
-}
-
-/** To four digits; of an even number the lower one of the middle two. */
-function medianOf(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return Number((sorted[(sorted.length - 1) >> 1] ?? Number.NaN).toPrecision(4));
 }
 
 function failuresOf(round: Round): number {

@@ -6,9 +6,10 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { formatGoals } from "../goals.ts";
 import { cpuTimeMs } from "./cpu.ts";
 import type { Way } from "./envoy-config.ts";
-import { formatGoals } from "./goals.ts";
+import { goals } from "./goals.ts";
 import type { LoadReport } from "./load.ts";
 import { summarise, table, type Figures, type Round, type RoutingResult } from "./report.ts";
 import { startStack, type Contender, type Stack } from "./stack.ts";
@@ -45,7 +46,7 @@ export async function runRouting({ isQuick }: { isQuick: boolean }): Promise<Rou
     const rounds = await measure(stack, isQuick ? quickPlan : fullPlan);
     const result = summarise(rounds, heapMb);
     const title = isQuick ? "goals, of which a quick run says little" : "goals";
-    progress(`${title}\n${formatGoals(result)}`);
+    progress(`${title}\n${formatGoals(goals, result)}`);
     return result;
   } finally {
     await stack.close();

@@ -1,0 +1,147 @@
+/** The KV core as the program composes it, over a catalog that is there and a directory of its own. */
+import { randomBytes, randomUUID } from "node:crypto";
+import { systemClock, systemRandom } from "../../src/clock.ts";
+import { createDigests } from "../../src/digests.ts";
+import type { Catalog } from "../../src/kv/catalog.ts";
+import { LmdbStore } from "../../src/kv/catalog/lmdb.ts";
+import { openCatalog } from "../../src/kv/catalog/rule-catalog.ts";
+import type { CatalogStore } from "../../src/kv/catalog/transaction.ts";
+import { NamespaceKeys } from "../../src/kv/chain/namespace-keys.ts";
+import { type Location, LocationFault } from "../../src/kv/location.ts";
+import { openDirectory } from "../../src/kv/locations/directory.ts";
+import { timed } from "../../src/kv/locations/timed.ts";
+import type { SessionKey } from "../../src/kv/records.ts";
+import { Places } from "../../src/kv/turns/places.ts";
+import { SessionDesk } from "../../src/kv/turns/session-desk.ts";
+import { TurnDesk } from "../../src/kv/turns/turn-desk.ts";
+import type { SegmentVerifier, StoredSegment } from "../../src/kv/verify/segment-verifier.ts";
+import { CONVERSATION, LOCATION, PLENTY, PROFILE, RETENTION } from "./scale.ts";
+import { partEnds, sequenceOf } from "./prompts.ts";
+
+export interface StandOptions {
+  /** Of the catalog, which is changed. */
+  readonly path: string;
+  /** An empty folder. */
+  readonly root: string;
+  readonly nowMs: () => number;
+  /** Laid over the store, to see what rules take. */
+  readonly watch?: (store: CatalogStore) => CatalogStore;
+}
+
+export interface Stand {
+  readonly catalog: Catalog;
+  readonly location: Location;
+  readonly desk: TurnDesk;
+  readonly keys: NamespaceKeys;
+  create(id: string): Promise<SessionKey>;
+  /** All turns of a conversation with these tokens, the last of which ends at the last whole page. */
+  store(id: string, ids: Uint32Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openStand(options: StandOptions): Promise<Stand> {
+  const { path, root, nowMs, watch = (store) => store } = options;
+  const digests = createDigests();
+  const keys = new NamespaceKeys(Buffer.alloc(32, 7), digests);
+  const catalog = await openCatalog(watch(new LmdbStore({ path, durability: "power_loss" })));
+  const location = await openLocation(root, nowMs);
+  const tenants = { tenant: (name: string) => ({ key: keys.tenant(name), quota: PLENTY }) };
+  const profiles = { profile: () => PROFILE };
+  const shared = { catalog, keys, digests, tenants, profiles, nowMs };
+  const sessions = new SessionDesk(shared);
+  const desk = new TurnDesk({
+    ...shared,
+    places: new Places({
+      places: [{ location, fileNames: "random" }],
+      tiers: ["disk"],
+      random: systemRandom,
+      newName: () => randomBytes(16).toString("hex"),
+    }),
+    verifier: believing,
+    scheduler: systemClock,
+    newTurn: randomUUID,
+    policy: {
+      turnMs: 900_000,
+      settleMs: 60_000,
+      reservationTokens: 2 ** 18,
+      cutAtPrompt: true,
+      minTokens: 0,
+      whenBusy: "wait",
+      waitMs: 1_000,
+      waitingLimit: 1_024,
+      settlingLimit: 1_024,
+      recheck: "changed",
+    },
+    observer: {
+      planned: () => undefined,
+      committed: () => undefined,
+      aborted: () => undefined,
+      settled: () => undefined,
+      unverified: () => undefined,
+    },
+  });
+  const create = async (id: string) => {
+    const session = { tenant: "", id };
+    await sessions.create({ session, model: "bench", retention: RETENTION });
+    return session;
+  };
+  return {
+    catalog,
+    location,
+    desk,
+    keys,
+    create,
+    store: async (id, ids) => storeTurns(desk, { session: await create(id), ids }),
+    close: async () => {
+      await desk.close();
+      await location.close();
+      await catalog.close();
+    },
+  };
+}
+
+async function openLocation(root: string, nowMs: () => number): Promise<Location> {
+  const draftId = randomUUID;
+  const kept = { profile: LOCATION, naming: "sharded", uriPrefix: "file:///" } as const;
+  const opened = await openDirectory({ ...kept, root, isKnown: false, nowMs, draftId });
+  if (opened instanceof LocationFault) throw opened;
+  return timed(opened, { clock: systemClock, ended: () => undefined });
+}
+
+/** Reads nothing: what is measured here is everything else. */
+const believing: SegmentVerifier = {
+  async verify({ segment, location }: StoredSegment) {
+    const stat = await location.stat(segment.file.name);
+    if (stat === undefined || stat instanceof LocationFault) {
+      return { kind: "dropped", reason: "unverified" };
+    }
+    return { kind: "durable", crc: 1, stat };
+  },
+  recheck: async () => {
+    throw new Error("a file is not as it was");
+  },
+  close: async () => undefined,
+};
+
+async function storeTurns(
+  desk: TurnDesk,
+  { session, ids }: { readonly session: SessionKey; readonly ids: Uint32Array },
+): Promise<void> {
+  const ends = partEnds(ids.length, CONVERSATION);
+  for (let turn = 0; turn < CONVERSATION.turns; turn += 1) {
+    const [promptEnd = 0, end = 0] = ends.slice(2 * turn);
+    const prompt = sequenceOf(ids.subarray(0, promptEnd));
+    const maxNewTokens = end - promptEnd;
+    const { fresh } = await desk.plan({ session, prompt, maxNewTokens, engine: "bench" });
+    if (fresh.kind !== "reserved") throw new Error(`not reserved: ${fresh.reason}`);
+    const outcome = await desk.commit({
+      turn: fresh.turn,
+      prompt,
+      output: ids.subarray(promptEnd, end),
+      segments: fresh.segments,
+      engine: async () => "bench",
+    });
+    if (outcome.kind !== "accepted") throw new Error(`not accepted: ${outcome.reason}`);
+    await outcome.settled;
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * Turns over a catalog with a million segments, while a sweeper deletes 10,000 of them each second: `turns.ts JSON` with a
+ * `TurnsJob`. Prints a `TurnsReport` as JSON. A process of its own, for its event loop and its memory are measured too.
+ *
+ * Plans are due at a fixed rate. Two in three go on with a conversation that is stored, each conversation once; for the others
+ * nothing is stored. Each is whole: what matches is listed after a look at its file, and the reservation is committed and its file
+ * as large as it says. Lookups are of the same prompts, between the plans.
+ */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setTimeout as pause } from "node:timers/promises";
+import { percentileOf } from "../figures.ts";
+import { EXPIRY_STEP_MS, fileName } from "./filled-catalog.ts";
+import { type Prompt, promptLength, randomOf, sequenceOf, tokensOf } from "./prompts.ts";
+import { Lookups } from "./lookups.ts";
+import { SEGMENTS_PER_SESSION, START_MS } from "./scale.ts";
+import { Sweeper } from "./sweeper.ts";
+import { openStand, type Stand } from "./turn-stand.ts";
+
+export interface TurnsJob {
+  /** A copy of a filled catalog, with `filled` sessions. */
+  readonly path: string;
+  /** An empty folder on a disk. */
+  readonly root: string;
+  readonly filled: number;
+  readonly durationMs: number;
+  readonly plansPerSecond: number;
+}
+
+export interface TurnsReport {
+  readonly lookupP50Ms: number;
+  readonly lookupP99Ms: number;
+  readonly planP50Ms: number;
+  readonly planP99Ms: number;
+  readonly loopDelayP50Ms: number;
+  readonly loopDelayP99Ms: number;
+  readonly catalogBytesPerSegment: number;
+  readonly rssMb: number;
+  readonly sweptPerSecond: number;
+  readonly unlinkedPerSecond: number;
+  readonly failures: number;
+}
+
+/** A pass over this much holds the event loop for about a millisecond. */
+const SWEEP_LIMIT = 40;
+/** So that files of what is swept are unlinked in the same run. */
+const QUARANTINE_MS = 1_000;
+const DELAY_RESOLUTION_MS = 1;
+const LOOKUPS_PER_PLAN = 2;
+const TAIL_TOKENS = 500;
+const FILES_AT_ONCE = 8;
+
+const job = JSON.parse(process.argv[2] ?? "") as TurnsJob;
+let startedAt: number | undefined;
+/** The wall clock stands until the measuring begins, so that nothing expires before. */
+const nowMs = () =>
+  START_MS + (startedAt === undefined ? 0 : Math.floor(performance.now() - startedAt));
+const stand = await openStand({ path: job.path, root: job.root, nowMs });
+const prompts = await storePrompts(stand);
+await makeFiles(stand);
+const catalogBytesPerSegment = await bytesPerSegment(prompts);
+console.log(JSON.stringify({ ...(await measure(stand, prompts)), catalogBytesPerSegment }));
+await stand.close();
+
+async function storePrompts(on: Stand): Promise<Prompt[]> {
+  const random = randomOf(2);
+  const count = Math.floor((job.plansPerSecond * job.durationMs) / 1_000);
+  const made: Prompt[] = [];
+  for (let number = 0; number < count; number += 1) {
+    const session = `prompt-${number}`;
+    const isStored = number % 3 !== 2;
+    const ids = tokensOf(number, promptLength(random) + TAIL_TOKENS);
+    if (isStored) await on.store(session, ids.subarray(0, -TAIL_TOKENS));
+    else await on.create(session);
+    made.push({ session, ids, isStored });
+  }
+  return made;
+}
+
+/** Of the sessions that will be swept. */
+async function makeFiles({ location }: Stand): Promise<void> {
+  const swept = Math.min(job.filled, job.durationMs / EXPIRY_STEP_MS);
+  for (let number = 0; number < swept; number += FILES_AT_ONCE) {
+    const made = Array.from({ length: FILES_AT_ONCE }, (_, at) =>
+      location.reserve(fileName(number + at), 1),
+    );
+    await Promise.all(made);
+  }
+}
+
+async function bytesPerSegment(stored: readonly Prompt[]): Promise<number> {
+  const { size } = await stat(join(job.path, "data.mdb"));
+  const sessions = job.filled + stored.filter(({ isStored }) => isStored).length;
+  return size / (sessions * SEGMENTS_PER_SESSION);
+}
+
+async function measure(
+  { catalog, location, desk, keys }: Stand,
+  due: readonly Prompt[],
+): Promise<Omit<TurnsReport, "catalogBytesPerSegment">> {
+  const lookups = new Lookups(catalog, keys.tenant(""));
+  const planMs: number[] = [];
+  let failures = 0;
+  const plan = async ({ session: id, ids, isStored }: Prompt): Promise<void> => {
+    const session = { tenant: "", id };
+    const from = performance.now();
+    const prompt = sequenceOf(ids);
+    const planned = await desk.plan({ session, prompt, maxNewTokens: 500, engine: "bench" });
+    planMs.push(performance.now() - from);
+    const isGood = planned.fresh.kind === "reserved" && planned.storedTokens > 0 === isStored;
+    failures += Number(!isGood);
+  };
+  const sweeper = new Sweeper({
+    catalog,
+    location,
+    nowMs,
+    limit: SWEEP_LIMIT,
+    quarantineMs: QUARANTINE_MS,
+  });
+  const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
+  startedAt = performance.now();
+  const end = startedAt + job.durationMs;
+  sweeper.start();
+  delay.enable();
+  const plans: Promise<void>[] = [];
+  for (const [number, prompt] of due.entries()) {
+    const dueAt = startedAt + (number * 1_000) / job.plansPerSecond;
+    const waitMs = dueAt - performance.now();
+    if (waitMs > 0) await pause(waitMs);
+    plans.push(plan(prompt));
+    for (let more = 0; more < LOOKUPS_PER_PLAN; more += 1) {
+      await pause(0);
+      lookups.lookup(due[(number * 31 + more * 17) % due.length] ?? prompt);
+    }
+    if (performance.now() > end) break;
+  }
+  await Promise.all(plans);
+  delay.disable();
+  const seconds = (performance.now() - startedAt) / 1_000;
+  await sweeper.stop();
+  const delayMs = (share: number) => delay.percentile(share) / 1e6 - DELAY_RESOLUTION_MS;
+  return {
+    lookupP50Ms: percentileOf(lookups.tookMs, 0.5),
+    lookupP99Ms: percentileOf(lookups.tookMs, 0.99),
+    planP50Ms: percentileOf(planMs, 0.5),
+    planP99Ms: percentileOf(planMs, 0.99),
+    loopDelayP50Ms: delayMs(50),
+    loopDelayP99Ms: delayMs(99),
+    rssMb: process.memoryUsage.rss() / 1e6,
+    sweptPerSecond: (sweeper.expired * SEGMENTS_PER_SESSION) / seconds,
+    unlinkedPerSecond: sweeper.unlinked / seconds,
+    failures,
+  };
+}
