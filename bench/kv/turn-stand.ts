@@ -52,7 +52,7 @@ export async function openStand(options: StandOptions): Promise<Stand> {
   const desk = new TurnDesk({
     ...shared,
     places: new Places({
-      places: [{ location, fileNames: "random" }],
+      places: [{ location, fileNames: "random", headroomBytes: 0 }],
       tiers: ["disk"],
       random: systemRandom,
       newName: () => randomBytes(16).toString("hex"),
@@ -60,6 +60,7 @@ export async function openStand(options: StandOptions): Promise<Stand> {
     verifier: believing,
     scheduler: systemClock,
     newTurn: randomUUID,
+    pressed: () => undefined,
     policy: {
       turnMs: 900_000,
       settleMs: 60_000,
