@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { access, cp, mkdir, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { layered } from "../../src/kv/catalog/layer.ts";
 import { LmdbStore } from "../../src/kv/catalog/lmdb.ts";
 import { openCatalog } from "../../src/kv/catalog/rule-catalog.ts";
 import { report } from "../../src/kv/catalog/rules/report.ts";
@@ -79,7 +80,7 @@ async function fill(
     const until = Math.min(sessions, first + SESSIONS_PER_TRANSACTION);
     await store.write((tx) => {
       for (let number = first; number < until; number += 1) {
-        fillSession(tx, number, promptLength(random));
+        layered(tx, (rule) => fillSession(rule, number, promptLength(random)));
       }
     });
     if (until % PROGRESS_SESSIONS === 0) progress(`${until} sessions`);

@@ -5,8 +5,8 @@
  */
 import type { Digest } from "../digest.ts";
 import type { IndexPlace, PlacedSegment, SegmentId } from "../records.ts";
-import { decode, encode } from "./codec.ts";
 import { anchorKey, chainKey } from "./keys.ts";
+import { getRecord, putRecord } from "./layer.ts";
 import {
   anchorEntryCodec,
   type ChainEntry,
@@ -19,14 +19,12 @@ const EMPTY: ChainEntry = { ends: [], leaves: [] };
 
 /** Of a grid point or a leaf. */
 export function chainEntry(view: CatalogView, key: Digest): ChainEntry | undefined {
-  const encoded = view.get(chainKey(key));
-  return encoded === undefined ? undefined : decode(chainEntryCodec, encoded);
+  return getRecord(view, chainKey(key), chainEntryCodec);
 }
 
 /** The steps from the anchor to each grid point below it that has an entry, in order. */
 export function anchorEntry(view: CatalogView, key: Digest): readonly OffsetCount[] {
-  const encoded = view.get(anchorKey(key));
-  return encoded === undefined ? [] : decode(anchorEntryCodec, encoded);
+  return getRecord(view, anchorKey(key), anchorEntryCodec) ?? [];
 }
 
 /** A listed segment of the namespace that equals one with this start and end. */
@@ -65,17 +63,18 @@ function saveGrid(tx: CatalogTransaction, place: IndexPlace, entry: ChainEntry):
   const points = counted(anchorEntry(tx, place.anchorKey), place.offset, change);
   const key = anchorKey(place.anchorKey);
   if (points.length === 0) tx.remove(key);
-  else tx.put(key, encode(anchorEntryCodec, points));
+  else putRecord(tx, key, { record: points, codec: anchorEntryCodec });
 }
 
 /** By how many the entries became more. */
 function saveEntry(tx: CatalogTransaction, digest: Digest, entry: ChainEntry): -1 | 0 | 1 {
   const key = chainKey(digest);
-  const wasThere = tx.get(key) !== undefined;
+  const wasThere = getRecord(tx, key, chainEntryCodec) !== undefined;
   const isThere = entry.ends.length + entry.leaves.length > 0;
   // In one order, so that equal contents are equal bytes, whatever happened before.
   const ends = entry.ends.toSorted(byStartThenId);
-  if (isThere) tx.put(key, encode(chainEntryCodec, { ends, leaves: entry.leaves }));
+  const record = { ends, leaves: entry.leaves };
+  if (isThere) putRecord(tx, key, { record, codec: chainEntryCodec });
   else tx.remove(key);
   return wasThere === isThere ? 0 : isThere ? 1 : -1;
 }

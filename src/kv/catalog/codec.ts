@@ -11,9 +11,9 @@ export interface Codec<T> {
 }
 
 export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
-  const out = new ByteWriter();
-  codec.write(out, value);
-  return out.finish();
+  writer.begin();
+  codec.write(writer, value);
+  return writer.finish();
 }
 
 export function decode<T>(codec: Codec<T>, encoded: Uint8Array): T {
@@ -56,8 +56,8 @@ export const bytes: Codec<Uint8Array> = {
 };
 
 export const text: Codec<string> = {
-  write: (out, value) => bytes.write(out, Buffer.from(value)),
-  read: (from) => Buffer.from(bytes.read(from)).toString(),
+  write: (out, value) => out.text(value),
+  read: (from) => from.text(),
 };
 
 export const flag: Codec<boolean> = {
@@ -123,8 +123,13 @@ export function record<T extends object>(fields: {
 }
 
 class ByteWriter {
-  #buffer = new Uint8Array(512);
+  #buffer = Buffer.alloc(512);
   #end = 0;
+
+  /** Forgets what a codec that threw has left. */
+  begin(): void {
+    this.#end = 0;
+  }
 
   byte(value: number): void {
     this.#grow(1);
@@ -137,26 +142,34 @@ class ByteWriter {
     this.#end += values.length;
   }
 
+  /** As UTF-8, after its length in bytes. */
+  text(value: string): void {
+    const length = Buffer.byteLength(value);
+    uint.write(this, length);
+    this.#grow(length);
+    this.#end += this.#buffer.write(value, this.#end);
+  }
+
   /** A copy of its own length. */
   finish(): Uint8Array {
-    return this.#buffer.slice(0, this.#end);
+    return new Uint8Array(this.#buffer.subarray(0, this.#end));
   }
 
   #grow(more: number): void {
     const needed = this.#end + more;
     if (needed <= this.#buffer.length) return;
-    const roomier = new Uint8Array(2 * needed);
+    const roomier = Buffer.alloc(2 * needed);
     roomier.set(this.#buffer);
     this.#buffer = roomier;
   }
 }
 
 class ByteReader {
-  readonly #buffer: Uint8Array;
+  readonly #buffer: Buffer;
   #at = 0;
 
-  constructor(buffer: Uint8Array) {
-    this.#buffer = buffer;
+  constructor({ buffer, byteOffset, byteLength }: Uint8Array) {
+    this.#buffer = Buffer.from(buffer, byteOffset, byteLength);
   }
 
   get isAtEnd(): boolean {
@@ -170,10 +183,26 @@ class ByteReader {
   }
 
   bytes(length: number): Uint8Array {
-    const end = this.#at + length;
+    const from = this.#pass(length);
+    return new Uint8Array(this.#buffer.subarray(from, this.#at));
+  }
+
+  /** What `ByteWriter.text` wrote. */
+  text(): string {
+    const length = uint.read(this);
+    const from = this.#pass(length);
+    return this.#buffer.toString("utf8", from, this.#at);
+  }
+
+  /** Returns where they begin. */
+  #pass(length: number): number {
+    const from = this.#at;
+    const end = from + length;
     if (end > this.#buffer.length) throw new AppError("internal", "catalog record is cut short");
-    const values = this.#buffer.slice(this.#at, end);
     this.#at = end;
-    return values;
+    return from;
   }
 }
+
+/** Codecs do not encode within a codec, so one is enough. */
+const writer = new ByteWriter();

@@ -162,9 +162,12 @@ export interface Due {
 }
 
 export function numberKey(value: number): Key {
-  const bytes = Buffer.alloc(NUMBER_CHARACTERS);
-  bytes.writeBigUInt64BE(BigInt(value));
-  return bytes.toString("latin1");
+  const high = Math.floor(value / 2 ** 32);
+  return wordKey(high) + wordKey(value - high * 2 ** 32);
+}
+
+function wordKey(word: number): Key {
+  return String.fromCharCode(word >>> 24, (word >>> 16) & 0xff, (word >>> 8) & 0xff, word & 0xff);
 }
 
 function after(prefix: Key): Key {

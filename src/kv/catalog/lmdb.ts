@@ -26,25 +26,25 @@ export interface LmdbStoreOptions {
 }
 
 export class LmdbStore implements CatalogStore {
-  readonly #database: RootDatabase<Buffer, Buffer>;
+  readonly #database: RootDatabase<Buffer, Key>;
   readonly #transaction: CatalogTransaction;
   #closed: Promise<void> | undefined;
 
   constructor({ path, durability }: LmdbStoreOptions) {
-    const database = open<Buffer, Buffer>({
+    const database = open<Buffer, Key>({
       path,
       noSubdir: false,
       encoding: "binary",
-      keyEncoding: "binary",
+      keyEncoder: latin1Keys,
       // A commit is synced before it is answered, with no second promise to wait for.
       overlappingSync: false,
       noSync: durability === "process",
     });
     this.#database = database;
     this.#transaction = {
-      get: (key) => database.get(toBuffer(key)),
-      put: (key, value) => void database.put(toBuffer(key), Buffer.from(value)),
-      remove: (key) => void database.remove(toBuffer(key)),
+      get: (key) => database.get(key),
+      put: (key, value) => void database.put(key, bufferOf(value)),
+      remove: (key) => void database.remove(key),
       range: (range) => readRange(database, range),
     };
   }
@@ -63,12 +63,21 @@ export class LmdbStore implements CatalogStore {
   }
 }
 
-function readRange(database: RootDatabase<Buffer, Buffer>, { from, to, limit }: KeyRange): Entry[] {
+function readRange(database: RootDatabase<Buffer, Key>, { from, to, limit }: KeyRange): Entry[] {
   if (limit <= 0) return []; // which LMDB would take for no limit
-  const found = database.getRange({ start: toBuffer(from), end: toBuffer(to), limit });
-  return Array.from(found, ({ key, value }) => ({ key: key.toString("latin1"), value }));
+  const found = database.getRange({ start: from, end: to, limit });
+  return Array.from(found, ({ key, value }) => ({ key, value }));
 }
 
-function toBuffer(key: Key): Buffer {
-  return Buffer.from(key, "latin1");
+/** The same memory. */
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
+
+/** Keys go from strings into the memory of the addon, with no buffer between. */
+const latin1Keys = {
+  writeKey: (key: Key, target: Buffer, start: number): number =>
+    start + target.write(key, start, "latin1"),
+  readKey: (source: Buffer, start: number, end: number): Key =>
+    source.toString("latin1", start, end),
+};

@@ -2,6 +2,7 @@
  * A catalog store in memory, for tests and for a service that may forget. A transaction writes to a layer of its own, which is
  * laid over the committed state when the rule has returned; what was never committed is simply not there.
  */
+import { lowerBound } from "./sorted-keys.ts";
 import type { CatalogStore, CatalogTransaction, Entry, Key, KeyRange } from "./transaction.ts";
 
 /** Committed state, in no order; `range` sorts what it needs. */
@@ -69,15 +70,4 @@ export class MemoryStore implements CatalogStore {
     }
     if (hasNewKeys) this.#keys = [...this.#state.keys()].toSorted();
   }
-}
-
-function lowerBound(keys: readonly Key[], key: Key): number {
-  let low = 0;
-  let high = keys.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((keys[middle] as Key) < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -5,6 +5,7 @@ import { audit, repair } from "./audit.ts";
 import { compactable, moveSegment, openCopy } from "./rules/compact.ts";
 import { evict } from "./rules/evict.ts";
 import { tenantSessions } from "./keys.ts";
+import { layered } from "./layer.ts";
 import { attach } from "./rules/attach.ts";
 import { filesAfter, made, postpone } from "./rules/files.ts";
 import { match } from "./rules/match.ts";
@@ -31,7 +32,7 @@ import {
   tenantUsage,
   turnAt,
 } from "./tables.ts";
-import type { CatalogStore, CatalogView } from "./transaction.ts";
+import type { CatalogStore, CatalogTransaction, CatalogView } from "./transaction.ts";
 
 /** Takes the store over, and closes it if what is in it cannot be used. */
 export async function openCatalog(
@@ -44,42 +45,44 @@ export async function openCatalog(
     await store.close();
     throw reason;
   }
+  const write = <T>(rule: (tx: CatalogTransaction) => T): Promise<T> =>
+    store.write((tx) => layered(tx, rule));
   return {
-    create: (request) => store.write((tx) => create(tx, request)),
+    create: (request) => write((tx) => create(tx, request)),
     match: (request) => store.read((view) => match(view, request)),
-    reserve: (request) => store.write((tx) => reserve(tx, request)),
-    lease: (request) => store.write((tx) => lease(tx, request)),
-    leaseRead: (request) => store.write((tx) => leaseRead(tx, request)),
-    report: (request) => store.write((tx) => report(tx, request)),
-    settle: (request) => store.write((tx) => settle(tx, request)),
-    abort: (request) => store.write((tx) => abort(tx, request)),
-    fork: (request) => store.write((tx) => fork(tx, request)),
-    attach: (request) => store.write((tx) => attach(tx, request)),
-    amend: (request) => store.write((tx) => amend(tx, request)),
-    touch: (session, nowMs) => store.write((tx) => touch(tx, session, nowMs)),
-    pin: (request) => store.write((tx) => pin(tx, request)),
-    end: (session, nowMs) => store.write((tx) => end(tx, session, nowMs)),
-    createPrefix: (request) => store.write((tx) => createPrefix(tx, request)),
-    removePrefix: (prefix, nowMs) => store.write((tx) => removePrefix(tx, prefix, nowMs)),
-    condemn: (request) => store.write((tx) => condemn(tx, request)),
-    evict: (request) => store.write((tx) => evict(tx, request)),
+    reserve: (request) => write((tx) => reserve(tx, request)),
+    lease: (request) => write((tx) => lease(tx, request)),
+    leaseRead: (request) => write((tx) => leaseRead(tx, request)),
+    report: (request) => write((tx) => report(tx, request)),
+    settle: (request) => write((tx) => settle(tx, request)),
+    abort: (request) => write((tx) => abort(tx, request)),
+    fork: (request) => write((tx) => fork(tx, request)),
+    attach: (request) => write((tx) => attach(tx, request)),
+    amend: (request) => write((tx) => amend(tx, request)),
+    touch: (session, nowMs) => write((tx) => touch(tx, session, nowMs)),
+    pin: (request) => write((tx) => pin(tx, request)),
+    end: (session, nowMs) => write((tx) => end(tx, session, nowMs)),
+    createPrefix: (request) => write((tx) => createPrefix(tx, request)),
+    removePrefix: (prefix, nowMs) => write((tx) => removePrefix(tx, prefix, nowMs)),
+    condemn: (request) => write((tx) => condemn(tx, request)),
+    evict: (request) => write((tx) => evict(tx, request)),
     compactable: (request) => store.read((view) => compactable(view, request)),
-    openCopy: (request) => store.write((tx) => openCopy(tx, request)),
-    moveSegment: (request) => store.write((tx) => moveSegment(tx, request)),
+    openCopy: (request) => write((tx) => openCopy(tx, request)),
+    moveSegment: (request) => write((tx) => moveSegment(tx, request)),
     nextSegment: (id) => store.read((view) => nextSegment(view, id)),
     scrubPosition: () => store.read(scrubPosition),
-    keepScrubPosition: (id) => store.write((tx) => keepScrubPosition(tx, id)),
+    keepScrubPosition: (id) => write((tx) => keepScrubPosition(tx, id)),
     totals: () =>
       store.read((view) => ({
         locations: locations.all(view),
         segments: segmentCounts.all(view),
       })),
-    sweep: (request) => store.write((tx) => sweep(tx, request)),
-    made: (file, stat) => store.write((tx) => made(tx, file, stat)),
-    postpone: (request) => store.write((tx) => postpone(tx, request)),
+    sweep: (request) => write((tx) => sweep(tx, request)),
+    made: (file, stat) => write((tx) => made(tx, file, stat)),
+    postpone: (request) => write((tx) => postpone(tx, request)),
     files: (request) => store.read((view) => filesAfter(view, request)),
     segmentsIn: (file, limit) => store.read((view) => segmentsIn(view, file, limit)),
-    unlinked: (refs) => store.write((tx) => unlinked(tx, refs)),
+    unlinked: (refs) => write((tx) => unlinked(tx, refs)),
     session: (key) => store.read((view) => sessions.get(view, key)),
     sessions: ({ tenant, after, limit }) =>
       store.read((view) => sessions.range(view, { ...tenantSessions(tenant, after), limit })),
@@ -95,7 +98,7 @@ export async function openCatalog(
     tenantUsage: (tenant) => store.read((view) => tenantUsage(view, tenant)),
     locationUsage: (location) => store.read((view) => locationUsage(view, location)),
     audit: () => store.read(audit),
-    repair: (nowMs) => store.write((tx) => repair(tx, nowMs)),
+    repair: (nowMs) => write((tx) => repair(tx, nowMs)),
     close: () => store.close(),
   };
 }

@@ -1,6 +1,7 @@
 import { AppError } from "../../errors.ts";
-import { type Codec, decode, encode } from "./codec.ts";
+import { type Codec, decode } from "./codec.ts";
 import { scan, UNLIMITED } from "./keys.ts";
+import { getRecord, putRecord } from "./layer.ts";
 import type { CatalogTransaction, CatalogView, Key, KeyRange } from "./transaction.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -33,8 +34,7 @@ export class Table<I, T extends I> {
 
   /** By the key itself, as an index has it. */
   at(view: CatalogView, key: Key): T | undefined {
-    const encoded = view.get(key);
-    return encoded === undefined ? undefined : decode(this.#options.codec, encoded);
+    return getRecord(view, key, this.#options.codec);
   }
 
   keyOf(id: I): Key {
@@ -79,7 +79,7 @@ export class Table<I, T extends I> {
 
   #replace(tx: CatalogTransaction, before: T | undefined, after: T | undefined): void {
     const { keyOf, codec, indexesOf, changed } = this.#options;
-    if (after !== undefined) tx.put(keyOf(after), encode(codec, after));
+    if (after !== undefined) putRecord(tx, keyOf(after), { record: after, codec });
     else if (before !== undefined) tx.remove(keyOf(before));
     if (indexesOf !== undefined) {
       const stale = before === undefined ? [] : indexesOf(before);

@@ -59,3 +59,19 @@ it("finds everything again after it was closed", async () => {
   expect(await reopened.audit()).toEqual([]);
   await reopened.close();
 });
+
+it("takes keys of every length up to the longest, one after the other", async () => {
+  const store = openStore(await newFolder());
+  const keys = Array.from({ length: 190 }, (_, at) => "\xff".repeat(10 * at) + "a".repeat(10));
+  await store.write((tx) => keys.forEach((at) => tx.put(at, Uint8Array.of(at.length % 251))));
+
+  const seen = await store.write((tx) =>
+    keys.map((at) => {
+      const [entry] = tx.range({ from: at, to: `${at}b`, limit: 1 });
+      return [entry?.key, entry?.value[0], tx.get(at)?.[0]];
+    }),
+  );
+
+  expect(seen).toEqual(keys.map((at) => [at, at.length % 251, at.length % 251]));
+  await store.close();
+});
