@@ -39,6 +39,7 @@ function segmentOf(id: SegmentId, bytes: number): Segment {
     tenant: "",
     turn: turn.id,
     state: "reserved",
+    retentionClass: "standard",
     geometry: new Uint8Array(),
     file: FILE,
     tokenStart: 0,

@@ -1,10 +1,9 @@
 /**
  * A catalog of the size that the figures are for. It is filled by the catalog's own rules, with hundreds of sessions in one
- * transaction and digests that stand for conversations nobody asks about. A large one takes minutes, so it is kept under `.cache`. Session number n is the n-th to expire, `EXPIRY_STEP_MS` after the one before it.
+ * transaction and digests that stand for conversations nobody asks about. Session number n is the n-th to expire, `EXPIRY_STEP_MS` after the one before it.
  */
 import { createHash } from "node:crypto";
-import { access, cp, mkdir, rename, rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { mkdir } from "node:fs/promises";
 import { layered } from "../../src/kv/catalog/layer.ts";
 import { LmdbStore } from "../../src/kv/catalog/lmdb.ts";
 import { openCatalog } from "../../src/kv/catalog/rule-catalog.ts";
@@ -12,7 +11,6 @@ import { report } from "../../src/kv/catalog/rules/report.ts";
 import { reserve } from "../../src/kv/catalog/rules/reserve.ts";
 import { create } from "../../src/kv/catalog/rules/sessions.ts";
 import { settle } from "../../src/kv/catalog/rules/settle.ts";
-import { SCHEMA_VERSION } from "../../src/kv/catalog/schema.ts";
 import type { CatalogTransaction } from "../../src/kv/catalog/transaction.ts";
 import type { Reservation } from "../../src/kv/catalog.ts";
 import { ANCHOR_STEPS } from "../../src/kv/chain/chain-place.ts";
@@ -31,43 +29,13 @@ import {
 } from "./scale.ts";
 import { partEnds, promptLength, randomOf } from "./prompts.ts";
 
-/** Of how these are filled: another number, and they are filled anew. */
-const FILL_VERSION = 1;
 const SESSIONS_PER_TRANSACTION = 200;
 const PROGRESS_SESSIONS = 10_000;
 const DIGEST_BYTES = 32;
 export const EXPIRY_STEP_MS = 1;
 
-/** From here on it is kept. */
-const KEPT_SESSIONS = 10_000;
-
-/** Makes the folder, with a catalog of so many sessions that is the caller's to change. */
+/** Makes the folder. */
 export async function fillCatalog(
-  path: string,
-  sessions: number,
-  progress: (text: string) => void,
-): Promise<void> {
-  if (sessions < KEPT_SESSIONS) return fill(path, sessions, progress);
-  const cache = resolve(import.meta.dirname, "..", "..", ".cache", "bench");
-  const kept = join(cache, `catalog-${SCHEMA_VERSION}-${FILL_VERSION}-${sessions}`);
-  if (!(await isThere(kept))) {
-    progress(`filling a catalog with ${sessions} sessions, once`);
-    const draft = `${kept}.new`;
-    await rm(draft, { recursive: true, force: true });
-    await fill(draft, sessions, progress);
-    await rename(draft, kept);
-  }
-  await cp(kept, path, { recursive: true });
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-async function fill(
   path: string,
   sessions: number,
   progress: (text: string) => void,

@@ -7,7 +7,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { formatGoals } from "../goals.ts";
 import { measureTurns } from "./child-run.ts";
-import { fillCatalog } from "./filled-catalog.ts";
+import { copyFilledCatalog } from "./kept-catalog.ts";
 import { type GetPlan, measureGet } from "./get.ts";
 import { goals } from "./goals.ts";
 import { measurePut, type PutPlan } from "./put.ts";
@@ -75,7 +75,7 @@ async function measureCatalog(
     const path = join(work.path, "catalog");
     const root = join(work.path, "root");
     await mkdir(root);
-    await fillCatalog(path, filled, progress);
+    await copyFilledCatalog(path, filled, progress);
     progress(`turns over ${filled * SEGMENTS_PER_SESSION} segments and those of the prompts`);
     const report = await measureTurns({ path, root, filled, durationMs, plansPerSecond });
     progress(turnsTable(report));

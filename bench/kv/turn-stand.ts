@@ -24,31 +24,32 @@ export interface StandOptions {
   /** An empty folder. */
   readonly root: string;
   readonly nowMs: () => number;
-  /** Laid over the store, to see what rules take. */
-  readonly watch?: (store: CatalogStore) => CatalogStore;
 }
 
 export interface Stand {
   readonly catalog: Catalog;
+  /** Of the catalog. */
+  readonly store: CatalogStore;
   readonly location: Location;
   readonly desk: TurnDesk;
   readonly keys: NamespaceKeys;
   create(id: string): Promise<SessionKey>;
   /** All turns of a conversation with these tokens, the last of which ends at the last whole page. */
-  store(id: string, ids: Uint32Array): Promise<void>;
+  converse(id: string, ids: Uint32Array): Promise<void>;
   close(): Promise<void>;
 }
 
 export async function openStand(options: StandOptions): Promise<Stand> {
-  const { path, root, nowMs, watch = (store) => store } = options;
+  const { path, root, nowMs } = options;
   const digests = createDigests();
   const keys = new NamespaceKeys(Buffer.alloc(32, 7), digests);
-  const catalog = await openCatalog(watch(new LmdbStore({ path, durability: "power_loss" })));
+  const store = new LmdbStore({ path, durability: "power_loss" });
+  const catalog = await openCatalog(store);
   const location = await openLocation(root, nowMs);
   const tenants = { tenant: (name: string) => ({ key: keys.tenant(name), quota: PLENTY }) };
   const profiles = { profile: () => PROFILE };
   const shared = { catalog, keys, digests, tenants, profiles, nowMs };
-  const sessions = new SessionDesk(shared);
+  const sessions = new SessionDesk({ ...shared, quotaRefused: () => undefined });
   const desk = new TurnDesk({
     ...shared,
     places: new Places({
@@ -88,11 +89,12 @@ export async function openStand(options: StandOptions): Promise<Stand> {
   };
   return {
     catalog,
+    store,
     location,
     desk,
     keys,
     create,
-    store: async (id, ids) => storeTurns(desk, { session: await create(id), ids }),
+    converse: async (id, ids) => storeTurns(desk, { session: await create(id), ids }),
     close: async () => {
       await desk.close();
       await location.close();

@@ -10,12 +10,14 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
+import { files } from "../../src/kv/catalog/tables.ts";
+import { LocationFault } from "../../src/kv/location.ts";
 import { percentileOf } from "../figures.ts";
 import { EXPIRY_STEP_MS, fileName } from "./filled-catalog.ts";
 import { type Prompt, promptLength, randomOf, sequenceOf, tokensOf } from "./prompts.ts";
+import { openBenchKeeper } from "./bench-keeper.ts";
 import { Lookups } from "./lookups.ts";
-import { SEGMENTS_PER_SESSION, START_MS } from "./scale.ts";
-import { Sweeper } from "./sweeper.ts";
+import { LOCATION, SEGMENTS_PER_SESSION, START_MS } from "./scale.ts";
 import { openStand, type Stand } from "./turn-stand.ts";
 
 export interface TurnsJob {
@@ -42,14 +44,10 @@ export interface TurnsReport {
   readonly failures: number;
 }
 
-/** A pass over this much holds the event loop for about a millisecond. */
-const SWEEP_LIMIT = 40;
-/** So that files of what is swept are unlinked in the same run. */
-const QUARANTINE_MS = 1_000;
 const DELAY_RESOLUTION_MS = 1;
 const LOOKUPS_PER_PLAN = 2;
 const TAIL_TOKENS = 500;
-const FILES_AT_ONCE = 8;
+const FILES_AT_ONCE = 64;
 
 const job = JSON.parse(process.argv[2] ?? "") as TurnsJob;
 let startedAt: number | undefined;
@@ -71,21 +69,30 @@ async function storePrompts(on: Stand): Promise<Prompt[]> {
     const session = `prompt-${number}`;
     const isStored = number % 3 !== 2;
     const ids = tokensOf(number, promptLength(random) + TAIL_TOKENS);
-    if (isStored) await on.store(session, ids.subarray(0, -TAIL_TOKENS));
+    if (isStored) await on.converse(session, ids.subarray(0, -TAIL_TOKENS));
     else await on.create(session);
     made.push({ session, ids, isStored });
   }
   return made;
 }
 
-/** Of the sessions that will be swept. */
-async function makeFiles({ location }: Stand): Promise<void> {
+/** Of the sessions that will be swept, and as the catalog knows them, so that they are unlinked. */
+async function makeFiles({ location, store }: Stand): Promise<void> {
   const swept = Math.min(job.filled, job.durationMs / EXPIRY_STEP_MS);
   for (let number = 0; number < swept; number += FILES_AT_ONCE) {
-    const made = Array.from({ length: FILES_AT_ONCE }, (_, at) =>
-      location.reserve(fileName(number + at), 1),
+    const names = Array.from({ length: FILES_AT_ONCE }, (_, at) => fileName(number + at));
+    const made = await Promise.all(
+      names.map(async (name) => ({ name, stat: await location.reserve(name, 1) })),
     );
-    await Promise.all(made);
+    await store.write((tx) => {
+      for (const { name, stat: known } of made) {
+        if (known instanceof LocationFault) throw known;
+        const ref = { location: LOCATION.id, name };
+        if (files.get(tx, ref) !== undefined) {
+          files.update(tx, ref, (file) => ({ ...file, stat: known }));
+        }
+      }
+    });
   }
 }
 
@@ -111,17 +118,10 @@ async function measure(
     const isGood = planned.fresh.kind === "reserved" && planned.storedTokens > 0 === isStored;
     failures += Number(!isGood);
   };
-  const sweeper = new Sweeper({
-    catalog,
-    location,
-    nowMs,
-    limit: SWEEP_LIMIT,
-    quarantineMs: QUARANTINE_MS,
-  });
   const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
   startedAt = performance.now();
   const end = startedAt + job.durationMs;
-  sweeper.start();
+  const keeper = openBenchKeeper({ catalog, location, nowMs });
   delay.enable();
   const plans: Promise<void>[] = [];
   for (const [number, prompt] of due.entries()) {
@@ -138,7 +138,7 @@ async function measure(
   await Promise.all(plans);
   delay.disable();
   const seconds = (performance.now() - startedAt) / 1_000;
-  await sweeper.stop();
+  await keeper.close();
   const delayMs = (share: number) => delay.percentile(share) / 1e6 - DELAY_RESOLUTION_MS;
   return {
     lookupP50Ms: percentileOf(lookups.tookMs, 0.5),
@@ -148,8 +148,8 @@ async function measure(
     loopDelayP50Ms: delayMs(50),
     loopDelayP99Ms: delayMs(99),
     rssMb: process.memoryUsage.rss() / 1e6,
-    sweptPerSecond: (sweeper.expired * SEGMENTS_PER_SESSION) / seconds,
-    unlinkedPerSecond: sweeper.unlinked / seconds,
+    sweptPerSecond: (keeper.expired() * SEGMENTS_PER_SESSION) / seconds,
+    unlinkedPerSecond: keeper.unlinked() / seconds,
     failures,
   };
 }
