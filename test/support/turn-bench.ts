@@ -13,7 +13,8 @@ import { NamespaceKeys } from "../../src/kv/chain/namespace-keys.ts";
 import { LocationFault } from "../../src/kv/location.ts";
 import { type DirectoryLocation, openDirectory } from "../../src/kv/locations/directory.ts";
 import type { FileSystem } from "../../src/kv/locations/directory-folder.ts";
-import type { MhaProfile } from "../../src/kv/model/profile.ts";
+import { layoutOf } from "../../src/kv/model/layout.ts";
+import type { MhaProfile, ModelProfile } from "../../src/kv/model/profile.ts";
 import type { SessionKey, TurnId } from "../../src/kv/records.ts";
 import { Places } from "../../src/kv/turns/places.ts";
 import { SessionDesk } from "../../src/kv/turns/session-desk.ts";
@@ -25,6 +26,7 @@ import type {
   CommitRequest,
   PlannedSegment,
   PlanRequest,
+  TurnObserver,
   TurnPlan,
 } from "../../src/kv/turns/turn-plan.ts";
 import type {
@@ -69,7 +71,7 @@ export const POLICY: TurnPolicy = {
 
 export interface BenchOptions {
   readonly catalog: Catalog;
-  readonly profile?: MhaProfile;
+  readonly profile?: ModelProfile;
   readonly policy?: Partial<TurnPolicy>;
   readonly quota?: Quota;
   readonly fileNames?: "random" | "session";
@@ -83,6 +85,8 @@ export interface BenchOptions {
   readonly memoryBytes?: number;
   /** Default one that finds whole what it can read. */
   readonly verifier?: (clock: FakeClock) => SegmentVerifier;
+  /** In place of `seen`. */
+  readonly observer?: TurnObserver;
 }
 
 /** Finds whole what has the CRC that it had; asks no engine and waits for nothing. */
@@ -129,12 +133,14 @@ async function crcOf({ segment, location }: StoredSegment): Promise<number | und
 export class TurnBench {
   desk: TurnDesk;
   /** May change, as when an engine gets new weights. */
-  profile: MhaProfile;
+  profile: ModelProfile;
   readonly sessions: SessionDesk;
   readonly catalog: Catalog;
   readonly locations: readonly DirectoryLocation[];
   readonly root: string;
   readonly clock = new FakeClock();
+  /** By how much the wall clock has jumped. */
+  wallJumpMs = 0;
   readonly verifier = new ReadingVerifier();
   readonly seen: string[] = [];
   readonly pressures: Pressure[] = [];
@@ -157,8 +163,7 @@ export class TurnBench {
     this.catalog = catalog;
     this.root = root;
     this.locations = directories;
-    this.#tokenBytes =
-      2 * profile.layers * profile.kvHeads * profile.headDim * (profile.dtype === "bf16" ? 2 : 1);
+    this.#tokenBytes = layoutOf(profile).bytesPerToken;
     let names = 0;
     let turns = 0;
     const keys = new NamespaceKeys(Buffer.from("a secret of the bench"), createDigests());
@@ -168,7 +173,7 @@ export class TurnBench {
       digests: createDigests(),
       tenants: { tenant: (name: string) => ({ key: keys.tenant(name), quota }) },
       profiles: { profile: (model: string) => (model === profile.id ? this.profile : undefined) },
-      nowMs: () => this.clock.now(),
+      nowMs: () => this.clock.now() + this.wallJumpMs,
     };
     this.sessions = new SessionDesk({
       ...shared,
@@ -188,7 +193,7 @@ export class TurnBench {
         newTurn: () => `turn${++turns}`,
         policy: { ...POLICY, ...options.policy },
         pressed: (pressure) => this.pressures.push(pressure),
-        observer: {
+        observer: options.observer ?? {
           planned: ({ limit }) => this.seen.push(`planned ${limit}`),
           committed: ({ kind }) => this.seen.push(`committed ${kind}`),
           aborted: (reason) => this.seen.push(`aborted ${reason}`),

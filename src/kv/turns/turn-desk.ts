@@ -6,7 +6,7 @@
  * Whatever is missing or wrong on our side makes a plan smaller and names the reason; the engine then computes what it was not
  * given. So a plan rejects for a bug only.
  */
-import type { Scheduler } from "../../clock.ts";
+import type { Clock, Scheduler } from "../../clock.ts";
 import type { Catalog, ListedSegment } from "../catalog.ts";
 import type { NamespaceKey } from "../chain/index-key.ts";
 import type { NamespaceKeys } from "../chain/namespace-keys.ts";
@@ -73,7 +73,8 @@ export interface TurnDeskOptions {
   readonly digests: Digests;
   /** Wall clock: whole milliseconds, as in the catalog. */
   readonly nowMs: () => number;
-  readonly scheduler: Scheduler;
+  /** Of waiting, which no jump of the wall clock makes longer. */
+  readonly scheduler: Clock & Scheduler;
   /** Random, never the same twice: up to 39 letters, digits, `_` and `-`. */
   readonly newTurn: () => string;
   readonly policy: TurnPolicy;
@@ -177,8 +178,8 @@ export class TurnDesk {
   }
 
   async #plan(request: PlanRequest): Promise<TurnPlan> {
-    const { policy, nowMs } = this.#options;
-    const waitUntilMs = nowMs() + policy.waitMs;
+    const { policy, nowMs, scheduler } = this.#options;
+    const waitUntilMs = scheduler.now() + policy.waitMs;
     for (let attempt = 1; attempt <= PLAN_ATTEMPTS;) {
       const setting = await this.#settingOf(request.session);
       if (typeof setting === "string") return unplanned(setting, nowMs());
@@ -192,7 +193,7 @@ export class TurnDesk {
       const turn = { request, setting, index, listing, nowMs: now };
       const fresh = await this.#reserve(turn);
       if (fresh.kind === "busy") {
-        const waitMs = Math.min(waitUntilMs, fresh.deadlineMs) - now;
+        const waitMs = Math.min(waitUntilMs - scheduler.now(), fresh.deadlineMs - now);
         if (waitMs > 0 && (await this.#wait(request.session, fresh.turn, waitMs))) continue;
       }
       const plan = await this.#finish(turn, fresh);
