@@ -19,6 +19,7 @@ import { LocationFault } from "../location.ts";
 import type { ObjectStat } from "../location.ts";
 import { faultCode } from "./directory-faults.ts";
 import type { FolderPath } from "./directory-naming.ts";
+import { Turnstile } from "./turnstile.ts";
 
 /** The calls of `node:fs/promises` that a directory location makes, so that a test can fail each one. */
 export interface FileSystem {
@@ -43,8 +44,15 @@ export interface FolderTreeOptions {
   readonly fileMode: number;
 }
 
+/**
+ * Uses at a time, each of up to three descriptors. More would be no faster, since a few threads do all of the work, and a burst
+ * of thousands would meet the process's limit of open files.
+ */
+const USES_LIMIT = 64;
+
 export class FolderTree {
   readonly #root: Folder;
+  readonly #turnstile = new Turnstile(USES_LIMIT);
   /** What uses a folder now. The root's descriptor must outlive all of it: its number may be another file's afterwards. */
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
@@ -58,14 +66,32 @@ export class FolderTree {
     return new FolderTree(new Folder(options, handle, options.root));
   }
 
-  /** Runs the task with the folder, which is made if it is `missing` and that says so, and closes it after. */
-  async use<T>(
+  /**
+   * Runs the task with the folder, which is made if it is `missing` and that says so, and closes it after. It may have to wait
+   * for others, so it is for what ends by itself.
+   */
+  use<T>(
     path: FolderPath,
     missing: "create" | "fail",
     task: (folder: Folder) => Promise<T>,
   ): Promise<T> {
+    return this.#run(() =>
+      this.#turnstile.run(() => this.#within(this.#root, path, { missing, task })),
+    );
+  }
+
+  /** The same for what lasts as long as somebody else takes: nobody waits for it, and it waits for nobody. */
+  hold<T>(
+    path: FolderPath,
+    missing: "create" | "fail",
+    task: (folder: Folder) => Promise<T>,
+  ): Promise<T> {
+    return this.#run(() => this.#within(this.#root, path, { missing, task }));
+  }
+
+  async #run<T>(use: () => Promise<T>): Promise<T> {
     if (this.#closing !== undefined) throw new AppError("internal", "the location is closed");
-    const running = this.#within(this.#root, path, { missing, task });
+    const running = use();
     const settled = running.catch(() => undefined);
     this.#running.add(settled);
     try {

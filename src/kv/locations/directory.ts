@@ -31,7 +31,7 @@ import type { FileSystem, Folder, OpenFile } from "./directory-folder.ts";
 import { Listing } from "./directory-listing.ts";
 import { RootMarker } from "./directory-marker.ts";
 import { draftedName, draftOf, Layout } from "./directory-naming.ts";
-import type { FolderPath, Naming } from "./directory-naming.ts";
+import type { Naming } from "./directory-naming.ts";
 import { putWhole } from "./directory-put.ts";
 
 export interface DirectoryOptions {
@@ -166,7 +166,7 @@ export class DirectoryLocation implements Location {
   }
 
   writeAt({ name, ...write }: PlacedWrite): Promise<ObjectStat | LocationFault> {
-    return this.#in(name, "fail", (folder) =>
+    return this.#filling(name, "fail", (folder) =>
       writing(folder, name, async ({ file, stat }) => {
         assertWithin(name, stat, [{ offset: write.offset, length: write.expect.bytes }]);
         await writeSource(file, write);
@@ -190,7 +190,7 @@ export class DirectoryLocation implements Location {
     source: AsyncIterable<Uint8Array>,
     expect: Expectation,
   ): Promise<ObjectStat | LocationFault> {
-    return this.#in(name, "create", async (folder) => {
+    return this.#filling(name, "create", async (folder) => {
       await this.#assertSpace(folder, expect.bytes);
       const draft = draftOf(name, this.#draftId());
       return putWhole(folder, { name, draft, source, expect });
@@ -250,22 +250,28 @@ export class DirectoryLocation implements Location {
     task: (folder: Folder) => Promise<T>,
   ): Promise<T | LocationFault> {
     const path = this.#layout.folderOf(name);
-    return faultsAsValues(name, () => this.#use(path, missing, task));
+    return faultsAsValues(name, () => this.#inOurs(this.#tree.use(path, missing, task)));
+  }
+
+  /** The same, while a source takes as long as it takes. */
+  #filling<T>(
+    name: ObjectName,
+    missing: "create" | "fail",
+    task: (folder: Folder) => Promise<T>,
+  ): Promise<T | LocationFault> {
+    const path = this.#layout.folderOf(name);
+    return faultsAsValues(name, () => this.#inOurs(this.#tree.hold(path, missing, task)));
   }
 
   #openToRead(name: ObjectName): Promise<OpenFile> {
     const path = this.#layout.folderOf(name);
-    return this.#use(path, "fail", (folder) => folder.openFile(name, "read"));
+    return this.#inOurs(this.#tree.use(path, "fail", (folder) => folder.openFile(name, "read")));
   }
 
   /** What is not found was looked for in our root, or that is what is missing. */
-  async #use<T>(
-    path: FolderPath,
-    missing: "create" | "fail",
-    task: (folder: Folder) => Promise<T>,
-  ): Promise<T> {
+  async #inOurs<T>(use: Promise<T>): Promise<T> {
     try {
-      return await this.#tree.use(path, missing, task);
+      return await use;
     } catch (reason) {
       if (faultCode(reason) === "not_found") await this.#marker.assertThere();
       throw reason;
