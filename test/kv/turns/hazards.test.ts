@@ -2,9 +2,10 @@
  * What engines are known to do, and what a plan does so that it harms nobody. The letters number the known hazards, a to p; those
  * of files are in `files.test.ts`, and of waiting and late answers in `turns.test.ts`.
  */
-import { readdir } from "node:fs/promises";
+import { readdir, stat, truncate } from "node:fs/promises";
 import { afterEach, describe, expect, it } from "vitest";
 
+import type { MlaProfile } from "../../../src/kv/model/profile.ts";
 import type { TokenSequence } from "../../../src/kv/turns/token-sequence.ts";
 import type { PlannedSegment } from "../../../src/kv/turns/turn-plan.ts";
 import { RETENTION } from "../../support/kv-desk.ts";
@@ -18,6 +19,24 @@ import {
   written,
 } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "./catalogs.ts";
+
+/** A latent of 24 bytes in one layer, which both ranks have. */
+const LATENT: MlaProfile = {
+  kind: "mla",
+  id: "small",
+  revision: "main",
+  weightVersion: "default",
+  layers: 1,
+  loraRank: 8,
+  ropeDim: 4,
+  dtype: "bf16",
+  tensorParallel: 2,
+  rope: {},
+  pageSize: 1,
+  loadThreshold: 0,
+  loraAdapter: null,
+};
+const LATENT_TOKEN_BYTES = 24;
 
 describe.each(CATALOGS)("hazards of engines over the $name catalog", (kind) => {
   const benches = new Benches(kind);
@@ -63,6 +82,38 @@ describe.each(CATALOGS)("hazards of engines over the $name catalog", (kind) => {
     await bench.turn("a", "one two t", "hree ");
     expect(spans((await bench.plan("a", prompt)).stored)).toEqual(stored);
   });
+
+  it("makes no session for who has none, and ends by itself one that nobody ends [f]", async () => {
+    const bench = await benches.openWith();
+    expect((await bench.plan("auto", "one ")).fresh).toEqual({
+      kind: "none",
+      reason: "no_session",
+    });
+    expect(await bench.catalog.session(session("auto"))).toBeUndefined();
+    await bench.turn("a", "one ", "two ");
+    await bench.clock.advance(3_600_000); // its TTL, and more than the quarantine
+    const swept = await bench.catalog.sweep({
+      nowMs: bench.clock.now(),
+      limit: 100,
+      quarantineMs: 900_000,
+    });
+    expect(swept).toMatchObject({ expiredSessions: 1, unlinkable: [{ name: "a" }] });
+    expect(await bench.catalog.session(session("a"))).toBeUndefined();
+  });
+
+  it.each(["random", "session"] as const)(
+    "gives engines URIs of the scheme and folder that the location has for them, with %s names [g]",
+    async (fileNames) => {
+      const bench = await benches.open({ fileNames });
+      await bench.create("a");
+      await bench.turn("a", "one ", "two ");
+      const plan = await bench.plan("a", "one two three ");
+      for (const { kvUri } of [...plan.stored, ...freshOf(plan)]) {
+        expect(kvUri).toMatch(/^file:\/\/\/[A-Za-z0-9_./-]+$/);
+        expect(await bench.sizeOf(kvUri)).toBeGreaterThan(0);
+      }
+    },
+  );
 
   it("stores no more in a turn than its cap, so that ranks do not wait long for each other [h]", async () => {
     const bench = await benches.openWith({ reservationTokens: 6 });
@@ -132,6 +183,49 @@ describe.each(CATALOGS)("hazards of engines over the $name catalog", (kind) => {
       const names = ["tokenStart", "tokenLength", "kvUri", "kvStart"];
       expect(next.stored.map(Object.keys)).toEqual([names]);
       expect(freshOf(next).map(Object.keys)).toEqual([names]);
+    },
+  );
+
+  it("lists nothing of which a rank would find less than all, since the others would wait for it [m]", async () => {
+    const bench = await benches.open({
+      profile: { ...SMALL, kvHeads: 2, headDim: 4, tensorParallel: 2 },
+    });
+    await bench.create("a");
+    await bench.turn("a", "one ", "two ");
+    const path = bench.pathOf("file:///a");
+    await truncate(path, (await stat(path)).size - 1); // the last byte of the last rank
+    const plan = await bench.plan("a", "one two !");
+    expect(plan).toMatchObject({ stored: [], limit: "file_damaged" });
+  });
+
+  it("gives ranks of a latent one copy of it at one place, which no rank's number moves [n]", async () => {
+    const bench = await benches.open({ profile: LATENT });
+    await bench.create("a");
+    await bench.turn("a", "one ", "two ");
+    const plan = await bench.plan("a", "one two three");
+    const at = { kvStart: 8 * LATENT_TOKEN_BYTES };
+    expect(plan.stored).toMatchObject([{ tokenLength: 8, kvStart: 0 }]);
+    expect(freshOf(plan)).toMatchObject([{ tokenStart: 8, ...at }]);
+    const twice = freshOf(plan).map((part) => ({
+      ...part,
+      kvLength: part.tokenLength * LATENT_TOKEN_BYTES * LATENT.tensorParallel,
+    }));
+    const outcome = await bench.commit(plan, ["one two three", "1234"], { segments: twice });
+    expect(outcome).toMatchObject({ pending: [], dropped: [{ reason: "wrong_length" }] });
+  });
+
+  it.each([
+    [7, 8],
+    [8, 0],
+  ])(
+    "goes by the threshold of the model, %i, and offers %i of 8 stored tokens [o]",
+    async (loadThreshold, storedTokens) => {
+      const bench = await benches.open({ profile: { ...SMALL, loadThreshold } });
+      await bench.create("a");
+      await bench.turn("a", "one ", "two ");
+      const plan = await bench.plan("a", "one two !");
+      expect(plan.storedTokens).toBe(storedTokens);
+      expect(plan.limit).toBe(storedTokens === 0 ? "below_threshold" : "end_of_stored");
     },
   );
 
