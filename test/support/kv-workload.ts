@@ -1,0 +1,238 @@
+/**
+ * A busy day of a KV service, as long as it is there: turns, several at once in one session, edits, forks, ends, aborts, commits
+ * that come late and engines that write slowly. Every answer goes into the ledger before anything else is asked, and what was not
+ * answered because the service died is nothing that anybody knows.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+
+import type { KvClient } from "../../client/index.ts";
+import type { Random } from "../../src/clock.ts";
+import { KvEngine } from "./kv-engine.ts";
+import type { KnownSession, KvLedger, PlannedTurn } from "./kv-ledger.ts";
+import { type KvService, MODEL, PAGE, storeWith, written } from "./kv-service.ts";
+
+const TENANTS = ["", "acme"] as const;
+const SESSIONS_LIMIT = 24;
+const WORKERS = 8;
+
+export interface WorkloadOptions {
+  readonly service: KvService;
+  readonly ledger: KvLedger;
+  readonly random: Random;
+}
+
+export class KvWorkload {
+  readonly #options: WorkloadOptions;
+  #engine = new KvEngine();
+  /** Of the process that runs now, or did: then nobody answers. */
+  #clients: ReadonlyMap<string, KvClient> = new Map();
+  #made = 0;
+  #isOver = false;
+  #milestone = { left: 0, resolve: () => {} };
+  /** Of turns that were planned and not committed yet. */
+  readonly #late: PlannedTurn[] = [];
+  readonly counts = new Map<string, number>();
+
+  constructor(options: WorkloadOptions) {
+    this.#options = options;
+  }
+
+  /** Until `stop`, or the service is gone for everybody. */
+  async run(): Promise<void> {
+    const { service } = this.#options;
+    this.#clients = new Map(TENANTS.map((tenant) => [tenant, service.client(tenant)]));
+    this.#isOver = false;
+    await Promise.all(Array.from({ length: WORKERS }, () => this.#work()));
+  }
+
+  stop(): void {
+    this.#isOver = true;
+  }
+
+  /** Until so many more requests were answered; for ever if the service dies before. */
+  answers(more: number): Promise<void> {
+    return new Promise((resolve) => (this.#milestone = { left: more, resolve }));
+  }
+
+  /** Whatever it had begun to write is torn, and the next one is another process. */
+  async killEngine(): Promise<void> {
+    await this.#engine.kill();
+    this.#engine = new KvEngine();
+  }
+
+  async close(): Promise<void> {
+    this.stop();
+    await this.#engine.kill();
+  }
+
+  async #work(): Promise<void> {
+    while (!this.#isOver) {
+      try {
+        await this.#step();
+      } catch (reason) {
+        if (!isGone(reason)) throw reason;
+        return;
+      }
+    }
+  }
+
+  async #step(): Promise<void> {
+    const living = [...this.#options.ledger.sessions.values()].filter(
+      ({ fate }) => fate === "lives",
+    );
+    const session = this.#pick(living);
+    if (session === undefined || (living.length < SESSIONS_LIMIT && this.#chance(0.1))) {
+      return this.#create();
+    }
+    if (this.#chance(0.06)) return this.#end(session);
+    if (this.#chance(0.06)) return this.#fork(session);
+    if (this.#chance(0.1)) return this.#commitLate();
+    return this.#turn(session);
+  }
+
+  async #create(): Promise<void> {
+    const { ledger } = this.#options;
+    const tenant = this.#pick(TENANTS) ?? "";
+    const id = `s${++this.#made}`;
+    const { response } = await this.#client(tenant).POST("/v1/sessions", {
+      body: { id, model: MODEL },
+    });
+    if (this.#count("create", response)) ledger.created(tenant, id);
+  }
+
+  async #end(session: KnownSession): Promise<void> {
+    session.fate = "may_end";
+    const { response } = await this.#client(session.tenant).DELETE("/v1/sessions/{id}", {
+      params: { path: { id: session.id } },
+    });
+    if (this.#count("end", response)) session.fate = "ended";
+  }
+
+  async #fork(parent: KnownSession): Promise<void> {
+    const { ledger } = this.#options;
+    const id = `s${++this.#made}`;
+    const before = { ...parent, listed: new Set(parent.listed) };
+    const { response } = await this.#client(parent.tenant).POST("/v1/sessions/{id}/fork", {
+      params: { path: { id: parent.id } },
+      body: { id },
+    });
+    if (this.#count("fork", response)) ledger.created(parent.tenant, id, before);
+  }
+
+  async #turn(session: KnownSession): Promise<void> {
+    const turn = await this.#plan(session);
+    if (turn === undefined) return;
+    const { service } = this.#options;
+    const tokens = [...turn.prompt, ...turn.output];
+    const parts = written(turn.plan, tokens);
+    const isSlow = this.#chance(0.3);
+    const manner = isSlow ? { delayMs: this.#upTo(80), stallMs: this.#upTo(60) } : {};
+    const { answered } = storeWith(this.#engine, { service, tokens, parts, ...manner });
+    await answered;
+    if (this.#chance(0.1)) return this.#abort(turn);
+    if (this.#chance(0.1)) return void this.#late.push(turn);
+    await this.#commit(turn);
+  }
+
+  async #plan(session: KnownSession): Promise<PlannedTurn | undefined> {
+    const { ledger } = this.#options;
+    const [prompt, output] = [this.#prompt(session), this.#tokens(this.#upTo(96))];
+    const { data, response } = await this.#client(session.tenant).POST("/v1/sessions/{id}/plan", {
+      params: { path: { id: session.id } },
+      body: {
+        prompt: { ids: prompt },
+        max_new_tokens: output.length,
+        engine: this.#engine.identity,
+      },
+    });
+    if (!this.#count("plan", response) || data === undefined) return undefined;
+    const turn = { tenant: session.tenant, session: session.id, plan: data, prompt, output };
+    ledger.planned(turn);
+    return data.turn === null ? undefined : turn;
+  }
+
+  async #commit(turn: PlannedTurn): Promise<void> {
+    const { plan, prompt, output, tenant } = turn;
+    const { data, response } = await this.#client(tenant).POST("/v1/turns/{turn}/commit", {
+      params: {
+        path: { turn: plan.turn ?? "" },
+        query: this.#chance(0.7) ? { wait: "settled" } : {},
+      },
+      body: {
+        prompt: { ids: [...prompt] },
+        output_ids: [...output],
+        fresh_kv_cache: written(plan, [...prompt, ...output]),
+        engine: this.#engine.identity,
+      },
+    });
+    if (!this.#count("commit", response) || data === undefined) return;
+    const session = this.#options.ledger.sessions.get(turn.session);
+    for (const { segment } of data.listed) session?.listed.add(segment);
+    session?.histories.push([...prompt, ...output]);
+  }
+
+  async #abort({ plan, tenant }: PlannedTurn): Promise<void> {
+    const { response } = await this.#client(tenant).POST("/v1/turns/{turn}/abort", {
+      params: { path: { turn: plan.turn ?? "" } },
+      body: { reason: "client_gone" },
+    });
+    this.#count("abort", response);
+  }
+
+  /** Of a turn from a while ago, perhaps of before the service was killed. */
+  async #commitLate(): Promise<void> {
+    const turn = this.#late.shift();
+    if (turn !== undefined) await this.#commit(turn);
+    else await pause(5);
+  }
+
+  /** What was said before and something new, or another ending to it. Some sessions begin alike. */
+  #prompt({ histories }: KnownSession): number[] {
+    const history = this.#pick(histories.slice(-6)) ?? [];
+    const start = history.length > 0 ? history : (SYSTEM_PROMPTS[this.#upTo(4)] ?? []);
+    const kept = this.#chance(0.25) ? start.slice(0, this.#upTo(start.length)) : start;
+    const isLong = kept.length > 1_500;
+    return [...(isLong ? kept.slice(0, 300) : kept), ...this.#tokens(8 + this.#upTo(200))];
+  }
+
+  #tokens(length: number): number[] {
+    return Array.from({ length }, () => 1 + this.#upTo(50_000));
+  }
+
+  #client(tenant: string): KvClient {
+    const client = this.#clients.get(tenant);
+    if (client === undefined) throw new Error(`no client of "${tenant}"`);
+    return client;
+  }
+
+  #chance(share: number): boolean {
+    return this.#options.random() < share;
+  }
+
+  #upTo(limit: number): number {
+    return Math.floor(this.#options.random() * limit);
+  }
+
+  #pick<T>(items: readonly T[]): T | undefined {
+    return items[this.#upTo(items.length)];
+  }
+
+  #count(what: string, { status, ok }: Response): boolean {
+    const name = `${what} ${status}`;
+    this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
+    if (--this.#milestone.left === 0) this.#milestone.resolve();
+    if (status >= 500)
+      this.#options.ledger.problems.push(`${name}: no answer of a service in order`);
+    return ok;
+  }
+}
+
+const SYSTEM_PROMPTS = [0, 1, 2].map((seed) =>
+  Array.from({ length: PAGE * 9 + seed }, (_, at) => 60_000 + seed * 1_000 + at),
+);
+
+/** What a request comes to when nobody listens, or stops to while it is answered. */
+function isGone(reason: unknown): boolean {
+  if (!(reason instanceof TypeError)) return false;
+  return reason.message === "fetch failed" || reason.message === "terminated";
+}
