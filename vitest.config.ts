@@ -6,6 +6,7 @@ const isCi = process.env["CI"] !== undefined;
 /**
  * `unit` holds everything that needs no other process: unit, property, contract and stress tests.
  * `e2e` starts a real Envoy and real engines, one file at a time, because a run on two cores must not starve Envoy.
+ * `crash` kills the KV service again and again (scripts/test-crash.ts).
  * `docker` (scripts/test-docker.ts) is e2e again, with Envoy and the sidecar in containers.
  */
 export default defineConfig({
@@ -19,7 +20,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/e2e/**", "test/docker/**"],
+          exclude: ["test/e2e/**", "test/docker/**", "test/crash/**"],
         },
       },
       {
@@ -29,6 +30,15 @@ export default defineConfig({
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
           sequence: { groupOrder: 1 }, // after the unit tests, with the machine to itself
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...oneAtATime,
+          name: "crash",
+          include: ["test/crash/**/*.test.ts"],
+          sequence: { groupOrder: 3 },
         },
       },
       {

@@ -22,6 +22,7 @@ const suites: readonly Suite[] = [
     packages: { dockerd: "docker.io", iptables: "iptables", debootstrap: "debootstrap" },
     script: "test-docker.ts",
   },
+  { name: "crash", packages: {}, script: "test-crash.ts" },
 ];
 
 const environment = {
