@@ -38,13 +38,13 @@ describe("no room", { timeout: 30_000 }, () => {
     expect(plan).toMatchObject({ turn: null, fresh_kv_cache: [], unreserved: result });
     expect(plan.stored_tokens).toBe(FIRST.length);
     expect(await turns.service.metric("kv_reservations_total", { result })).toBe(1);
-    // And what fits is stored.
-    const next = await turns.turn({
-      session: "a",
-      prompt: [...FIRST, ...tokensOf(64, 3)],
-      output: [],
-    });
-    expect(next.listed).toMatchObject([{ token_start: 96, token_length: 64 }]);
+  });
+
+  it("stores what fits after what did not", async () => {
+    await open({ fileLimitBytes: 4 * MIB });
+    expect(await turns.plan("a", LONG)).toMatchObject({ unreserved: "file_no_space" });
+    const { listed } = await turns.turn({ session: "a", prompt: FIRST, output: [] });
+    expect(listed).toMatchObject([{ token_start: 0, token_length: FIRST.length }]);
   });
 
   it("stores nothing where the device would have less free than it must", async () => {
