@@ -6,7 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
 
 import type { Random } from "../../src/clock.ts";
-import { lookAfterKill } from "../support/kv-aftermath.ts";
+import { lookAfterKill, lookForUnswept } from "../support/kv-aftermath.ts";
 import { KvLedger } from "../support/kv-ledger.ts";
 import { KvService } from "../support/kv-service.ts";
 import { KvWorkload } from "../support/kv-workload.ts";
@@ -15,6 +15,9 @@ import { seededRandom } from "../support/random.ts";
 const rounds = Number(process.env["CRASH_ROUNDS"] ?? 200);
 const seed = Number(process.env["CRASH_SEED"] ?? Date.now() % 1_000_000);
 const ROUND_MS = 20_000;
+const CHECK_ROUNDS = 5;
+/** More than a turn and its quarantine. */
+const SWEEP_MS = 6_000;
 
 /** Turns and quarantine are short, so that a day is a second long. */
 const SECTIONS = {
@@ -56,6 +59,27 @@ async function dieInStart(afterMs: number): Promise<void> {
   await started.then(() => service.kill()).catch(() => {});
 }
 
+async function expectClean(when: string): Promise<void> {
+  expect(await service.check(), when).toEqual(["0 found, 0 mended"]);
+}
+
+/** Everybody has gone, and nothing is left of what they stored, whenever it was and whoever died over it. */
+async function expectAllSwept(): Promise<void> {
+  await service.start();
+  await workload.endAll();
+  await service.kill();
+  for (let attempt = 1; ; attempt++) {
+    await service.start();
+    await pause(SWEEP_MS);
+    await service.kill();
+    const { due, forever } = await lookForUnswept(service);
+    expect(forever, `seed ${seed}`).toEqual([]);
+    if (attempt === 5) expect(due, `seed ${seed}`).toEqual([]);
+    if (due.length === 0) break;
+  }
+  await expectClean(`after the end, seed ${seed}`);
+}
+
 it(
   `loses nothing that was said to be durable, and lists nothing else, when it is killed ${rounds} times (seed ${seed})`,
   async () => {
@@ -64,12 +88,14 @@ it(
       await liveAndDie();
       const { problems, ...counts } = await lookAfterKill(service, ledger);
       expect(problems, `round ${round}, seed ${seed}`).toEqual([]);
+      if (round % CHECK_ROUNDS === 0) await expectClean(`round ${round}, seed ${seed}`);
       if (round % 10 === 0 || round === rounds) {
         const seconds = Math.round((performance.now() - started) / 1000);
         console.log(`seed ${seed}, round ${round}, ${seconds} s`, counts, workload.counts);
       }
     }
     expect(workload.counts.get("commit 200")).toBeGreaterThan(rounds);
+    await expectAllSwept();
   },
-  rounds * ROUND_MS,
+  rounds * ROUND_MS + 20 * SWEEP_MS,
 );

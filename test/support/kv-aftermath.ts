@@ -30,9 +30,38 @@ export async function lookAfterKill(service: KvService, ledger: KvLedger): Promi
     const files = await filesIn(join(service.folder, "disk"));
     const look = new Look(catalog, ledger, files);
     await look.sessions();
+    await look.prefixes();
     await look.files();
     const problems = [...ledger.problems, ...(await catalog.audit()), ...look.problems];
     return { problems, sessions: look.seen.size, segments: look.read.size, files: files.size };
+  } finally {
+    await catalog.close();
+  }
+}
+
+export interface Unswept {
+  /** That nothing keeps any more. */
+  readonly due: readonly string[];
+  /** That nothing would take an hour from now. */
+  readonly forever: readonly string[];
+}
+
+/** What still lies there when everybody has ended. The service must not run, and will not again. */
+export async function lookForUnswept(service: KvService): Promise<Unswept> {
+  const { catalogPath: path } = service;
+  const names = [...(await filesIn(join(service.folder, "disk"))).keys()];
+  const catalog = await openCatalog(new LmdbStore({ path, durability: "process" }));
+  try {
+    const nowMs = Date.now();
+    const files = await Promise.all(
+      names.map((name) => catalog.file({ location: "disk", name: name as ObjectName })),
+    );
+    // A copy that was cut short is leased for as long as any copy may take.
+    const due = names.filter((_, at) => (files[at]?.leasedUntilMs ?? 0) <= nowMs);
+    const late = { nowMs: nowMs + 3_600_000, limit: 100_000, quarantineMs: 2_000 };
+    const { unlinkable } = await catalog.sweep(late);
+    const taken = new Set<string>(unlinkable.map(({ name }) => name));
+    return { due, forever: names.filter((name) => !taken.has(name)) };
   } finally {
     await catalog.close();
   }
@@ -61,6 +90,18 @@ class Look {
     for (const { id, fate } of this.#ledger.sessions.values()) {
       if (fate === "lives" && !this.seen.has(id)) this.problems.push(`session ${id} is lost`);
       if (fate === "ended" && this.seen.has(id)) this.problems.push(`session ${id} has come back`);
+    }
+  }
+
+  async prefixes(): Promise<void> {
+    for (const { tenant, name, segments, fate } of this.#ledger.prefixes.values()) {
+      const prefix = await this.#catalog.prefix({ tenant, name });
+      if (fate === "ended" && prefix !== undefined) this.problems.push(`${name} has come back`);
+      if (fate !== "lives") continue;
+      const listed = await this.#catalog.prefixSegments({ tenant, name });
+      for (const segment of listed) await this.#segment(segment, `prefix ${name}`);
+      if (listed.length !== segments)
+        this.problems.push(`prefix ${name} lists ${listed.length} of ${segments}`);
     }
   }
 

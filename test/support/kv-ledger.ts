@@ -25,8 +25,17 @@ export interface KnownSession {
   fate: "lives" | "may_end" | "ended";
 }
 
+export interface KnownPrefix {
+  readonly tenant: string;
+  readonly name: string;
+  /** That it was made with. */
+  readonly segments: number;
+  fate: KnownSession["fate"];
+}
+
 export class KvLedger {
   readonly sessions = new Map<string, KnownSession>();
+  readonly prefixes = new Map<string, KnownPrefix>();
   /** By turn. */
   readonly turns = new Map<string, PlannedTurn>();
   readonly #ranges = new Map<string, { readonly from: number; readonly to: number }[]>();

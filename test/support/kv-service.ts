@@ -2,7 +2,7 @@
  * The KV service as a process of its own, over a folder that outlives it: started, killed and started again on ports that are free.
  * The model is small, 512 bytes for each token in 8 planes, so that a test can read every byte again.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -111,6 +111,15 @@ export class KvService {
     child.kill("SIGKILL");
     if (child.exitCode === null && child.signalCode === null) await gone;
     this.#running = undefined;
+  }
+
+  /** What `moorline kv check --bytes` finds, a line each, with how many there were; while it does not run. */
+  async check(): Promise<readonly string[]> {
+    const args = [MAIN, "kv", "check", "--bytes", "--config", this.configPath];
+    const output = await new Promise<string>((resolve) => {
+      execFile(process.execPath, args, (_, stdout, stderr) => resolve(stdout + stderr));
+    });
+    return output.trimEnd().split("\n");
   }
 
   /** Ends it if it runs, and removes its folder. */

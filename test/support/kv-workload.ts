@@ -8,11 +8,12 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { KvClient } from "../../client/index.ts";
 import type { Random } from "../../src/clock.ts";
 import { KvEngine } from "./kv-engine.ts";
-import type { KnownSession, KvLedger, PlannedTurn } from "./kv-ledger.ts";
+import type { KnownPrefix, KnownSession, KvLedger, PlannedTurn } from "./kv-ledger.ts";
 import { type KvService, MODEL, PAGE, storeWith, written } from "./kv-service.ts";
 
 const TENANTS = ["", "acme"] as const;
 const SESSIONS_LIMIT = 24;
+const PREFIXES_LIMIT = 4;
 const WORKERS = 8;
 
 export interface WorkloadOptions {
@@ -54,6 +55,17 @@ export class KvWorkload {
     return new Promise((resolve) => (this.#milestone = { left: more, resolve }));
   }
 
+  /** Ends all that there is, as the service runs again. */
+  async endAll(): Promise<void> {
+    const { ledger, service } = this.#options;
+    for (const { tenant, id } of ledger.sessions.values()) {
+      await service.client(tenant).DELETE("/v1/sessions/{id}", { params: { path: { id } } });
+    }
+    for (const { tenant, name } of ledger.prefixes.values()) {
+      await service.client(tenant).DELETE("/v1/prefixes/{name}", { params: { path: { name } } });
+    }
+  }
+
   /** Whatever it had begun to write is torn, and the next one is another process. */
   async killEngine(): Promise<void> {
     await this.#engine.kill();
@@ -86,6 +98,8 @@ export class KvWorkload {
     }
     if (this.#chance(0.06)) return this.#end(session);
     if (this.#chance(0.06)) return this.#fork(session);
+    if (this.#chance(0.06)) return this.#attach(session, this.#pick(living));
+    if (this.#chance(0.04)) return this.#prefix(session);
     if (this.#chance(0.1)) return this.#commitLate();
     return this.#turn(session);
   }
@@ -117,6 +131,41 @@ export class KvWorkload {
       body: { id },
     });
     if (this.#count("fork", response)) ledger.created(parent.tenant, id, before);
+  }
+
+  /** Of what the other one lists, if both are of one tenant. */
+  async #attach(session: KnownSession, other: KnownSession | undefined): Promise<void> {
+    const segments = [...(other?.listed ?? [])].slice(0, 1 + this.#upTo(4));
+    if (other?.tenant !== session.tenant || segments.length === 0) return;
+    const { response } = await this.#client(session.tenant).POST("/v1/sessions/{id}/attach", {
+      params: { path: { id: session.id } },
+      body: { segments },
+    });
+    if (!this.#count("attach", response)) return;
+    for (const segment of segments) session.listed.add(segment);
+    session.histories.push(...other.histories);
+  }
+
+  /** A new one, or the end of one that there is. */
+  async #prefix({ id: session, tenant }: KnownSession): Promise<void> {
+    const { prefixes } = this.#options.ledger;
+    const living = [...prefixes.values()].filter(({ fate }) => fate === "lives");
+    const oldest = living.length > PREFIXES_LIMIT ? living[0] : undefined;
+    if (oldest !== undefined) return this.#removePrefix(oldest);
+    const name = `p${++this.#made}`;
+    const { data, response } = await this.#client(tenant).POST("/v1/prefixes", {
+      body: { name, session },
+    });
+    if (!this.#count("prefix", response) || data === undefined) return;
+    prefixes.set(name, { tenant, name, segments: data.segments, fate: "lives" });
+  }
+
+  async #removePrefix(prefix: KnownPrefix): Promise<void> {
+    prefix.fate = "may_end";
+    const { response } = await this.#client(prefix.tenant).DELETE("/v1/prefixes/{name}", {
+      params: { path: { name: prefix.name } },
+    });
+    if (this.#count("remove prefix", response)) prefix.fate = "ended";
   }
 
   async #turn(session: KnownSession): Promise<void> {
