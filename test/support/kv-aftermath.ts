@@ -54,7 +54,7 @@ export async function lookForUnswept(service: KvService): Promise<Unswept> {
   try {
     const nowMs = Date.now();
     const files = await Promise.all(
-      names.map((name) => catalog.file({ location: "disk", name: name as ObjectName })),
+      names.map(async (name) => catalog.file({ location: "disk", name: name as ObjectName })),
     );
     // A copy that was cut short is leased for as long as any copy may take.
     const due = names.filter((_, at) => (files[at]?.leasedUntilMs ?? 0) <= nowMs);
