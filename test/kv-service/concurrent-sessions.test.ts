@@ -41,31 +41,56 @@ describe("eight turns at a time over HTTP", { timeout: 120_000 }, () => {
     expect(data).toMatchObject({ listed: [{ token_start: 64, token_length: 48 }], dropped: [] });
   }
 
-  async function usage() {
-    return (await turns.service.client().GET("/v1/usage")).data;
+  interface OpenTurn {
+    readonly session: string;
+    readonly prompt: readonly number[];
   }
 
-  it.each(["wait", "branch"] as const)(
-    "gives no byte to two, makes no session and lists all where turns %s [e]",
-    async (whenBusy) => {
-      await open(whenBusy);
-      const ledger = new KvLedger();
-      const all = NAMES.flatMap((session, at) =>
-        Array.from({ length: TURNS }, async (_, turn) => {
-          const prompt = promptOfTurn(at, turn);
-          const plan = await turns.plan(session, prompt);
-          ledger.planned({ tenant: "", session, plan, prompt, output: [] });
-          await finish(plan, prompt);
-          return plan.fresh_kv_cache[0]?.kv_uri ?? "";
-        }),
-      );
-      const files = new Set(await Promise.all(all));
-      expect(files.size).toBe(whenBusy === "wait" ? SESSIONS : SESSIONS * TURNS);
-      expect(ledger.problems).toEqual([]);
-      expect(await usage()).toMatchObject({ sessions: SESSIONS });
-      await expectBytes();
-    },
+  /** Of all sessions, in no order. */
+  const OPEN_TURNS: readonly OpenTurn[] = NAMES.flatMap((session, at) =>
+    Array.from({ length: TURNS }, (_, turn) => ({ session, prompt: promptOfTurn(at, turn) })),
   );
+
+  async function planned({ session, prompt }: OpenTurn, ledger: KvLedger): Promise<Plan> {
+    const plan = await turns.plan(session, prompt);
+    ledger.planned({ tenant: "", session, plan, prompt, output: [] });
+    return plan;
+  }
+
+  /** No byte is handed out twice, no session was made for a turn, and everything is listed with its own bytes. */
+  async function expectSound(plans: readonly Plan[], { problems }: KvLedger, files: number) {
+    const uris = plans.flatMap(({ fresh_kv_cache: parts }) => parts.map(({ kv_uri }) => kv_uri));
+    expect(uris).toHaveLength(OPEN_TURNS.length);
+    expect(new Set(uris).size).toBe(files);
+    expect(problems).toEqual([]);
+    const { data } = await turns.service.client().GET("/v1/usage");
+    expect(data).toMatchObject({ sessions: SESSIONS });
+    await expectBytes();
+  }
+
+  it("lets each wait for the one before it, and all go on in the session's file [e]", async () => {
+    await open("wait");
+    const ledger = new KvLedger();
+    const all = OPEN_TURNS.map(async (turn) => {
+      const plan = await planned(turn, ledger);
+      await finish(plan, turn.prompt);
+      return plan;
+    });
+    await expectSound(await Promise.all(all), ledger, SESSIONS);
+  });
+
+  it("gives each but the first a file of its own where turns branch [e]", async () => {
+    await open("branch");
+    const ledger = new KvLedger();
+    const plans = await Promise.all(OPEN_TURNS.map((turn) => planned(turn, ledger)));
+    await Promise.all(
+      OPEN_TURNS.map(async ({ prompt }, at) => {
+        const plan = plans[at];
+        if (plan !== undefined) await finish(plan, prompt);
+      }),
+    );
+    await expectSound(plans, ledger, OPEN_TURNS.length);
+  });
 
   async function expectBytes(): Promise<void> {
     for (const [at, session] of NAMES.entries()) {
