@@ -114,8 +114,8 @@ export class KvService {
   }
 
   /** What `moorline kv check --bytes` finds, a line each, with how many there were; while it does not run. */
-  async check(): Promise<readonly string[]> {
-    const args = [MAIN, "kv", "check", "--bytes", "--config", this.configPath];
+  async check(...options: readonly "--repair"[]): Promise<readonly string[]> {
+    const args = [MAIN, "kv", "check", "--bytes", ...options, "--config", this.configPath];
     const output = await new Promise<string>((resolve) => {
       execFile(process.execPath, args, (_, stdout, stderr) => resolve(stdout + stderr));
     });
