@@ -19,7 +19,7 @@ import { type Command, names, someCommand, times, type Verb } from "./random-com
 import { SharingSteps } from "./sharing-steps.ts";
 import { SpaceSteps } from "./space-steps.ts";
 
-const operations = Number(process.env["CATALOG_OPERATIONS"] ?? 2_000);
+const operations = Number(process.env["CATALOG_OPERATIONS"] ?? 20_000);
 const seed = Number(process.env["CATALOG_SEED"] ?? randomInt(2 ** 31));
 /** Of a run, on average. */
 const runLength = 100;
