@@ -68,7 +68,24 @@ export function createHttpServer({ limits, tls, log }: HttpServerOptions): Fasti
   server.server.maxConnections = limits.connections;
   server.setErrorHandler<FastifyError | Problem>((error, _request, reply) => refuse(error, reply));
   followRenewals(server, tls);
+  closeWithLastAnswers(server);
   return server;
+}
+
+/**
+ * When the server closes, connections without a request are closed by it. Those that have one are closed here, when it is answered:
+ * kept alive they would hold up the end of the process until their client leaves them.
+ */
+function closeWithLastAnswers(server: FastifyInstance): void {
+  let isClosing = false;
+  server.addHook("preClose", (done) => {
+    isClosing = true;
+    done();
+  });
+  server.addHook("onResponse", ({ raw }, _reply, done) => {
+    if (isClosing) raw.socket.destroySoon();
+    done();
+  });
 }
 
 /** Rejects with `listen_failed`. Answers `ip:port`, with the real port where 0 was asked for. */
