@@ -1,150 +1,57 @@
 /**
- * `npm run demo`: real conversations through a real Envoy, first balanced round robin, then with Moorline, then with Moorline
- * while an engine dies and comes back; at the end a table. `--keep` leaves everything running afterwards, to try things out.
+ * `npm run demo`: real conversations through a real Envoy, without and with Moorline; see routing.ts. `npm run demo -- kv`: what the
+ * session KV service keeps, and proves of it; see kv/demo.ts. `--keep` leaves everything running afterwards, to try things out.
  * A signal at any time closes what was started.
  */
-import { once } from "node:events";
-import { readFile } from "node:fs/promises";
 import { constants } from "node:os";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { envoyBinary, EnvoyUnavailable, envoyVersion } from "../envoy/fetch.ts";
+import { EnvoyUnavailable } from "../envoy/fetch.ts";
 import { untilStopped } from "../src/stop-signal.ts";
-import { startCluster } from "./cluster.ts";
-import type { Cluster } from "./cluster.ts";
-import { showProgress } from "./progress.ts";
-import type { Progress } from "./progress.ts";
-import { replay } from "./replay/replay.ts";
-import type { Outcome } from "./replay/replay.ts";
-import { summarize } from "./replay/summary.ts";
-import type { Outage, Summary } from "./replay/summary.ts";
-import { formatLegend, formatNextSteps, formatTable } from "./report.ts";
-import type { EngineProcess } from "./stack/engine.ts";
-import { assignSessions, parseTrace } from "./trace/sessions.ts";
-import type { SessionRequest } from "./trace/sessions.ts";
+import { runKvDemo } from "./kv/demo.ts";
+import { ExpectationFailed } from "./kv/narration.ts";
+import { runRoutingDemo } from "./routing.ts";
+import type { Stage } from "./stage.ts";
 
-/** The ten minutes of the sample become twelve seconds. */
-const speedup = 50;
-/** When the engine dies and when it comes back, as shares of the requests done. */
-const killAt = 0.4;
-const reviveAt = 0.7;
-const reviveDeadlineMs = 5_000;
-
-const { values: options } = parseArgs({ options: { keep: { type: "boolean", default: false } } });
+const demos: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
+  routing: runRoutingDemo,
+  kv: runKvDemo,
+};
 const closers: (() => Promise<void>)[] = [];
 const stopping = new AbortController();
-const { signal } = stopping;
+
+const { values: options, positionals } = parseArgs({
+  options: { keep: { type: "boolean", default: false } },
+  allowPositionals: true,
+});
+const [name = "routing", ...others] = positionals;
+const run = Object.entries(demos).find(([known]) => known === name)?.[1];
+if (run === undefined || others.length > 0) {
+  console.error(`usage: demo [${Object.keys(demos).join("|")}] [--keep]`);
+  process.exit(2);
+}
 
 // A second signal, later, ends at once; the children die with this process either way.
-const stopped = untilStopped(["SIGINT", "SIGTERM", "SIGHUP"]).then((name) => {
+const stopped = untilStopped(["SIGINT", "SIGTERM", "SIGHUP"]).then((signal) => {
   stopping.abort();
   console.log("\nStopping."); // below the progress, or what the terminal shows of a Ctrl-C
-  return 128 + constants.signals[name];
+  return 128 + constants.signals[signal];
 });
+const stage: Stage = {
+  keep: options.keep,
+  signal: stopping.signal,
+  onStart: (part) => void closers.push(async () => part.close()),
+};
 
 let status = 1;
 try {
-  status = await Promise.race([run().then(() => 0), stopped]);
+  status = await Promise.race([run(stage).then(() => 0), stopped]);
 } catch (reason) {
-  if (!(reason instanceof EnvoyUnavailable)) throw reason;
+  if (!(reason instanceof EnvoyUnavailable || reason instanceof ExpectationFailed)) throw reason;
   console.error(reason.message);
 } finally {
   await closeAll();
 }
 process.exit(status); // what was stopped in mid-run may still wait for something
-
-async function run(): Promise<void> {
-  const requests = assignSessions(
-    parseTrace(await readFile(join(import.meta.dirname, "trace", "conversations.jsonl"), "utf8")),
-  );
-  const sessions = new Set(requests.map(({ session }) => session)).size;
-  const binary = await envoyBinary();
-  console.log(`Envoy ${await envoyVersion(binary)}: ${binary}`);
-  console.log("Starting 4 simulated engines, Moorline and Envoy.");
-  const cluster = await startCluster((part) => void closers.push(async () => part.close()));
-  console.log(
-    `Replaying ${requests.length} requests of ${sessions} conversations, ${speedup} times faster. They are reconstructed\n` +
-      "from Mooncake's public trace, which demo/trace/README.md describes.",
-  );
-
-  const pass = { cluster, requests };
-  const results = {
-    roundRobin: await runPass({ ...pass, label: "round robin", url: cluster.roundRobinUrl }),
-    moorline: await runPass({ ...pass, label: "Moorline", url: cluster.moorlineUrl }),
-    killed: await runPass({ ...pass, label: "engine killed", url: cluster.moorlineUrl, strike }),
-  };
-  console.log(`\n${formatTable(results)}\n\n${formatLegend()}\n`);
-  if (!options.keep) {
-    console.log("`npm run demo -- --keep` leaves it all running, with commands to try.");
-    return;
-  }
-  console.log(`${formatNextSteps(cluster)}\n\nCtrl-C stops everything.`);
-  await once(signal, "abort");
-}
-
-interface Pass {
-  readonly cluster: Cluster;
-  readonly requests: readonly SessionRequest[];
-  readonly label: string;
-  readonly url: string;
-  /** What happens meanwhile. */
-  readonly strike?: (pass: RunningPass) => Promise<Outage>;
-}
-
-interface RunningPass extends Pass {
-  /** In the order of their ends; grows. */
-  readonly outcomes: readonly Outcome[];
-  readonly progress: Progress;
-  readonly elapsedMs: () => number;
-}
-
-/** Every pass begins with empty caches and with sessions that nobody has seen. */
-async function runPass(pass: Pass): Promise<Summary> {
-  const { cluster, requests, url } = pass;
-  await Promise.all(cluster.engines.map(async (engine) => engine.flush()));
-  const outcomes: Outcome[] = [];
-  const engines = cluster.engines.map(({ name }) => name);
-  const progress = showProgress({ ...pass, total: requests.length, outcomes, engines, signal });
-  const startMs = performance.now();
-  const elapsedMs = () => performance.now() - startMs;
-  const [outage] = await Promise.all([
-    pass.strike?.({ ...pass, outcomes, progress, elapsedMs }),
-    replay({ requests, url, speedup, signal, onOutcome: (outcome) => void outcomes.push(outcome) }),
-  ]);
-  progress.finish();
-  return summarize(outcomes, outage);
-}
-
-/** Kills the busiest engine under load, and starts it again later. */
-async function strike(pass: RunningPass): Promise<Outage> {
-  const { cluster, outcomes, requests, progress, elapsedMs } = pass;
-  await waitUntil(() => outcomes.length >= requests.length * killAt);
-  const victim = busiest(cluster.engines, outcomes);
-  const fromMs = elapsedMs();
-  await victim.kill();
-  progress.note(`  kill -9: engine ${victim.name}`);
-
-  await waitUntil(() => outcomes.length >= requests.length * reviveAt);
-  await victim.start();
-  const deadlineMs = elapsedMs() + reviveDeadlineMs;
-  while (!(await cluster.isReady(victim))) {
-    if (elapsedMs() > deadlineMs) throw new Error(`engine ${victim.name} was not seen again`);
-    await sleep(20, undefined, { signal });
-  }
-  progress.note(`  engine ${victim.name} is back, with an empty cache`);
-  return { engine: victim.name, fromMs, untilMs: elapsedMs() };
-}
-
-function busiest(engines: readonly EngineProcess[], outcomes: readonly Outcome[]): EngineProcess {
-  const served = ({ name }: EngineProcess) =>
-    outcomes.filter(({ result }) => result.failure === undefined && result.engine === name).length;
-  return engines.reduce((best, engine) => (served(engine) > served(best) ? engine : best));
-}
-
-async function waitUntil(isTrue: () => boolean): Promise<void> {
-  while (!isTrue()) await sleep(10, undefined, { signal });
-}
 
 /** In reverse order of start, each once. */
 async function closeAll(): Promise<void> {
