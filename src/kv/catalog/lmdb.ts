@@ -5,6 +5,7 @@
  * (in lmdb-js the writes of a plain `transaction` that throws are committed all the same).
  */
 import { open, type RootDatabase } from "lmdb";
+import { AppError } from "../../errors.ts";
 
 import type {
   CatalogStore,
@@ -38,6 +39,9 @@ export class LmdbStore implements CatalogStore {
       keyEncoder: latin1Keys,
       // A commit is synced before it is answered, with no second promise to wait for.
       overlappingSync: false,
+      // With it, a commit that fails rejects a promise that nobody can hold, which ends the process. Rules of one turn share a
+      // commit without it too: it begins in the turn's last phase.
+      eventTurnBatching: false,
       noSync: durability === "process",
     });
     this.#database = database;
@@ -53,14 +57,25 @@ export class LmdbStore implements CatalogStore {
     return view(this.#transaction);
   }
 
-  write<T>(rule: (transaction: CatalogTransaction) => T): Promise<T> {
-    return this.#database.childTransaction(() => rule(this.#transaction));
+  async write<T>(rule: (transaction: CatalogTransaction) => T): Promise<T> {
+    try {
+      return await this.#database.childTransaction(() => rule(this.#transaction));
+    } catch (reason) {
+      throw failureOf(reason);
+    }
   }
 
   close(): Promise<void> {
     this.#closed ??= this.#database.close();
     return this.#closed;
   }
+}
+
+/** Of a commit that failed, the addon tells the cause by a promise that rejects some time later, or never; on stderr it does at once. */
+function failureOf(reason: unknown): unknown {
+  if (!(reason instanceof Error) || !("commitError" in reason)) return reason;
+  void Promise.resolve(reason.commitError).catch(() => undefined);
+  return new AppError("internal", "catalog cannot be written", { cause: reason });
 }
 
 function readRange(database: RootDatabase<Buffer, Key>, { from, to, limit }: KeyRange): Entry[] {
