@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { startChild, waitUntilReady, type Child } from "../../demo/stack/child.ts";
 import type { ReadJob } from "./read-bodies.ts";
+import type { RuleTimes } from "./rules.ts";
 import type { SendJob } from "./send-body.ts";
 import type { TurnsJob, TurnsReport } from "./turns.ts";
 
@@ -25,13 +26,18 @@ export async function measureTurns(job: TurnsJob): Promise<TurnsReport> {
   return JSON.parse(await outputOf("turns.ts", job)) as TurnsReport;
 }
 
+/** `path`: of a catalog, which is changed. */
+export async function measureRules(path: string): Promise<RuleTimes> {
+  return JSON.parse(await outputOf("rules.ts", path)) as RuleTimes;
+}
+
 async function secondsOf(script: string, job: ReadJob | SendJob): Promise<number> {
   return Number(await outputOf(script, job));
 }
 
-async function outputOf(script: string, job: object): Promise<string> {
+async function outputOf(script: string, job: object | string): Promise<string> {
   const path = join(import.meta.dirname, script);
-  const args = [path, JSON.stringify(job)];
+  const args = [path, typeof job === "string" ? job : JSON.stringify(job)];
   const { stdout } = await run(process.execPath, args, { timeout: LIMIT_MS });
   return stdout;
 }

@@ -8,6 +8,7 @@ const root = resolve(import.meta.dirname, "..", "..");
 const cache = join(root, ".cache", "bench");
 const SOURCES = [
   "bench/kv/filled-catalog.ts",
+  "bench/kv/filled-turns.ts",
   "bench/kv/prompts.ts",
   "bench/kv/scale.ts",
   "src/kv/catalog/**/*.ts",

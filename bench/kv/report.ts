@@ -2,6 +2,7 @@
 import { medianOf, toFourDigits } from "../figures.ts";
 import type { GetRound } from "./get.ts";
 import type { PutRound } from "./put.ts";
+import type { RuleTimes } from "./rules.ts";
 import type { TurnsReport } from "./turns.ts";
 
 export interface KvResult {
@@ -63,4 +64,13 @@ function row(rates: Readonly<Record<string, number | undefined>>): string {
 export function turnsTable(turns: TurnsReport): string {
   const rows = Object.entries(turns) as [string, number][];
   return rows.map(([name, value]) => `${name.padEnd(24)}${toFourDigits(value)}`).join("\n");
+}
+
+/** In ms. */
+export function rulesTable(times: RuleTimes): string {
+  const rows = Object.entries(times).map(([rule, { p50Ms, p99Ms, maxMs }]) => {
+    const columns = [p50Ms, p99Ms, maxMs].map((ms) => ms.toFixed(2).padStart(7));
+    return `${rule.padEnd(9)}${columns.join("")}`;
+  });
+  return ["rule         p50    p99    max", ...rows].join("\n");
 }

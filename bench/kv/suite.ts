@@ -6,12 +6,12 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { formatGoals } from "../goals.ts";
-import { measureTurns } from "./child-run.ts";
+import { measureRules, measureTurns } from "./child-run.ts";
 import { copyFilledCatalog } from "./kept-catalog.ts";
 import { type GetPlan, measureGet } from "./get.ts";
 import { goals } from "./goals.ts";
 import { measurePut, type PutPlan } from "./put.ts";
-import { getTable, type KvResult, putTable, summarise, turnsTable } from "./report.ts";
+import { getTable, type KvResult, putTable, rulesTable, summarise, turnsTable } from "./report.ts";
 import { startService, workFolder } from "./service.ts";
 import { SEGMENTS_PER_SESSION } from "./scale.ts";
 import type { TurnsReport } from "./turns.ts";
@@ -79,6 +79,7 @@ async function measureCatalog(
     progress(`turns over ${filled * SEGMENTS_PER_SESSION} segments and those of the prompts`);
     const report = await measureTurns({ path, root, filled, durationMs, plansPerSecond });
     progress(turnsTable(report));
+    progress(`how long rules hold the event loop, in ms\n${rulesTable(await measureRules(path))}`);
     if (report.failures > 0) throw new Error(`${report.failures} plans were not as they should be`);
     return report;
   } finally {
