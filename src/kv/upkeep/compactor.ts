@@ -86,15 +86,31 @@ export class Compactor {
     if (opened === "file_exists") return "exists";
     if (opened !== "opened") return opened;
     const stat = await this.#put(segment, newFile, location);
-    if (!(typeof stat === "object")) return stat;
+    if (!(typeof stat === "object")) {
+      // Whatever it left has a name that only this copy was given.
+      if (stat !== "exists") await this.#giveUp(newFile, location, () => true);
+      return stat;
+    }
     const { id, file: from } = segment;
     const atMs = nowMs();
     if (await catalog.moveSegment({ segment: id, from, to: newFile, stat, nowMs: atMs })) {
       return "moved";
     }
-    // Nobody was told of it, so it need not wait for its record to be swept.
-    await location.removeIf(newFile.name, ({ identity }) => identity === stat.identity);
+    await this.#giveUp(newFile, location, ({ identity }) => identity === stat.identity);
     return atMs >= deadlineMs ? "late" : "gone";
+  }
+
+  /**
+   * Nobody was told of it, so neither it nor its room need wait for the sweep: of one that is tried again in every pass, the room of
+   * all that failed within a quarantine would be held. What cannot be removed now is swept.
+   */
+  async #giveUp(
+    copy: NewObject,
+    location: Location,
+    isIt: (stat: ObjectStat) => boolean,
+  ): Promise<void> {
+    const removal = await location.removeIf(copy.name, isIt);
+    if (removal === "removed" || removal === "absent") await this.#options.catalog.unlinked([copy]);
   }
 
   /** The copy is read as it is written: other bytes than those of the recorded CRC never get a name. */

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import * as fs from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
@@ -46,14 +46,14 @@ describe.each(CATALOGS)("compaction over the $name catalog", (kind) => {
 
   it("moves what survives into an object of its own, and the old file goes after its quarantine", async () => {
     await survivor();
-    const before = await readFile(join(bench.root, "a"));
+    const before = await fs.readFile(join(bench.root, "a"));
     const stand = keep();
     await stand.pass();
     const copy = (await fileOfSurvivor()) ?? "";
     expect(stand.copies).toMatchObject([{ result: "moved", location: "disk" }]);
     expect(await filesOf(bench)).toEqual(["a", copy]);
     const bytes = KEPT.length * SMALL_TOKEN_BYTES;
-    expect(await readFile(join(bench.root, copy))).toEqual(before.subarray(0, bytes));
+    expect(await fs.readFile(join(bench.root, copy))).toEqual(before.subarray(0, bytes));
     const plan = await bench.plan("b", `${KEPT}and more`);
     expect(spans(plan.stored)).toEqual([[0, KEPT.length]]);
     expect(plan.stored).toMatchObject([{ kvUri: `file:///${copy}`, kvStart: 0 }]);
@@ -94,6 +94,25 @@ describe.each(CATALOGS)("compaction over the $name catalog", (kind) => {
     while (stand.copies.length === 0) await stand.pass();
     expect(stand.copies[0]?.result).toBe("late");
     expect(await fileOfSurvivor()).toBe("a");
+    expect(await filesOf(bench)).toEqual(["a"]);
+  });
+
+  it("holds no room for copies that failed, however often they are tried", async () => {
+    await benches.close();
+    let isBroken = false;
+    const link = async (path: string, to: string): Promise<void> => {
+      const failure = { code: "EIO", syscall: "link" };
+      if (isBroken) throw Object.assign(new Error("the device fails"), failure);
+      await fs.link(path, to);
+    };
+    bench = await benches.open({ fs: { ...fs, link } });
+    await survivor();
+    const before = await bench.catalog.locationUsage("disk");
+    isBroken = true;
+    const stand = keep();
+    while (stand.copies.length < 5) await stand.pass();
+    expect(stand.copies[0]?.result).toBe("io");
+    expect(await bench.catalog.locationUsage("disk")).toEqual(before);
     expect(await filesOf(bench)).toEqual(["a"]);
   });
 
