@@ -92,7 +92,7 @@ export class Reserver {
       }
       const { reason } = outcome;
       if (reason === "stale_match") return { kind: "stale" };
-      if (reason === "no_space") this.#press(place, request, reservedBytes(request));
+      if (reason === "no_space") await this.#askForRoom(place, { request, freeBytes });
       if (reason !== "file_exists") return { kind: "none", reason, isLeased: false };
       if (attempt === NAME_ATTEMPTS) {
         return { kind: "none", reason: "file_exists", isLeased: false };
@@ -153,6 +153,18 @@ export class Reserver {
     if (roomIn(profile, { ...usage, freeBytes }) < place.headroomBytes) {
       this.#press(place, request, 0);
     }
+  }
+
+  /** For what would not fit into the empty location either, all that others have there would be evicted in vain. */
+  async #askForRoom(
+    place: Place,
+    { request, freeBytes }: { readonly request: FreshRequest; readonly freeBytes: number },
+  ): Promise<void> {
+    const { profile } = place.location;
+    const { bookedBytes } = await this.#options.catalog.locationUsage(profile.id);
+    const empty = { bookedBytes: 0, unwrittenBytes: 0, freeBytes: freeBytes + bookedBytes };
+    const bytes = reservedBytes(request);
+    if (bytes <= roomIn(profile, empty)) this.#press(place, request, bytes);
   }
 
   #press({ location }: Place, { session }: FreshRequest, bytes: number): void {

@@ -53,6 +53,16 @@ describe.each(CATALOGS)("eviction over the $name catalog", (kind) => {
     expect(await reasonOf(stand.bench, "c")).toBe("reserved");
   });
 
+  it("asks for none that could not be made by evicting everything", async () => {
+    const stand = await disk(2);
+    await store(stand, "a", 1);
+    await store(stand, "b", 1);
+    await stand.bench.create("c");
+    const { fresh } = await stand.bench.plan("c", TURN.repeat(3), { maxNewTokens: 0 });
+    expect(fresh).toEqual({ kind: "none", reason: "no_space" });
+    expect(stand.bench.pressures).toEqual([]);
+  });
+
   it("makes none that nobody asked for, however little is left", async () => {
     const stand = await disk(1, { headroomBytes: TURN_BYTES });
     await store(stand, "a", 1);
