@@ -143,12 +143,13 @@ function verifyObserver({ log, metrics }: KvObserversOptions): VerifyObserver {
     verified: ({ result, bytes, passes, durationMs }) => {
       metrics.add("kv_verifications_total", 1, result);
       metrics.add("kv_verified_bytes_total", bytes * passes, "verify");
-      if (result !== "durable") log.info("segment dropped", { reason: result, bytes, durationMs });
+      if (result !== "durable") log.debug("segment dropped", { reason: result, bytes, durationMs });
     },
     rechecked: ({ result, bytes }) => {
       metrics.add("kv_rechecks_total", 1, result);
       metrics.add("kv_verified_bytes_total", bytes, "recheck");
-      if (result !== "ok") log.warn("a listed segment cannot be used", { reason: result, bytes });
+      if (result === "ok" || result === "queue_full" || result === "closed") return;
+      log.warn("a listed segment cannot be used", { reason: result, bytes });
     },
   };
 }
@@ -207,9 +208,12 @@ function keeperObserver(
     stockTaken: (stock) => {
       stockTaken(stock);
       log.debug("took stock", { ...stock });
+      if (stock.orphans === 0) return;
+      const { location, orphans: files, orphanBytes: bytes } = stock;
+      log.warn("files that the catalog does not know", { location, files, bytes });
     },
     orphan: (location, name) =>
-      log.warn("a file that the catalog does not know", { location, name }),
+      log.debug("a file that the catalog does not know", { location, name }),
     failed: (part, error) => {
       metrics.add("kv_upkeep_failures_total", 1, part);
       log.error("a part of the upkeep failed; it is tried again", { part, error });

@@ -1,0 +1,35 @@
+import { Registry } from "prom-client";
+import { expect, it } from "vitest";
+
+import { KvMetrics } from "../src/admin/kv-metrics.ts";
+import type { ObjectName } from "../src/kv/location.ts";
+import { createKvObservers } from "../src/kv-observers.ts";
+import { createLogger } from "../src/log.ts";
+
+function open() {
+  const lines: { readonly level: string; readonly msg: string }[] = [];
+  const sink = { write: (line: string) => void lines.push(JSON.parse(line)) };
+  const log = createLogger({ level: "info", sessionIds: "hash" }, sink);
+  const observers = createKvObservers({ log, metrics: new KvMetrics(new Registry()) });
+  return { lines, observers };
+}
+
+it("says once for a round how many files the catalog does not know, and nothing of a round without any", () => {
+  const { lines, observers } = open();
+  const stock = { location: "disk", objects: 9, leftovers: 0, discarded: 0, foreign: 0 };
+  for (let at = 0; at < 9; at++) observers.keeper.orphan("disk", `session-${at}` as ObjectName);
+  observers.keeper.stockTaken({ ...stock, orphans: 9, orphanBytes: 90 });
+  observers.keeper.stockTaken({ ...stock, orphans: 0, orphanBytes: 0 });
+  const msg = "files that the catalog does not know";
+  expect(lines).toMatchObject([{ level: "warn", msg, location: "disk", files: 9, bytes: 90 }]);
+});
+
+it("writes no line for each segment that an engine or an overload spoils", () => {
+  const { lines, observers } = open();
+  const verified = { bytes: 1, passes: 1, durationMs: 1 };
+  observers.verifier.verified({ ...verified, result: "engine_unknown" });
+  observers.verifier.rechecked({ bytes: 1, durationMs: 1, result: "queue_full" });
+  expect(lines).toEqual([]);
+  observers.verifier.rechecked({ bytes: 1, durationMs: 1, result: "crc" });
+  expect(lines).toMatchObject([{ level: "warn", msg: "a listed segment cannot be used" }]);
+});
