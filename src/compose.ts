@@ -12,6 +12,7 @@ import { systemClock } from "./clock.ts";
 import { openKv } from "./compose-kv.ts";
 import { openRouting, type RoutingHalf } from "./compose-routing.ts";
 import type { Config } from "./config/config.ts";
+import { type ConfigReload, openConfigReload } from "./config/reload.ts";
 import { configWarnings } from "./config/warnings.ts";
 import { GrpcHealth } from "./extproc/health.ts";
 import { createLogger } from "./log.ts";
@@ -79,6 +80,7 @@ async function open(
     config.kv !== null && roles.includes("kv")
       ? await openKv({ config, kv: config.kv, adminToken, closers, log, metrics, observers })
       : undefined;
+  const reload = routing?.reload ?? (await openReload(config, { configPath, closers, observers }));
 
   const health = new GrpcHealth();
   const readiness = new ReadinessGate((isReady) => {
@@ -111,7 +113,29 @@ async function open(
   };
   return {
     addresses,
-    reload: async () => routing?.reload.now(),
+    reload: () => reload.now(),
     close: () => (closing ??= drain()),
   };
+}
+
+/** Of a process without endpoints: nothing of a changed file takes effect before a restart, and the log says which keys. */
+async function openReload(
+  config: Config,
+  { configPath, closers, observers }: ReloadOptions,
+): Promise<ConfigReload> {
+  const reload = await openConfigReload({
+    configPath,
+    config,
+    discoveries: new Map(),
+    scheduler: systemClock,
+    observer: observers.reload,
+  });
+  closers.add(() => reload.close());
+  return reload;
+}
+
+interface ReloadOptions {
+  readonly configPath: string;
+  readonly closers: Closers;
+  readonly observers: Pick<ReturnType<typeof createObservers>, "reload">;
 }

@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -95,19 +95,33 @@ describe("the process", () => {
   });
 });
 
+const SERVABLE_BY_HALVES = `
+${SERVABLE}
+  - name: stored
+    models: [small]
+    endpoints: []
+    kv:
+      profile: { kind: mha, id: a, revision: main, layers: 1, kvHeads: 1, headDim: 8, dtype: bf16 }
+kv:
+  listen: "127.0.0.1:0"
+  catalog: { path: catalog }
+  locations: [{ id: disk, root: disk, capacityBytes: 1073741824 }]`;
+
 describe("serve", () => {
   let folder: string;
   let config: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "moorline-serve-"));
     config = join(folder, "config.yaml");
-    await writeFile(config, SERVABLE);
+    await mkdir(join(folder, "disk"));
+    await writeFile(config, SERVABLE_BY_HALVES);
   });
   afterAll(() => rm(folder, { recursive: true }));
 
   /** Runs until it ends by itself, and sends each signal when a log line with its message appears. */
-  async function runWith(signals: Readonly<Record<string, NodeJS.Signals>>) {
-    const child = spawn(process.execPath, [MAIN, "serve", "--config", config]);
+  async function runWith(signals: Readonly<Record<string, NodeJS.Signals>>, roles = "routing") {
+    const args = [MAIN, "serve", "--config", config, "--roles", roles];
+    const child = spawn(process.execPath, args);
     const ended = once(child, "exit");
     const messages: string[] = [];
     for await (const line of createInterface({ input: child.stdout })) {
@@ -126,11 +140,11 @@ describe("serve", () => {
     expect(messages.slice(-2)).toEqual(["draining", "closed"]);
   });
 
-  it("reads its configuration again on SIGHUP and goes on", async () => {
-    const { status, messages } = await runWith({
-      ready: "SIGHUP",
-      "configuration reloaded": "SIGTERM",
-    });
+  it.each(["routing", "kv"])("as %s reads its configuration again on SIGHUP", async (roles) => {
+    const { status, messages } = await runWith(
+      { ready: "SIGHUP", "configuration reloaded": "SIGTERM" },
+      roles,
+    );
     expect([status, messages.filter((message) => message === "configuration reloaded")]).toEqual([
       0,
       ["configuration reloaded"],

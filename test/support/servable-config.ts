@@ -3,4 +3,5 @@ export const SERVABLE = `
 extproc: { listen: ["127.0.0.1:0"] }
 admin: { listen: "127.0.0.1:0" }
 health: { enabled: false }
-pools: [{ name: default, endpoints: ["127.0.0.1:9"] }]`;
+pools:
+  - { name: default, endpoints: ["127.0.0.1:9"] }`;
