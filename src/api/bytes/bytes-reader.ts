@@ -62,7 +62,7 @@ export class BytesReader {
         await watch.wait((settle) => response.write(chunk, settle));
         body.sent.bytes += chunk.length;
       }
-      await watch.wait((settle) => response.end(settle));
+      response.end(); // all is with the peer, who may be gone before that is heard
     } finally {
       watch.close();
     }
