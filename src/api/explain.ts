@@ -84,7 +84,7 @@ function viewExplanation(explanation: Explanation, { tenant }: SessionKey, ports
 const LIMITS = {
   nothing_stored: "no stored segment ends on this prompt",
   end_of_stored: "all that is stored of this prompt is used",
-  diverged: "the session has more, and the prompt leaves it there",
+  diverged: "what more the session has goes on otherwise, or past the end of the prompt",
   gap: "there is more on this prompt, which nothing joins to its start",
   below_threshold: "it would be too little for the engine to load it",
   off_page: "there is more, which does not begin and end with whole pages",

@@ -91,7 +91,7 @@ export interface MatchRequest {
  * Why a match covers no more:
  * `nothing_stored`: no segment ends on this prompt;
  * `end_of_stored`: all that is stored of this prompt is covered;
- * `diverged`: the session has more, and the prompt leaves it;
+ * `diverged`: the session has more, which goes on otherwise or past the end of the prompt;
  * `gap`: there is more on this prompt, which nothing joins to the start;
  * `below_threshold`: what would be covered is too little for the engine to load it;
  * `off_page`, `at_prompt_end`: there is more, which the engine would not take.
