@@ -82,11 +82,12 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   });
   closers.add(() => verifier.close());
   const { scrubber, keeper } = openUpkeep(options, { ...store, observers });
+  const keys = new NamespaceKeys(secret, digests);
   const known = {
     catalog,
     profiles: modelProfiles(config.pools),
-    tenants: tenantsOf(kv, new NamespaceKeys(secret, digests)),
-    keys: new NamespaceKeys(secret, digests),
+    tenants: tenantsOf(kv, keys),
+    keys,
     digests,
     nowMs: systemWallClock,
   };
@@ -136,6 +137,8 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
       tls: await tlsOf(options),
       tokens: { admin: options.adminToken, tenants: tenantTokens(kv) },
       log: log.part("kv-api"),
+      drainMs: config.shutdown.drainMs,
+      scheduler: systemClock,
     },
   );
   closers.add(() => api.close());

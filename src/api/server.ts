@@ -2,9 +2,11 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 
+import type { Scheduler } from "../clock.ts";
 import type { TlsFiles } from "../extproc/tls.ts";
 import {
   createHttpServer,
+  drainAndClose,
   type HttpLimits,
   listenOn,
   refuseUnknownRoute,
@@ -44,21 +46,23 @@ export interface KvApiOptions {
   /** Without any, everybody may do everything: for loopback alone. */
   readonly tokens: Tokens;
   readonly log: Logger;
+  /** Of requests under way, when the server closes. */
+  readonly drainMs: number;
+  readonly scheduler: Scheduler;
 }
 
 export interface KvApiServer {
   /** `ip:port`, with the real port where 0 was asked for. */
   readonly address: string;
-  /** Idempotent. */
+  /** Takes no more requests; those under way have `drainMs`. Idempotent. */
   close(): Promise<void>;
 }
 
 /** Rejects with `listen_failed`, with nothing left open. */
 export async function openKvApi(ports: KvApiPorts, options: KvApiOptions): Promise<KvApiServer> {
   const server = await createKvApi(ports, options);
-  const close = async () => {
-    await server.close();
-  };
+  let closing: Promise<void> | undefined;
+  const close = () => (closing ??= drainAndClose(server, options));
   try {
     const address = await underKey("kv.listen", listenOn(server, options.listen));
     return { address, close };
@@ -71,11 +75,12 @@ export async function openKvApi(ports: KvApiPorts, options: KvApiOptions): Promi
 /** All routes, listening nowhere. */
 export async function createKvApi(
   ports: KvApiPorts,
-  { bodyLimitBytes, tls, tokens, log }: Omit<KvApiOptions, "listen">,
+  { bodyLimitBytes, tls, tokens, log }: Omit<KvApiOptions, "listen" | "drainMs" | "scheduler">,
 ): Promise<FastifyInstance> {
   const server = createHttpServer({ limits: LIMITS, tls, log });
   server.setValidatorCompiler(compileValidator);
   server.setSerializerCompiler(serializerCompiler);
+  server.removeContentTypeParser("text/plain");
   server.decorateRequest("principal", undefined);
   await describeRoutes(server);
   addOpenApi(server);

@@ -3,10 +3,11 @@
  * document. Nothing of an unexpected error but its code leaves the process.
  */
 import fastify from "fastify";
-import type { FastifyError, FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ServerOptions } from "node:https";
 import type { Socket } from "node:net";
 import { Server as TlsServer } from "node:tls";
+import type { Scheduler } from "../clock.ts";
 import { formatAddress } from "../endpoints/endpoint.ts";
 import { AppError } from "../errors.ts";
 import type { TlsFiles } from "../extproc/tls.ts";
@@ -28,6 +29,7 @@ export interface HttpLimits {
   readonly handlerMs: number;
   /** For a request to arrive, with its body. */
   readonly requestMs: number;
+  /** For a connection that is silent between requests or in the middle of one; not while a handler has it. */
   readonly idleMs: number;
   readonly connections: number;
 }
@@ -66,6 +68,7 @@ export function createHttpServer({ limits, tls, log }: HttpServerOptions): Fasti
     },
   }) as unknown as FastifyInstance; // whose type differs by the kind of server alone
   server.server.maxConnections = limits.connections;
+  server.addHook("preHandler", outlastSilence);
   server.setErrorHandler<FastifyError | Problem>((error, _request, reply) => refuse(error, reply));
   followRenewals(server, tls);
   closeWithLastAnswers(server);
@@ -100,9 +103,27 @@ export async function listenOn(server: FastifyInstance, address: TcpAddress): Pr
   return formatAddress(bound.address, bound.port);
 }
 
+/** Requests under way have `drainMs` to be answered; then their connections are cut. */
+export async function drainAndClose(
+  server: FastifyInstance,
+  { drainMs, scheduler }: { readonly drainMs: number; readonly scheduler: Scheduler },
+): Promise<void> {
+  const cancel = scheduler.after(drainMs, () => server.server.closeAllConnections());
+  try {
+    await server.close();
+  } finally {
+    cancel();
+  }
+}
+
 /** For `setNotFoundHandler`, behind whatever guards the routes. */
 export function refuseUnknownRoute(): never {
   throw new Problem("not_found", "no such route");
+}
+
+/** A handler may take longer than a connection may be silent. Node sets the limit anew with the next request. */
+async function outlastSilence({ raw, routeOptions }: FastifyRequest): Promise<void> {
+  raw.socket.setTimeout(routeOptions.handlerTimeout ?? 0);
 }
 
 function secured(tls: TlsFiles): ServerOptions {

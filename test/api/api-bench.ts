@@ -1,6 +1,7 @@
 /** The KV API over real HTTP and a real desk, asked through the client that is made of its description. */
 import { createClient, type KvClient } from "../../client/index.ts";
 import type { components } from "../../client/schema.d.ts";
+import { systemClock } from "../../src/clock.ts";
 import type { KvApiPorts } from "../../src/api/ports.ts";
 import type { Tokens } from "../../src/api/principal.ts";
 import { type KvApiServer, openKvApi } from "../../src/api/server.ts";
@@ -37,6 +38,7 @@ export interface ApiOptions extends Omit<BenchOptions, "catalog"> {
   /** Default any that is free. */
   readonly port?: number;
   readonly bodyLimitBytes?: number;
+  readonly drainMs?: number;
   readonly ports?: Partial<KvApiPorts>;
 }
 
@@ -46,7 +48,7 @@ export class ApiBench {
   readonly logged: string[];
 
   static async open(benches: Benches, options: ApiOptions = {}): Promise<ApiBench> {
-    const { tokens = NO_TOKENS, tls, port = 0, ports, ...others } = options;
+    const { tokens = NO_TOKENS, tls, port = 0, drainMs = 30_000, ports, ...others } = options;
     const { bodyLimitBytes = BODY_LIMIT_BYTES, ...rest } = others;
     const turns = await benches.open({ ...rest, policy: { waitMs: 0, ...rest.policy } });
     const logged: string[] = [];
@@ -59,6 +61,8 @@ export class ApiBench {
         tls,
         tokens,
         log: createLogger({ level: "info", sessionIds: "hash" }, sink),
+        drainMs,
+        scheduler: systemClock,
       },
     );
     return new ApiBench(turns, server, logged);

@@ -78,6 +78,18 @@ describe("limits", () => {
     },
   );
 
+  it("takes JSON and nothing else", async () => {
+    const { bench } = await benches.openWithSession();
+    for (const type of ["text/plain", "application/xml"]) {
+      const response = await fetch(`${bench.url}/v1/sessions`, {
+        method: "POST",
+        headers: { "content-type": type },
+        body: "{}",
+      });
+      expect(await response.json()).toMatchObject({ status: 415, code: "media_type_unsupported" });
+    }
+  });
+
   it("tells at most 16 fields of one request", async () => {
     const { bench } = await benches.openWithSession();
     const unknown = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`x${at}`, at]));

@@ -43,6 +43,7 @@ export class BodyWatch {
   constructor(options: WatchOptions) {
     this.#options = options;
     this.#cancelLimit = options.scheduler.after(options.limitMs, () => this.#end("overdue"));
+    options.response.socket?.setTimeout(0); // whose own limit may be the shorter one
     options.response.once("close", this.#closed);
     if (options.response.closed || options.response.destroyed) this.#end("aborted");
   }
