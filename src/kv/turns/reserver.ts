@@ -61,12 +61,12 @@ export class Reserver {
     this.#options = options;
   }
 
-  /** Where there is no space, the next place is asked. */
+  /** Where there is no space, or the location fails, the next place is asked. */
   async reserve(request: FreshRequest): Promise<FreshOutcome> {
     let refused: FreshOutcome = { kind: "none", reason: "no_location", isLeased: false };
     for (const place of this.#options.places.ranked(request.session)) {
       refused = await this.#reserveAt(place, request);
-      if (refused.kind !== "none" || refused.reason !== "no_space") return refused;
+      if (refused.kind !== "none" || !isOfPlace(refused.reason)) return refused;
     }
     return refused;
   }
@@ -176,6 +176,10 @@ export class Reserver {
     await this.#options.catalog.abort({ turn, nowMs });
     this.#options.aborted(`file_${code}`);
   }
+}
+
+function isOfPlace(reason: UnreservedReason): boolean {
+  return reason === "no_space" || reason.startsWith("file_");
 }
 
 async function makeRoom(

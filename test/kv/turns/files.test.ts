@@ -1,8 +1,10 @@
 /** Files that cannot be made, and files that are not what they were. Each ends in a smaller plan, which says why. */
-import { open, rm, truncate, utimes, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { existsSync, realpathSync } from "node:fs";
+import * as nodeFs from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 
+import type { FileSystem } from "../../../src/kv/locations/directory-folder.ts";
 import type { StoredFile } from "../../../src/kv/records.ts";
 import { failingFs } from "../../support/failing-fs.ts";
 import {
@@ -45,7 +47,7 @@ describe.each(CATALOGS)("files of turns over the $name catalog", (kind) => {
 
     it("takes another name where something has the session's already", async () => {
       const bench = await benches.openWith();
-      await writeFile(join(bench.root, "a"), "somebody else's");
+      await nodeFs.writeFile(join(bench.root, "a"), "somebody else's");
       const [part] = freshOf(await bench.plan("a", "one "));
       expect(part?.kvUri).toMatch(/^file:\/\/\/a\.e\d+$/);
       expect(await bench.sizeOf(FILE)).toBe(15);
@@ -54,7 +56,7 @@ describe.each(CATALOGS)("files of turns over the $name catalog", (kind) => {
 
     it("is not made in a file that is not as large as it should be", async () => {
       const bench = await stored();
-      await truncate(bench.pathOf(FILE), 14 * 32 + 1);
+      await nodeFs.truncate(bench.pathOf(FILE), 14 * 32 + 1);
       const plan = await bench.plan("a", PROMPT);
       expect(plan.fresh).toEqual({ kind: "none", reason: "file_mismatch" });
       expect(bench.seen).toContain("aborted file_mismatch");
@@ -79,6 +81,29 @@ describe.each(CATALOGS)("files of turns over the $name catalog", (kind) => {
       ]);
       expect(freshOf(next)).toMatchObject([{ tokenStart: 24, kvUri: "file:///a" }]);
     });
+
+    it.each(["open", "statfs"])(
+      "is made at the next place where the first fails to %s",
+      async (call) => {
+        let broken = "nothing";
+        const failIn = (path: string): void => {
+          const isThere = [path, dirname(path)].some((each) => realOf(each).endsWith("/memory"));
+          if (broken !== call || !isThere) return;
+          throw Object.assign(new Error("broken"), { code: "EIO", syscall: call });
+        };
+        const fs: FileSystem = {
+          ...nodeFs,
+          open: async (...args) => (failIn(args[0]), nodeFs.open(...args)),
+          statfs: async (path) => (failIn(path), nodeFs.statfs(path)),
+        };
+        const bench = await benches.open({ memoryBytes: 2 ** 20, fs });
+        await bench.create("a");
+        broken = call;
+        const first = await bench.plan("a", "one ");
+        expect(freshOf(first)).toMatchObject([{ kvUri: FILE, kvStart: 0 }]);
+        expect(await bench.sizeOf(FILE)).toBe(8 * 32);
+      },
+    );
 
     it("is not made where the tenant has no more bytes, and what is stored is listed", async () => {
       const quota = { bytes: 8 * 32, sessions: 9, pins: 9 };
@@ -129,12 +154,12 @@ describe.each(CATALOGS)("files of turns over the $name catalog", (kind) => {
 
     it("is read again once after its stat has changed, and listed if its bytes have not", async () => {
       const bench = await stored();
-      await utimes(bench.pathOf(FILE), 1, 1);
+      await nodeFs.utimes(bench.pathOf(FILE), 1, 1);
       const plan = await bench.plan("a", PROMPT);
       expect(plan).toMatchObject({ storedTokens: 14, limit: "end_of_stored" });
       expect(bench.verifier.rechecks).toBe(2);
       await bench.desk.abort(turnOf(plan), "client_gone");
-      await utimes(bench.pathOf(FILE), 2, 2);
+      await nodeFs.utimes(bench.pathOf(FILE), 2, 2);
       await bench.plan("a", PROMPT);
       await bench.clock.advance(5_000);
       expect(bench.verifier.rechecks).toBe(4);
@@ -153,7 +178,7 @@ describe.each(CATALOGS)("files of turns over the $name catalog", (kind) => {
 
     it("is listed up to the segment whose bytes are others, which is never listed again", async () => {
       const bench = await stored();
-      const file = await open(bench.pathOf(FILE), "r+");
+      const file = await nodeFs.open(bench.pathOf(FILE), "r+");
       await file.write(Uint8Array.of(1), 0, 1, 8 * 32 + 5);
       await file.close();
       const plan = await bench.plan("a", PROMPT);
@@ -164,7 +189,7 @@ describe.each(CATALOGS)("files of turns over the $name catalog", (kind) => {
 
     it("is not listed when it was truncated", async () => {
       const bench = await stored();
-      await truncate(bench.pathOf(FILE), 8 * 32);
+      await nodeFs.truncate(bench.pathOf(FILE), 8 * 32);
       const plan = await bench.plan("a", PROMPT);
       expect(spans(plan.stored)).toEqual([[0, 8]]);
       expect(plan.limit).toBe("file_damaged");
@@ -172,7 +197,7 @@ describe.each(CATALOGS)("files of turns over the $name catalog", (kind) => {
 
     it("is not listed when it is missing, and the turn stores anew", async () => {
       const bench = await stored();
-      await rm(bench.pathOf(FILE));
+      await nodeFs.rm(bench.pathOf(FILE));
       const plan = await bench.plan("a", PROMPT);
       expect(plan).toMatchObject({ stored: [], limit: "file_missing" });
       expect(freshOf(plan)).toMatchObject([{ tokenStart: 0, kvStart: 0 }]);
@@ -181,8 +206,8 @@ describe.each(CATALOGS)("files of turns over the $name catalog", (kind) => {
 
     it("is not listed when another has its name", async () => {
       const bench = await stored();
-      await rm(bench.pathOf(FILE));
-      await writeFile(bench.pathOf(FILE), new Uint8Array(14 * 32).fill(1));
+      await nodeFs.rm(bench.pathOf(FILE));
+      await nodeFs.writeFile(bench.pathOf(FILE), new Uint8Array(14 * 32).fill(1));
       const plan = await bench.plan("a", PROMPT);
       expect(plan).toMatchObject({ stored: [], limit: "file_damaged" });
     });
@@ -226,9 +251,13 @@ describe.each(CATALOGS)("files of turns over the $name catalog", (kind) => {
       expect((await bench.plan("a", PROMPT)).storedTokens).toBe(14);
       expect(bench.verifier.rechecks).toBe(0);
 
-      await rm(bench.pathOf(FILE));
-      await writeFile(bench.pathOf(FILE), new Uint8Array(14 * 32));
+      await nodeFs.rm(bench.pathOf(FILE));
+      await nodeFs.writeFile(bench.pathOf(FILE), new Uint8Array(14 * 32));
       expect((await bench.plan("a", PROMPT)).limit).toBe("file_damaged");
     });
   });
 });
+
+function realOf(path: string): string {
+  return existsSync(path) ? realpathSync(path) : "";
+}
