@@ -1,6 +1,8 @@
 /**
  * Reads everything again that is durable, round after round, so that what a disk has lost or somebody changed is found before a
- * session needs it. Within a round segments go in the store's own order; those of a file that just settled go before all others.
+ * session needs it. Within a round segments go in the store's own order; those of a file that just settled go before the others,
+ * except that a round under way or due goes on by one segment after every few of them: where turns settle all the time there is
+ * always another, and no round would ever end.
  *
  * It is never in anybody's way: one segment at a time, no faster than `bytesPerSecond` whatever is due, outside the verifier's
  * gate, on timers that keep no process alive. So a store that holds more than `bytesPerSecond` x `scrubIntervalMs` is read less
@@ -71,6 +73,9 @@ export interface ScrubberOptions {
 /** To find and open a segment is paid for as if so many bytes were read, so that small ones and lost ones take their time too. */
 const OPENING_BYTES = 65_536;
 
+/** As many are read out of turn, then one in its turn. */
+const SOON_AT_ONCE = 8;
+
 interface Round {
   readonly startMs: number;
   /** From the first segment on, not from where another process stopped. */
@@ -84,6 +89,8 @@ export class Scrubber {
   readonly #running: Promise<void>;
   /** To be read out of turn, oldest first. */
   readonly #soon = new Set<SegmentId>();
+  /** Since the last one of a round. */
+  #readSoon = 0;
   /** Ends the rest under way. */
   #wake = new AbortController();
   /** The last segment read of the round under way; undefined before its first. */
@@ -140,15 +147,16 @@ export class Scrubber {
   async #step(): Promise<void> {
     const { segments, clock } = this.#options;
     const [soon] = this.#soon;
-    if (soon !== undefined) {
+    const waitMs = this.#round === undefined ? this.#nextRoundMs - clock.now() : 0;
+    if (soon !== undefined && (waitMs > 0 || this.#readSoon < SOON_AT_ONCE)) {
       this.#soon.delete(soon);
+      this.#readSoon++;
       const stored = await segments.find(soon);
       if (stored !== undefined) await this.#scrub(stored);
       return;
     }
-    if (this.#round === undefined && clock.now() < this.#nextRoundMs) {
-      return this.#rest(this.#nextRoundMs - clock.now());
-    }
+    if (waitMs > 0) return this.#rest(waitMs);
+    this.#readSoon = 0;
     await this.#goOn();
   }
 

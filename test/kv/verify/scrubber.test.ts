@@ -264,6 +264,17 @@ describe("segments to be read soon", () => {
     expect(order).toEqual(["d", "c", "a", "b", "c", "d"]);
   });
 
+  it("keep no round from its end, though there is always another", async () => {
+    const [again] = await durable("a", "b", "c", "d");
+    const scrubber = openScrubber();
+    await until(() => {
+      scrubber.scrubSoon([idOf(again as StoredSegment)]);
+      return rounds.length > 0;
+    });
+    expect(rounds).toMatchObject([{ segments: 4 }]);
+    expect(ends.length).toBeGreaterThan(2 * 4);
+  });
+
   it("are read between two rounds too", async () => {
     const [a] = await durable("a");
     const scrubber = openScrubber();
