@@ -17,7 +17,7 @@ import { sequenceOf, type TurnRouteLimits } from "./turns.ts";
 const tags = ["turns"];
 
 export function addExplain(api: Api, ports: KvApiPorts, limits: TurnRouteLimits): void {
-  const { bodyLimitBytes: bodyLimit, handlerMs: handlerTimeout } = limits;
+  const { bodyLimitBytes: bodyLimit, handlerMs: handlerTimeout, bodies } = limits;
 
   api.get(
     "/v1/sessions/:id/explain",
@@ -45,6 +45,7 @@ export function addExplain(api: Api, ports: KvApiPorts, limits: TurnRouteLimits)
     {
       bodyLimit,
       handlerTimeout,
+      preParsing: bodies.hold,
       schema: {
         operationId: "explainPrompt",
         summary: "The same for a prompt of any length, with the body of a plan",

@@ -20,6 +20,7 @@ import { addOpenApi, describeRoutes } from "./openapi.ts";
 import type { KvApiPorts } from "./ports.ts";
 import { createAuthentication, type Tokens, unauthorized } from "./principal.ts";
 import { addPrefixes } from "./prefixes.ts";
+import { PromptBodies } from "./prompt-bodies.ts";
 import { addSegments } from "./segments.ts";
 import { addSessions } from "./sessions.ts";
 import { addSharing } from "./sharing.ts";
@@ -37,6 +38,9 @@ const LIMITS: HttpLimits = {
 
 /** A plan waits for another turn of its session, a commit until what was written is verified: both within limits of their own. */
 const TURN_HANDLER_MS = 1_200_000;
+
+/** Of the greatest length, or as many more as they are shorter. Parsed, a prompt takes a few times the memory of its text. */
+const PROMPTS_AT_ONCE = 32;
 
 export interface KvApiOptions {
   readonly listen: TcpAddress;
@@ -84,7 +88,8 @@ export async function createKvApi(
   server.decorateRequest("principal", undefined);
   await describeRoutes(server);
   addOpenApi(server);
-  const turnLimits = { bodyLimitBytes, handlerMs: TURN_HANDLER_MS };
+  const bodies = new PromptBodies(PROMPTS_AT_ONCE * bodyLimitBytes);
+  const turnLimits = { bodyLimitBytes, handlerMs: TURN_HANDLER_MS, bodies };
   await server.register(async (guarded) => {
     guarded.addHook("onRequest", authenticate(tokens));
     guarded.setNotFoundHandler(refuseUnknownRoute);

@@ -15,6 +15,7 @@ import type {
 import type { Api } from "./api.ts";
 import type { KvApiPorts } from "./ports.ts";
 import { tenantOf } from "./principal.ts";
+import type { PromptBodies } from "./prompt-bodies.ts";
 import { sessionPath } from "./schemas/fields.ts";
 import { problemAnswers } from "./schemas/problem.ts";
 import {
@@ -37,17 +38,19 @@ export interface TurnRouteLimits {
   readonly bodyLimitBytes: number;
   /** A plan may wait for another turn, and a commit until its bytes are verified. */
   readonly handlerMs: number;
+  readonly bodies: Pick<PromptBodies, "hold">;
 }
 
 export function addTurns(api: Api, ports: KvApiPorts, limits: TurnRouteLimits): void {
   const { turns } = ports;
-  const { bodyLimitBytes: bodyLimit, handlerMs: handlerTimeout } = limits;
+  const { bodyLimitBytes: bodyLimit, handlerMs: handlerTimeout, bodies } = limits;
 
   api.post(
     "/v1/sessions/:id/plan",
     {
       bodyLimit,
       handlerTimeout,
+      preParsing: bodies.hold,
       schema: {
         operationId: "planTurn",
         summary: "What to load for a prompt, and where to store what follows",
@@ -73,6 +76,7 @@ export function addTurns(api: Api, ports: KvApiPorts, limits: TurnRouteLimits): 
     {
       bodyLimit,
       handlerTimeout,
+      preParsing: bodies.hold,
       schema: {
         operationId: "commitTurn",
         summary: "What the engine has stored: once, before the turn's deadline",

@@ -1,7 +1,8 @@
 /** The listener: its limits, its certificate, and what it keeps to itself. */
 import { request as httpsRequest, type RequestOptions } from "node:https";
+import { connect } from "node:net";
 import { text } from "node:stream/consumers";
-import { afterEach, describe, expect, it, onTestFinished } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 
 import { systemClock } from "../../src/clock.ts";
 import { openTlsFiles } from "../../src/extproc/tls.ts";
@@ -77,6 +78,25 @@ describe("limits", () => {
       });
     },
   );
+
+  it("reads prompts of 32 bodies of the greatest length at a time, and the next when these are gone", async () => {
+    const { bench } = await benches.openWithSession({ bodyLimitBytes: 1_000 });
+    const port = Number(new URL(bench.url).port);
+    const head =
+      "POST /v1/sessions/a/plan HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
+    const unfinished = Array.from({ length: 32 }, () => connect(port, "127.0.0.1"));
+    for (const [at, socket] of unfinished.entries()) {
+      // A length that is not announced counts as the greatest.
+      socket.write(
+        `${head}${at % 2 ? "content-length: 1000" : "transfer-encoding: chunked"}\r\n\r\n`,
+      );
+    }
+    const one = JSON.stringify({ prompt: { ids: [1] } });
+    await vi.waitUntil(async () => (await plan(bench, one)).status === 503);
+    expect(await plan(bench, one)).toMatchObject({ body: { code: "busy" } });
+    unfinished.forEach((socket) => socket.destroy());
+    await vi.waitUntil(async () => (await plan(bench, one)).status === 200);
+  });
 
   it("takes JSON and nothing else", async () => {
     const { bench } = await benches.openWithSession();
