@@ -55,14 +55,18 @@ export class KvWorkload {
     return new Promise((resolve) => (this.#milestone = { left: more, resolve }));
   }
 
-  /** Ends all that there is, as the service runs again. */
+  /** Ends all that there is, as the service runs again: what nobody was told of before it was killed, too. */
   async endAll(): Promise<void> {
-    const { ledger, service } = this.#options;
-    for (const { tenant, id } of ledger.sessions.values()) {
-      await service.client(tenant).DELETE("/v1/sessions/{id}", { params: { path: { id } } });
-    }
-    for (const { tenant, name } of ledger.prefixes.values()) {
-      await service.client(tenant).DELETE("/v1/prefixes/{name}", { params: { path: { name } } });
+    for (const tenant of TENANTS) {
+      const client = this.#options.service.client(tenant);
+      const prefixes = await client.GET("/v1/prefixes");
+      for (const { name } of prefixes.data?.prefixes ?? []) {
+        await client.DELETE("/v1/prefixes/{name}", { params: { path: { name } } });
+      }
+      const all = await client.GET("/v1/sessions", { params: { query: { limit: "1000" } } });
+      for (const { id } of all.data?.sessions ?? []) {
+        await client.DELETE("/v1/sessions/{id}", { params: { path: { id } } });
+      }
     }
   }
 
