@@ -7,27 +7,23 @@
  * given. So a plan rejects for a bug only.
  */
 import type { Clock, Scheduler } from "../../clock.ts";
-import type { Catalog, ListedSegment } from "../catalog.ts";
-import type { NamespaceKey } from "../chain/index-key.ts";
-import type { NamespaceKeys } from "../chain/namespace-keys.ts";
-import type { Digests } from "../digest.ts";
-import type { Prefix, Session, SessionKey, TurnId } from "../records.ts";
+import type { ListedSegment } from "../catalog.ts";
+import type { SessionKey, TurnId } from "../records.ts";
 import type { Pressure } from "../space.ts";
 import type { SegmentVerifier, SegmentWriter } from "../verify/segment-verifier.ts";
 import { Admission, type Candidate } from "./admission.ts";
 import { reportedSegments } from "./engine-report.ts";
 import { listedIn } from "./listed.ts";
 import { Lister, type Listing } from "./listing.ts";
-import { type Model, type ModelProfiles, Models } from "./models.ts";
 import { partsOf } from "./parts.ts";
 import type { Places } from "./places.ts";
-import { PromptIndex } from "./prompt-index.ts";
+import type { PromptIndex } from "./prompt-index.ts";
 import { type FreshOutcome, Reserver } from "./reserver.ts";
 import { SessionQueue } from "./session-queue.ts";
 import { Settlements } from "./settlements.ts";
-import { SequenceChain, type TokenSequence } from "./token-sequence.ts";
+import type { TokenSequence } from "./token-sequence.ts";
 import { plannedReservation, plannedSegments, unplanned } from "./planned.ts";
-import type { Tenant, Tenants } from "./tenants.ts";
+import { type Setting, Settings, type SettingsOptions } from "./settings.ts";
 import type {
   AbortReason,
   CommitOutcome,
@@ -62,17 +58,9 @@ export interface TurnPolicy {
   readonly recheck: "changed" | "always";
 }
 
-export interface TurnDeskOptions {
-  readonly catalog: Catalog;
+export interface TurnDeskOptions extends SettingsOptions {
   readonly places: Places;
   readonly verifier: SegmentVerifier;
-  readonly tenants: Tenants;
-  /** Of the prefixes; a tenant has its own. */
-  readonly keys: Pick<NamespaceKeys, "prefix">;
-  readonly profiles: ModelProfiles;
-  readonly digests: Digests;
-  /** Wall clock: whole milliseconds, as in the catalog. */
-  readonly nowMs: () => number;
   /** Of waiting, which no jump of the wall clock makes longer. */
   readonly scheduler: Clock & Scheduler;
   /** Random, never the same twice: up to 39 letters, digits, `_` and `-`. */
@@ -83,13 +71,6 @@ export interface TurnDeskOptions {
   readonly observer: TurnObserver;
 }
 
-/** What a turn's session is about, as it is now. */
-interface Setting {
-  readonly session: Session;
-  readonly tenant: Tenant;
-  readonly model: Model;
-}
-
 /** Others may take what was matched before it is leased, again and again. */
 const PLAN_ATTEMPTS = 8;
 /** About ten for each prompt that is remembered. */
@@ -97,7 +78,7 @@ const SEEN_LIMIT = 200_000;
 
 export class TurnDesk {
   readonly #options: TurnDeskOptions;
-  readonly #models: Models;
+  readonly #settings: Settings;
   readonly #lister: Lister;
   readonly #reserver: Reserver;
   readonly #admission: Admission;
@@ -107,7 +88,7 @@ export class TurnDesk {
   constructor(options: TurnDeskOptions) {
     const { catalog, places, verifier, policy, observer, nowMs } = options;
     this.#options = options;
-    this.#models = new Models(options.profiles, options.digests);
+    this.#settings = new Settings(options);
     this.#lister = new Lister({ catalog, places, verifier, recheck: policy.recheck });
     const aborted = (reason: AbortReason) => observer.aborted(reason);
     this.#admission = new Admission({ minTokens: policy.minTokens, seenLimit: SEEN_LIMIT });
@@ -128,11 +109,11 @@ export class TurnDesk {
   /** What a plan would list now, and why no more. No use of anything, and nothing is leased or dropped. */
   async explain({ session, prompt }: ExplainRequest): Promise<Explanation | UnplannedReason> {
     const { catalog } = this.#options;
-    const setting = await this.#settingOf(session);
+    const setting = await this.#settings.settingOf(session);
     if (typeof setting === "string") return setting;
     const { model } = setting;
-    const prefixes = await this.#prefixesOf(session.tenant);
-    const { view } = this.#indexOf(prompt, setting, this.#keysOf(prefixes));
+    const prefixes = await this.#settings.prefixesOf(session.tenant);
+    const { view } = this.#settings.indexOf(prompt, setting, prefixes);
     const request = { session, prompt: view, rules: model.rules };
     const { segments, tokens, limit } = await this.#lister.look(request, model);
     const used = new Set(segments.map(({ id }) => id));
@@ -181,10 +162,10 @@ export class TurnDesk {
     const { policy, nowMs, scheduler } = this.#options;
     const waitUntilMs = scheduler.now() + policy.waitMs;
     for (let attempt = 1; attempt <= PLAN_ATTEMPTS;) {
-      const setting = await this.#settingOf(request.session);
+      const setting = await this.#settings.settingOf(request.session);
       if (typeof setting === "string") return unplanned(setting, nowMs());
-      const shared = this.#keysOf(await this.#prefixesOf(request.session.tenant));
-      const index = this.#indexOf(request.prompt, setting, shared);
+      const prefixes = await this.#settings.prefixesOf(request.session.tenant);
+      const index = this.#settings.indexOf(request.prompt, setting, prefixes);
       const listing = await this.#lister.list(
         { session: request.session, prompt: index.view, rules: setting.model.rules },
         setting.model,
@@ -266,11 +247,11 @@ export class TurnDesk {
   async #commit(request: CommitRequest): Promise<CommitOutcome> {
     const { catalog, places, nowMs, policy } = this.#options;
     const turn = await catalog.turn(request.turn);
-    const setting = turn === undefined ? undefined : await this.#settingOf(turn.session);
+    const setting = turn === undefined ? undefined : await this.#settings.settingOf(turn.session);
     if (turn === undefined || setting === "no_session") return conflict("unknown_turn");
     if (typeof setting !== "object") return conflict("other_prompt");
     const { prompt, output } = request;
-    const index = this.#indexOf(followedBy(prompt, output), setting, []);
+    const index = this.#settings.indexOf(followedBy(prompt, output), setting, []);
     const promptKey = index.keyAt(index.view.tokens - output.length);
     if (!isTurnOf(turn.id, promptKey)) return conflict("other_prompt");
     const location = places.location(turn.file.location);
@@ -292,37 +273,6 @@ export class TurnDesk {
     const { layout } = setting.model;
     const written = outcome.pending.map((segment) => ({ segment, layout, location, writer }));
     return { ...outcome, settled: this.#settlements.add(written) };
-  }
-
-  async #settingOf({ tenant: name, id }: SessionKey): Promise<Setting | UnplannedReason> {
-    const { catalog, tenants } = this.#options;
-    const tenant = tenants.tenant(name);
-    if (tenant === undefined) return "unknown_tenant";
-    const session = await catalog.session({ tenant: name, id });
-    if (session === undefined) return "no_session";
-    const model = this.#models.lookup(session.model);
-    return model === undefined ? "unknown_model" : { session, tenant, model };
-  }
-
-  #indexOf(
-    sequence: TokenSequence,
-    { tenant, model }: Setting,
-    shared: readonly NamespaceKey[],
-  ): PromptIndex {
-    const { digests } = this.#options;
-    const chain = new SequenceChain(sequence, model.chainFormat, digests);
-    const scope = { geometry: model.geometry(sequence.kind), own: tenant.key, shared };
-    return new PromptIndex(chain, scope, digests);
-  }
-
-  /** Those that the tenant may read. */
-  async #prefixesOf(tenant: string): Promise<readonly Prefix[]> {
-    const { catalog, nowMs } = this.#options;
-    return catalog.prefixes(tenant, nowMs());
-  }
-
-  #keysOf(prefixes: readonly Prefix[]): readonly NamespaceKey[] {
-    return prefixes.map((prefix) => this.#options.keys.prefix(prefix));
   }
 
   #listed({ setting, listing }: PlannedTurn): readonly ListedSegment[] {

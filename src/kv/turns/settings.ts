@@ -1,0 +1,66 @@
+/** What a turn of a session is about, as it is now: whose it is, its model, and where the prompt may be found. */
+import type { Catalog } from "../catalog.ts";
+import type { NamespaceKeys } from "../chain/namespace-keys.ts";
+import type { Digests } from "../digest.ts";
+import type { Prefix, Session, SessionKey } from "../records.ts";
+import { type Model, type ModelProfiles, Models } from "./models.ts";
+import { PromptIndex } from "./prompt-index.ts";
+import type { Tenant, Tenants } from "./tenants.ts";
+import { SequenceChain, type TokenSequence } from "./token-sequence.ts";
+import type { UnplannedReason } from "./turn-plan.ts";
+
+export interface SettingsOptions {
+  readonly catalog: Catalog;
+  readonly tenants: Tenants;
+  readonly profiles: ModelProfiles;
+  /** Of the prefixes; a tenant has its own. */
+  readonly keys: Pick<NamespaceKeys, "prefix">;
+  readonly digests: Digests;
+  /** Wall clock: whole milliseconds, as in the catalog. */
+  readonly nowMs: () => number;
+}
+
+export interface Setting {
+  readonly session: Session;
+  readonly tenant: Tenant;
+  readonly model: Model;
+}
+
+export class Settings {
+  readonly #options: SettingsOptions;
+  readonly #models: Models;
+
+  constructor(options: SettingsOptions) {
+    this.#options = options;
+    this.#models = new Models(options.profiles, options.digests);
+  }
+
+  async settingOf({ tenant: name, id }: SessionKey): Promise<Setting | UnplannedReason> {
+    const { catalog, tenants } = this.#options;
+    const tenant = tenants.tenant(name);
+    if (tenant === undefined) return "unknown_tenant";
+    const session = await catalog.session({ tenant: name, id });
+    if (session === undefined) return "no_session";
+    const model = this.#models.lookup(session.model);
+    return model === undefined ? "unknown_model" : { session, tenant, model };
+  }
+
+  /** Those that the tenant may read. */
+  async prefixesOf(tenant: string): Promise<readonly Prefix[]> {
+    const { catalog, nowMs } = this.#options;
+    return catalog.prefixes(tenant, nowMs());
+  }
+
+  /** In the namespaces of the tenant and of these prefixes. */
+  indexOf(
+    sequence: TokenSequence,
+    { tenant, model }: Setting,
+    prefixes: readonly Prefix[],
+  ): PromptIndex {
+    const { digests, keys } = this.#options;
+    const chain = new SequenceChain(sequence, model.chainFormat, digests);
+    const shared = prefixes.map((prefix) => keys.prefix(prefix));
+    const scope = { geometry: model.geometry(sequence.kind), own: tenant.key, shared };
+    return new PromptIndex(chain, scope, digests);
+  }
+}
