@@ -1,12 +1,12 @@
 /** What is asked of the catalog for the session with a number: its requests, with digests that stand for a conversation. */
 import { createHash } from "node:crypto";
 import type {
-  CreateRequest,
   ReportRequest,
   Reservation,
   SettleRequest,
   TurnRequest,
 } from "../../src/kv/catalog.ts";
+import type { CreateRequest } from "../../src/kv/holders.ts";
 import { ANCHOR_STEPS } from "../../src/kv/chain/chain-place.ts";
 import type { Digest } from "../../src/kv/digest.ts";
 import type { ObjectName } from "../../src/kv/location.ts";

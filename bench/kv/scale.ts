@@ -1,6 +1,6 @@
 /** What the large catalog is about: one model, one tenant, one location, conversations of five turns. */
 import { createDigests } from "../../src/digests.ts";
-import type { Quota } from "../../src/kv/catalog.ts";
+import type { Quota } from "../../src/kv/holders.ts";
 import type { LocationProfile } from "../../src/kv/location.ts";
 import { geometryKey } from "../../src/kv/model/geometry-key.ts";
 import { layoutOf } from "../../src/kv/model/layout.ts";

@@ -1,5 +1,6 @@
 /** What the KV API needs of the program. */
-import type { Catalog, Quota } from "../kv/catalog.ts";
+import type { Catalog } from "../kv/catalog.ts";
+import type { Quota } from "../kv/holders.ts";
 import type { Location } from "../kv/location.ts";
 import type { Retention } from "../kv/records.ts";
 import type { SessionDesk } from "../kv/turns/session-desk.ts";

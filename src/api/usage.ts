@@ -1,5 +1,5 @@
 import type { Api } from "./api.ts";
-import type { Quota } from "../kv/catalog.ts";
+import type { Quota } from "../kv/holders.ts";
 import type { KvApiPorts } from "./ports.ts";
 import { tenantOf } from "./principal.ts";
 import { problemAnswers } from "./schemas/problem.ts";

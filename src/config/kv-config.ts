@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Quotas, RetentionClasses } from "../api/ports.ts";
 import type { Tokens } from "../api/principal.ts";
 import { AppError } from "../errors.ts";
-import type { Quota } from "../kv/catalog.ts";
+import type { Quota } from "../kv/holders.ts";
 import type { DirectoryOptions } from "../kv/locations/directory.ts";
 import type { ModelProfile } from "../kv/model/profile.ts";
 import type { ModelProfiles } from "../kv/turns/models.ts";

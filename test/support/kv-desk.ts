@@ -6,16 +6,9 @@ import { createDigests } from "../../src/digests.ts";
 import { chainPlace, indexPlace } from "../../src/kv/chain/chain-place.ts";
 import { indexKey } from "../../src/kv/chain/index-key.ts";
 import type {
-  AttachOutcome,
   Catalog,
-  CreatePrefixOutcome,
-  CreatePrefixRequest,
-  CreateRequest,
-  ForkOutcome,
-  ListedSegment,
   Match,
   PromptView,
-  Quota,
   ReportOutcome,
   ReportRequest,
   Reservation,
@@ -24,6 +17,15 @@ import type {
   TurnRequest,
   Verdict,
 } from "../../src/kv/catalog.ts";
+import type {
+  AttachOutcome,
+  CreatePrefixOutcome,
+  CreatePrefixRequest,
+  CreateRequest,
+  ForkOutcome,
+  ListedSegment,
+  Quota,
+} from "../../src/kv/holders.ts";
 import { type ObjectName, type ObjectStat } from "../../src/kv/location.ts";
 import type { LoadRules } from "../../src/kv/model/load-rules.ts";
 import {

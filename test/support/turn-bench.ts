@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 
 import { createDigests } from "../../src/digests.ts";
-import type { Catalog, Quota, SettleOutcome, Verdict } from "../../src/kv/catalog.ts";
+import type { Catalog, SettleOutcome, Verdict } from "../../src/kv/catalog.ts";
+import type { Quota } from "../../src/kv/holders.ts";
 import { NamespaceKeys } from "../../src/kv/chain/namespace-keys.ts";
 import { LocationFault } from "../../src/kv/location.ts";
 import { type DirectoryLocation, openDirectory } from "../../src/kv/locations/directory.ts";

@@ -1,6 +1,6 @@
 import * as z from "zod";
 
-import { PREFIX_READERS_LIMIT } from "../../kv/catalog.ts";
+import { PREFIX_READERS_LIMIT } from "../../kv/holders.ts";
 import { sessionIdField, tenantField, timeField, TOKENS_LIMIT, wholeField } from "./fields.ts";
 
 const prefixNameField = sessionIdField;

@@ -1,5 +1,5 @@
 import { AppError } from "../../errors.ts";
-import type { ListedSegment } from "../catalog.ts";
+import type { ListedSegment } from "../holders.ts";
 import { indexPlace } from "../chain/chain-place.ts";
 import type { NamespaceKey } from "../chain/index-key.ts";
 import type { Digests } from "../digest.ts";

@@ -3,14 +3,8 @@
  * is not there may stop writing anything at all.
  */
 import { AppError } from "../../errors.ts";
-import type {
-  Catalog,
-  ListedSegment,
-  NewFile,
-  Quota,
-  Reservation,
-  ReserveOutcome,
-} from "../catalog.ts";
+import type { Catalog, NewFile, Reservation, ReserveOutcome } from "../catalog.ts";
+import type { ListedSegment, Quota } from "../holders.ts";
 import { type Location, LocationFault, type ObjectStat, roomIn } from "../location.ts";
 import type { EngineInstance, Session, TurnId } from "../records.ts";
 import type { GeometryKey } from "../model/geometry-key.ts";

@@ -2,14 +2,14 @@
  * Sessions and shared prefixes, with the quota and the key that their tenant has and a model that there is. What needs none of these
  * is asked of the catalog itself.
  */
+import type { Catalog } from "../catalog.ts";
 import type {
   AttachOutcome,
-  Catalog,
   CreateOutcome,
   CreatePrefixOutcome,
   ForkOutcome,
   PinOutcome,
-} from "../catalog.ts";
+} from "../holders.ts";
 import type { NamespaceKeys } from "../chain/namespace-keys.ts";
 import type { Digests } from "../digest.ts";
 import type { Prefix, PrefixKey, Retention, Segment, SegmentId, SessionKey } from "../records.ts";

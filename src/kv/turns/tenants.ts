@@ -1,4 +1,4 @@
-import type { Quota } from "../catalog.ts";
+import type { Quota } from "../holders.ts";
 import type { NamespaceKey } from "../chain/index-key.ts";
 
 export interface Tenant {

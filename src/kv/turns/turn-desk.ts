@@ -7,7 +7,7 @@
  * given. So a plan rejects for a bug only.
  */
 import type { Clock, Scheduler } from "../../clock.ts";
-import type { ListedSegment } from "../catalog.ts";
+import type { ListedSegment } from "../holders.ts";
 import type { SessionKey, TurnId } from "../records.ts";
 import type { Pressure } from "../space.ts";
 import type { SegmentVerifier, SegmentWriter } from "../verify/segment-verifier.ts";

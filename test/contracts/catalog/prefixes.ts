@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
 import type { Catalog } from "../../../src/kv/catalog.ts";
-import { PREFIX_READERS_LIMIT, PREFIXES_CONSULTED_LIMIT } from "../../../src/kv/catalog.ts";
+import { PREFIX_READERS_LIMIT, PREFIXES_CONSULTED_LIMIT } from "../../../src/kv/holders.ts";
 import { segmentId } from "../../../src/kv/records.ts";
 import { key, type KvDesk, PLENTY, ranges } from "../../support/kv-desk.ts";
 

@@ -3,7 +3,8 @@ import { expect, it } from "vitest";
 import { MemoryStore } from "../../../src/kv/catalog/memory.ts";
 import { openCatalog } from "../../../src/kv/catalog/rule-catalog.ts";
 import { files, sessions } from "../../../src/kv/catalog/tables.ts";
-import { SESSION_SEGMENTS_LIMIT, SESSION_TURNS_LIMIT } from "../../../src/kv/catalog.ts";
+import { SESSION_TURNS_LIMIT } from "../../../src/kv/catalog.ts";
+import { SESSION_SEGMENTS_LIMIT } from "../../../src/kv/holders.ts";
 import { segmentId, type StoredFile } from "../../../src/kv/records.ts";
 import { key, KvDesk } from "../../support/kv-desk.ts";
 

@@ -4,7 +4,7 @@ import {
   type AttachRequest,
   type ListedSegment,
   SESSION_SEGMENTS_LIMIT,
-} from "../../catalog.ts";
+} from "../../holders.ts";
 import { type Session, sessionHolder } from "../../records.ts";
 import { segments, sessions } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";

@@ -9,7 +9,7 @@ import {
   PREFIX_READERS_LIMIT,
   PREFIXES_CONSULTED_LIMIT,
   SESSION_SEGMENTS_LIMIT,
-} from "../../catalog.ts";
+} from "../../holders.ts";
 import {
   type Namespace,
   type Prefix,

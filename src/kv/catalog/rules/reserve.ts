@@ -1,14 +1,13 @@
 import { AppError } from "../../../errors.ts";
 import {
   type LeaseRequest,
-  type ListedSegment,
   type ReservedPart,
   type ReserveOutcome,
   type ReserveRefusal,
-  SESSION_SEGMENTS_LIMIT,
   SESSION_TURNS_LIMIT,
   type TurnRequest,
 } from "../../catalog.ts";
+import { type ListedSegment, SESSION_SEGMENTS_LIMIT } from "../../holders.ts";
 import { refuseSpace } from "../../location.ts";
 import {
   type FileRef,

@@ -6,7 +6,7 @@ import type {
   ForkRequest,
   PinOutcome,
   PinRequest,
-} from "../../catalog.ts";
+} from "../../holders.ts";
 import { type Session, sessionHolder, type SessionKey } from "../../records.ts";
 import { places, segments, sessions, tenantUsage, turns } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";

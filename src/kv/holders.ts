@@ -1,0 +1,154 @@
+/**
+ * The rules of the catalog about who lists segments: sessions and prefixes, for how long, and what they share. A segment lives while
+ * one of them refers to it.
+ */
+import type { MaybePromise } from "../affinity/binding-store.ts";
+import type {
+  IndexPlace,
+  Prefix,
+  PrefixKey,
+  Retention,
+  Segment,
+  SegmentId,
+  Session,
+  SessionKey,
+} from "./records.ts";
+
+/** Hard limits of a tenant. Who is above one already keeps what is there and gets no more. */
+export interface Quota {
+  readonly bytes: number;
+  readonly sessions: number;
+  readonly pins: number;
+}
+
+/** A session that has more gets no reservation, and whoever would fork it is not kept from it: the list is what is copied. */
+export const SESSION_SEGMENTS_LIMIT = 4096;
+
+export interface CreateRequest {
+  readonly session: SessionKey;
+  readonly model: string;
+  readonly retention: Retention;
+  readonly quota: Quota;
+  readonly nowMs: number;
+}
+
+export type CreateOutcome =
+  | { readonly kind: "created" | "exists"; readonly session: Session }
+  | { readonly kind: "refused"; readonly reason: "quota_sessions" };
+
+/** A segment that somebody is to list. */
+export interface ListedSegment {
+  readonly segment: SegmentId;
+  /** In the namespace of who lists it. Asked for only where it is not in that already. */
+  readonly place: () => IndexPlace;
+}
+
+export interface ForkRequest {
+  readonly parent: SessionKey;
+  /** The id of the new session of the same tenant. */
+  readonly child: string;
+  readonly quota: Quota;
+  readonly nowMs: number;
+}
+
+export type ForkOutcome =
+  | { readonly kind: "created"; readonly session: Session }
+  | { readonly kind: "refused"; readonly reason: "no_session" | "exists" | "quota_sessions" };
+
+/** At most so many tenants are named by a prefix. */
+export const PREFIX_READERS_LIMIT = 256;
+/** At most so many prefixes are consulted by one tenant's plans: its own first, then the oldest. */
+export const PREFIXES_CONSULTED_LIMIT = 64;
+
+export interface CreatePrefixRequest {
+  readonly prefix: PrefixKey;
+  /** Besides its own tenant. */
+  readonly to: Prefix["to"];
+  /** At least one, each visible to the tenant; with their places in the prefix's own namespace. */
+  readonly segments: readonly ListedSegment[];
+  /** After `nowMs`, or never. */
+  readonly expiresAtMs: number | undefined;
+  readonly quota: Quota;
+  readonly nowMs: number;
+}
+
+/** `no_segment`: there is none to list, or one has gone since or was never the tenant's to see. */
+export type CreatePrefixOutcome =
+  | { readonly kind: "created"; readonly prefix: Prefix }
+  | {
+      readonly kind: "refused";
+      readonly reason: "exists" | "quota_pins" | "no_segment" | "segments_limit";
+    };
+
+export interface AttachRequest {
+  readonly session: SessionKey;
+  readonly listed: readonly ListedSegment[];
+  readonly nowMs: number;
+}
+
+/** `no_segment`: one has gone since, or was never the tenant's to see. All or none are listed. */
+export type AttachOutcome =
+  | { readonly kind: "attached"; readonly session: Session }
+  | {
+      readonly kind: "refused";
+      readonly reason: "no_session" | "no_segment" | "segments_limit";
+    };
+
+export interface AmendRequest {
+  readonly session: SessionKey;
+  /** Undefined: as it is. */
+  readonly retention: Retention | undefined;
+  /** Of the class, instead of its own. Undefined: the class's. */
+  readonly ttlMs: number | undefined;
+  readonly nowMs: number;
+}
+
+export interface SessionPage {
+  readonly tenant: string;
+  /** The id of the last session of the page before; undefined for the first page. */
+  readonly after: string | undefined;
+  readonly limit: number;
+}
+
+export interface PinRequest {
+  readonly session: SessionKey;
+  readonly nowMs: number;
+  /** 0 lifts the pin. */
+  readonly untilMs: number;
+  readonly quota: Quota;
+}
+
+/** `pin_limit`: longer than the session's retention class allows. */
+export type PinOutcome = "pinned" | "unpinned" | "no_session" | "quota_pins" | "pin_limit";
+
+export interface HolderRules {
+  /** Idempotent: a session that is there is answered as it is. */
+  create(request: CreateRequest): Promise<CreateOutcome>;
+  /** Copies the list, not the bytes. Open turns stay the parent's alone. */
+  fork(request: ForkRequest): Promise<ForkOutcome>;
+  /** The session lists these too, which counts as a use of it. */
+  attach(request: AttachRequest): Promise<AttachOutcome>;
+  /** The session lives on as one that is used now under the new rules, for longer or shorter. Undefined if there is none. */
+  amend(request: AmendRequest): Promise<Session | undefined>;
+  /** Slides the expiry. False if there is no such session. */
+  touch(session: SessionKey, nowMs: number): Promise<boolean>;
+  pin(request: PinRequest): Promise<PinOutcome>;
+  /** Counts as a pin of its tenant. */
+  createPrefix(request: CreatePrefixRequest): Promise<CreatePrefixOutcome>;
+  /** Drops its references. False if there was no such prefix. */
+  removePrefix(prefix: PrefixKey, nowMs: number): Promise<boolean>;
+  /** Drops its references and aborts its turns. False if there was no such session. */
+  end(session: SessionKey, nowMs: number): Promise<boolean>;
+
+  // Views, each of one moment. An expired session is seen until it is swept or met by a rule.
+  session(key: SessionKey): MaybePromise<Session | undefined>;
+  /** By their ids; fewer than the limit where there are no more. */
+  sessions(page: SessionPage): MaybePromise<readonly Session[]>;
+  /** What the session lists, by token start. */
+  segments(key: SessionKey): MaybePromise<readonly Segment[]>;
+  prefix(key: PrefixKey): MaybePromise<Prefix | undefined>;
+  /** Those that the tenant's plans consult, in their order. */
+  prefixes(tenant: string, nowMs: number): MaybePromise<readonly Prefix[]>;
+  /** What the prefix lists, by token start. */
+  prefixSegments(key: PrefixKey): MaybePromise<readonly Segment[]>;
+}
