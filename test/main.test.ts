@@ -12,6 +12,8 @@ import { SERVABLE } from "./support/servable-config.ts";
 
 const MAIN = new URL("../src/main.ts", import.meta.url).pathname;
 
+const HEALTHCHECK = new URL("../src/healthcheck.ts", import.meta.url).pathname;
+
 interface Ending {
   readonly status: number | string | null | undefined;
   readonly stdout: string;
@@ -151,6 +153,39 @@ describe("serve", () => {
     ]);
   });
 });
+
+it("the health check of the image tells whether a process of the KV half alone is ready", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "moorline-health-"));
+  const config = join(folder, "config.yaml");
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const { port } = other.address() as AddressInfo;
+  other.close();
+  await mkdir(join(folder, "disk"));
+  const text = SERVABLE_BY_HALVES.replace(
+    'admin: { listen: "127.0.0.1:0" }',
+    `admin: { listen: "127.0.0.1:${port}" }`,
+  );
+  await writeFile(
+    config,
+    text.replace('extproc: { listen: ["127.0.0.1:0"] }', 'extproc: { listen: ["127.0.0.1:1"] }'),
+  );
+  const isHealthy = () =>
+    new Promise<boolean>((resolve) => {
+      execFile(process.execPath, [HEALTHCHECK, config], (error) => resolve(error === null));
+    });
+  const child = spawn(process.execPath, [MAIN, "serve", "--config", config, "--roles", "kv"]);
+  try {
+    await once(child.stdout, "data");
+    expect(await isHealthy()).toBe(true);
+    child.kill("SIGTERM");
+    await once(child, "exit");
+    expect(await isHealthy()).toBe(false);
+  } finally {
+    child.kill("SIGKILL");
+    await rm(folder, { recursive: true });
+  }
+}, 30_000);
 
 it("serve warns of an ext_proc listener that others reach, and says of an address that it is not here", async () => {
   const folder = await mkdtemp(join(tmpdir(), "moorline-open-"));
