@@ -98,4 +98,5 @@ const LIMITS = {
   unknown_model: "the session's model has no KV profile",
   unknown_tenant: "there is no such tenant",
   contended: "others took what was found, again and again",
+  catalog_failed: "the catalog cannot be written now",
 } as const satisfies Record<PlanLimit, string>;

@@ -5,8 +5,8 @@
  * (in lmdb-js the writes of a plain `transaction` that throws are committed all the same).
  */
 import { open, type RootDatabase } from "lmdb";
-import { AppError } from "../../errors.ts";
 
+import { CatalogFault } from "../catalog-fault.ts";
 import type {
   CatalogStore,
   CatalogTransaction,
@@ -61,7 +61,7 @@ export class LmdbStore implements CatalogStore {
     try {
       return await this.#database.childTransaction(() => rule(this.#transaction));
     } catch (reason) {
-      throw failureOf(reason);
+      throw faultOf(reason);
     }
   }
 
@@ -72,10 +72,10 @@ export class LmdbStore implements CatalogStore {
 }
 
 /** Of a commit that failed, the addon tells the cause by a promise that rejects some time later, or never; on stderr it does at once. */
-function failureOf(reason: unknown): unknown {
+function faultOf(reason: unknown): unknown {
   if (!(reason instanceof Error) || !("commitError" in reason)) return reason;
   void Promise.resolve(reason.commitError).catch(() => undefined);
-  return new AppError("internal", "catalog cannot be written", { cause: reason });
+  return new CatalogFault("the catalog cannot be written", { cause: reason });
 }
 
 function readRange(database: RootDatabase<Buffer, Key>, { from, to, limit }: KeyRange): Entry[] {

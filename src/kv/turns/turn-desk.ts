@@ -7,6 +7,7 @@
  * given. So a plan rejects for a bug only.
  */
 import type { Clock, Scheduler } from "../../clock.ts";
+import { CatalogFault } from "../catalog-fault.ts";
 import type { ListedSegment } from "../holders.ts";
 import type { SessionKey, TurnId } from "../records.ts";
 import type { Pressure } from "../space.ts";
@@ -101,7 +102,12 @@ export class TurnDesk {
 
   /** Leases what it lists and the bytes that it reserves, and counts as a use of the session. */
   async plan(request: PlanRequest): Promise<TurnPlan> {
-    const plan = await this.#plan(request);
+    const { nowMs } = this.#options;
+    // What cannot be leased must not be read, nor written what is not booked.
+    const plan = await this.#plan(request).catch((reason: unknown) => {
+      if (reason instanceof CatalogFault) return unplanned("catalog_failed", nowMs());
+      throw reason;
+    });
     this.#options.observer.planned(plan);
     return plan;
   }

@@ -43,7 +43,12 @@ export type UnlistedReason =
   | "location_unknown";
 
 /** Why the turn can neither load nor store. */
-export type UnplannedReason = "no_session" | "unknown_model" | "unknown_tenant" | "contended";
+export type UnplannedReason =
+  | "no_session"
+  | "unknown_model"
+  | "unknown_tenant"
+  | "contended"
+  | "catalog_failed";
 
 /** Why a plan lists no more. */
 export type PlanLimit = MatchLimit | UnlistedReason | UnplannedReason;
