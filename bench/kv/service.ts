@@ -92,7 +92,7 @@ export async function reserve(
 ): Promise<Reserved> {
   await client.POST("/v1/sessions", { body: { id: session, model: "bench" } });
   const params = { path: { id: session } };
-  const body = { prompt: promptOf(promptTokens), max_new_tokens: 0, engine: ENGINE };
+  const body = { prompt: promptOf(session, promptTokens), max_new_tokens: 0, engine: ENGINE };
   const { data, error } = await client.POST("/v1/sessions/{id}/plan", { params, body });
   const [fresh] = data?.fresh_kv_cache ?? [];
   if (data?.turn == null || fresh === undefined) throw refused("plan", error ?? data);
@@ -109,11 +109,11 @@ export async function reserve(
 
 /** All of it, as an engine that has written it would. Resolves when it is listed. */
 export async function commit({ client }: Service, reserved: Reserved): Promise<void> {
-  const { turn, promptTokens, tokens } = reserved;
+  const { turn, session, promptTokens, tokens } = reserved;
   const { data, error } = await client.POST("/v1/turns/{turn}/commit", {
     params: { path: { turn }, query: { wait: "settled" } },
     body: {
-      prompt: promptOf(promptTokens),
+      prompt: promptOf(session, promptTokens),
       output_ids: [],
       engine: ENGINE,
       fresh_kv_cache: [
@@ -150,9 +150,10 @@ export function putHead(
   ].join("\r\n");
 }
 
-/** Other prompts with the same beginning are longer. */
-function promptOf(tokens: number) {
-  return { kind: "engine" as const, ids: Array.from({ length: tokens }, (_, at) => at) };
+/** Those of one session begin alike, those of others have nothing in common. */
+function promptOf(session: string, tokens: number) {
+  const ids = Array.from({ length: tokens }, (_, at) => at);
+  return { kind: "engine" as const, ids, extra_key: session };
 }
 
 function refused(what: string, answer: unknown): Error {
