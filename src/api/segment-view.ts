@@ -1,4 +1,5 @@
 import type { Segment } from "../kv/records.ts";
+import { crcText } from "./bytes/representation.ts";
 import type { KvApiPorts } from "./ports.ts";
 
 /** How often others read and list a shared segment is not for every reader of it. */
@@ -17,7 +18,7 @@ export function viewSegment(
     kv_uri: location(file.location)?.uri(file.name) ?? null,
     kv_start: segment.kvStart,
     bytes: segment.bytes,
-    crc32: state === "durable" ? crc.toString(16).padStart(8, "0") : null,
+    crc32: state === "durable" ? crcText(crc) : null,
     usage:
       segment.tenant === tenant
         ? {

@@ -10,6 +10,7 @@ import type { Segment, SegmentId } from "../../kv/records.ts";
 import type { Api } from "../api.ts";
 import { tenantOf } from "../principal.ts";
 import { Problem } from "../../http/problem.ts";
+import { invalidField, noSuch } from "../refusals.ts";
 import { problemAnswers } from "../schemas/problem.ts";
 import type { BytesPorts } from "./bytes-ports.ts";
 import { BytesReader, sendHeadOnly } from "./bytes-reader.ts";
@@ -27,9 +28,8 @@ import {
 } from "./bytes-schemas.ts";
 import { BytesWriter } from "./bytes-writer.ts";
 import { BytesInFlight } from "./in-flight.ts";
-import { invalid } from "./invalid.ts";
 import { answerRead, CRC_HEADER } from "./read-answer.ts";
-import { findReadable, notFound, openReadable, parseSegmentId } from "./readable-segment.ts";
+import { findReadable, openReadable, parseSegmentId } from "./readable-segment.ts";
 import { crcText, cutOfSegment, type Representation, wholeSegment } from "./representation.ts";
 import { UrlSigner } from "./signed-urls.ts";
 import { chooseTokens } from "./token-range.ts";
@@ -132,7 +132,7 @@ function signedTenant(
     case "expired":
       throw new Problem("url_expired", `the URL was good until ${expires}`);
     case "forged":
-      throw notFound();
+      throw noSuch("segment");
   }
 }
 
@@ -175,11 +175,12 @@ function addUrls(api: Api, { ports, signer }: Pick<Reads, "ports" | "signer">): 
       const id = parseSegmentId(request.params.id);
       const tenant = tenantOf(request);
       await findReadable(ports, id, tenant);
-      const { expires_in_ms: value } = request.body;
-      const limit = ports.limits.signedUrlLimitMs;
-      if (value > limit)
-        throw invalid({ field: "expires_in_ms", value, limit: `at most ${limit}` });
-      const expires = ports.nowMs() + value;
+      const { expires_in_ms: validMs } = request.body;
+      if (validMs > ports.limits.signedUrlLimitMs) {
+        const limit = `at most ${ports.limits.signedUrlLimitMs}`;
+        throw invalidField({ field: "expires_in_ms", value: String(validMs), limit });
+      }
+      const expires = ports.nowMs() + validMs;
       const { signature } = signer.sign(id, tenant, expires);
       const query = new URLSearchParams({ tenant, expires: String(expires), signature });
       const path = BYTES_PATH.replace(":id", id);

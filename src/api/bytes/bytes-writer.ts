@@ -10,12 +10,11 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { LocationFault } from "../../kv/location.ts";
 import type { Segment, SegmentId } from "../../kv/records.ts";
 import { Problem } from "../../http/problem.ts";
+import { invalidField, noSuch } from "../refusals.ts";
 import { BodyCut, BodyWatch } from "./body-watch.ts";
 import type { ReceivedResult } from "./bytes-observer.ts";
 import type { BytesPorts } from "./bytes-ports.ts";
 import type { BytesInFlight } from "./in-flight.ts";
-import { invalid } from "./invalid.ts";
-import { notFound } from "./readable-segment.ts";
 import { UploadBody } from "./upload-body.ts";
 
 /** More than this of a refused body is not read: the connection is closed, though the client may then miss the answer. */
@@ -126,7 +125,7 @@ export class BytesWriter {
   async #writable({ segment: id, tenant }: Upload) {
     const { catalog, nowMs } = this.#ports;
     const segment = await catalog.segment(id);
-    if (segment?.tenant !== tenant) throw notFound();
+    if (segment?.tenant !== tenant) throw noSuch("segment");
     if (segment.state !== "reserved") throw notWritable(`${id} is ${segment.state}, not reserved`);
     const turn = await catalog.turn(segment.turn);
     if (turn !== undefined && turn.deadlineMs > nowMs()) {
@@ -146,7 +145,7 @@ function assertLength(segment: Segment, { bytes, tokenLength }: Upload): void {
   const tokens = tokenLength ?? segment.tokenLength;
   if (tokens < 1 || tokens > segment.tokenLength) {
     const limit = `1 to ${segment.tokenLength}, as reserved`;
-    throw invalid({ field: "query.token_length", value: tokens, limit });
+    throw invalidField({ field: "query.token_length", value: String(tokens), limit });
   }
   const expected = (segment.bytes / segment.tokenLength) * tokens;
   if (bytes === expected) return;

@@ -2,6 +2,7 @@
 import type { Location } from "../../kv/location.ts";
 import type { Segment, SegmentId } from "../../kv/records.ts";
 import { Problem } from "../../http/problem.ts";
+import { noSuch } from "../refusals.ts";
 import { type BytesPorts, READ_LIMIT_MS } from "./bytes-ports.ts";
 
 export interface ReadableSegment {
@@ -16,7 +17,7 @@ const SEGMENT_ID = /^[A-Za-z0-9_-]{1,64}\.\d{1,3}$/;
 /** What is no id of ours names nothing. */
 export function parseSegmentId(text: string): SegmentId {
   if (SEGMENT_ID.test(text)) return text as SegmentId;
-  throw notFound();
+  throw noSuch("segment");
 }
 
 /** Leased for `READ_LIMIT_MS` from now. Throws `not_found` for what is not durable and for what the tenant may not see. */
@@ -26,7 +27,7 @@ export async function openReadable(
   tenant: string,
 ): Promise<ReadableSegment> {
   const segment = await lease(ports, await findReadable(ports, id, tenant));
-  if (segment === undefined) throw notFound();
+  if (segment === undefined) throw noSuch("segment");
   const location = ports.location(segment.file.location);
   if (location !== undefined) return { segment, location };
   throw new Problem("store_failed", `location ${segment.file.location} is not configured`);
@@ -39,12 +40,8 @@ export async function findReadable(
   tenant: string,
 ): Promise<Segment> {
   const segment = await catalog.visibleSegment(tenant, id, nowMs());
-  if (segment === undefined) throw notFound();
+  if (segment === undefined) throw noSuch("segment");
   return segment;
-}
-
-export function notFound(): Problem {
-  return new Problem("not_found", "no such segment");
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { SegmentLayout } from "../../kv/model/layout.ts";
 import type { Segment } from "../../kv/records.ts";
 
-import { invalid } from "./invalid.ts";
+import { invalidField } from "../refusals.ts";
 import type { TokenRange } from "./representation.ts";
 
 export type AskedTokens = { readonly [K in keyof TokenRange]: TokenRange[K] | undefined };
@@ -24,5 +24,5 @@ export function chooseTokens(
 function assertIn(field: string, value: number, [least, most]: readonly [number, number]): void {
   if (value >= least && value <= most) return;
   const limit = `from ${least} to ${most}`;
-  throw invalid({ field: `query.${field}`, value, limit });
+  throw invalidField({ field: `query.${field}`, value: String(value), limit });
 }
