@@ -104,7 +104,10 @@ function addCreate(api: Api, { sessions }: KvApiPorts): void {
         case "no_session":
           throw noSuch("session");
         case "no_segment":
-          throw new Problem("nothing_stored", "the session has nothing durable in these tokens");
+          throw new Problem(
+            "nothing_stored",
+            "no durable segment of the session lies wholly in these tokens",
+          );
         case "exists":
           throw new Problem("prefix_exists", "the tenant has a prefix of that name");
         case "quota_pins":
