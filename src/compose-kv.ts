@@ -57,12 +57,16 @@ export interface KvHalf {
 
 /** Segments that may wait to be scrubbed out of turn, and when a failed look at the catalog is tried again. */
 const SCRUB_LIMITS = { soonLimit: 10_000, retryMs: 60_000 };
-/** Compaction reads and writes no more than this in one pass, and a copy is given up after this long. */
+/**
+ * Compaction reads and writes no more than this in one pass, and a copy is given up after this long. At one pass in a second, stock
+ * of three million files is taken within its interval.
+ */
 const KEEPER_LIMITS = {
   unlinksAtOnce: 4,
   copyBytesPerPass: 64 * 1024 * 1024,
   copyMs: 600_000,
   stockIntervalMs: 3_600_000,
+  stockEntries: 1_000,
 };
 
 export async function openKv(options: KvHalfOptions): Promise<KvHalf> {

@@ -62,7 +62,7 @@ export function createKvObservers(options: KvObserversOptions) {
     gauges: ({ catalog, locations, verifying }: GaugeOwners): KvGaugeSources => ({
       kv_bytes_in_flight: () => [[inFlight]],
       kv_verifying: () => [[verifying()]],
-      kv_orphan_bytes: () => [...orphanBytes].map(([location, bytes]) => [bytes, location]),
+      kv_orphan_bytes: () => [...locations.keys()].map((id) => [orphanBytes.get(id) ?? 0, id]),
       kv_location_bytes: async () => locationRows(await catalog.totals(), locations),
       kv_segments: async () => segmentRows(await catalog.totals(), locations, "segments"),
       kv_segment_bytes: async () => segmentRows(await catalog.totals(), locations, "bytes"),

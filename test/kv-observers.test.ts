@@ -2,7 +2,7 @@ import { Registry } from "prom-client";
 import { expect, it } from "vitest";
 
 import { KvMetrics } from "../src/admin/kv-metrics.ts";
-import type { ObjectName } from "../src/kv/location.ts";
+import type { Location, ObjectName } from "../src/kv/location.ts";
 import { createKvObservers } from "../src/kv-observers.ts";
 import { createLogger } from "../src/log.ts";
 
@@ -32,4 +32,20 @@ it("writes no line for each segment that an engine or an overload spoils", () =>
   expect(lines).toEqual([]);
   observers.verifier.rechecked({ bytes: 1, durationMs: 1, result: "crc" });
   expect(lines).toMatchObject([{ level: "warn", msg: "a listed segment cannot be used" }]);
+});
+
+it("shows no bytes that the catalog does not know at each location, until stock was taken there", async () => {
+  const { observers } = open();
+  const catalog = { totals: () => ({ locations: [], segments: [] }) };
+  const locations = new Map([
+    ["disk", {} as Location],
+    ["memory", {} as Location],
+  ]);
+  const gauges = observers.gauges({ catalog, locations, verifying: () => 0 });
+  const stock = { objects: 9, leftovers: 0, discarded: 0, foreign: 0 };
+  observers.keeper.stockTaken({ location: "disk", ...stock, orphans: 9, orphanBytes: 90 });
+  expect(await gauges.kv_orphan_bytes()).toEqual([
+    [90, "disk"],
+    [0, "memory"],
+  ]);
 });

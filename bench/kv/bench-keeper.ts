@@ -43,6 +43,7 @@ export function openBenchKeeper({ catalog, location, nowMs }: BenchKeeperOptions
       unlinksAtOnce: 4,
       copyBytesPerPass: 0,
       copyMs: HOUR_MS,
+      stockEntries: 1_000,
       stockIntervalMs: HOUR_MS,
     },
     observer: {

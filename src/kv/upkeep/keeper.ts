@@ -22,7 +22,7 @@ import { Sweeper } from "./sweeper.ts";
 export interface KeeperPolicy {
   /** From the end of a pass to the start of the next; > 0. */
   readonly intervalMs: number;
-  /** Of what one transaction changes, and entries of one page of a listing. */
+  /** Of what one transaction changes. */
   readonly limit: number;
   /** From the last use of a file to its unlinking: at least the longest request. */
   readonly quarantineMs: number;
@@ -33,6 +33,8 @@ export interface KeeperPolicy {
   readonly copyMs: number;
   /** From the start of one stock-taking to the start of the next. */
   readonly stockIntervalMs: number;
+  /** Of each location that one pass takes stock of. */
+  readonly stockEntries: number;
 }
 
 export interface KeeperOptions {
@@ -97,7 +99,7 @@ class KeeperLoop implements Keeper {
       locations: kept,
       clock,
       observer,
-      limit,
+      limit: policy.stockEntries,
       intervalMs: policy.stockIntervalMs,
       leftoverMs: policy.copyMs,
     });

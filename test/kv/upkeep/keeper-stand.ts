@@ -17,6 +17,7 @@ export const KEEPER_POLICY: KeeperPolicy = {
   copyBytesPerPass: 2 ** 30,
   copyMs: 60_000,
   stockIntervalMs: 3_600_000,
+  stockEntries: 100,
 };
 
 export interface StandOptions extends Partial<KeeperPolicy> {

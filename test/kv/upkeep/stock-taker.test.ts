@@ -51,7 +51,7 @@ describe.each(CATALOGS)("stock-taking over the $name catalog", (kind) => {
     await put(bench, "orphan", 0);
     await put(bench, "not an object", 0);
     await mkdir(join(bench.root, "lost+found"));
-    const stand = keep(bench, { limit: 2 });
+    const stand = keep(bench, { stockEntries: 2 });
     while (stand.stocks.length === 0) await stand.pass();
     expect(stand.stocks).toEqual([
       {
@@ -66,6 +66,14 @@ describe.each(CATALOGS)("stock-taking over the $name catalog", (kind) => {
     ]);
     expect(stand.orphans).toEqual(["orphan"]);
     expect(await filesOf(bench)).toEqual(["a", "lost+found", "not an object", "orphan"]);
+  });
+
+  it("looks at as many entries in a pass as it may, however little a transaction may change", async () => {
+    const bench = await open();
+    for (let at = 0; at < 4; at++) await put(bench, `orphan${at}`, 0);
+    const stand = keep(bench, { limit: 1, stockEntries: 10 });
+    while (stand.passes === 0) await stand.step();
+    expect(stand.stocks).toMatchObject([{ objects: 5, orphans: 4 }]);
   });
 
   it("takes stock again after its interval, and not before", async () => {
