@@ -1,4 +1,4 @@
-/** `moorline kv check`: one line for each finding, then how many there were. */
+/** `moorline kv check`: one line for each finding, then how many there were, but for what is foreign: that is no damage. */
 import { crc32 } from "node:zlib";
 import { Closers } from "./closers.ts";
 import { systemWallClock } from "./clock.ts";
@@ -33,7 +33,7 @@ export async function checkKv(
       ...(repairs ? { repair: { orphanAgeMs: kv.keeper.quarantineMs } } : {}),
     });
     for await (const { kind, subject, text, isMended } of findings) {
-      found++;
+      if (kind !== "foreign") found++;
       if (isMended) mended++;
       print(`${kind} ${subject}: ${text}${isMended ? " (mended)" : ""}`);
     }

@@ -59,6 +59,12 @@ describe("kv check", () => {
     expect((await stat(path)).isFile()).toBe(true);
   });
 
+  it("lists what is somebody else's, and does not take it for damage", async () => {
+    await mkdir(join(folder, "a", "lost+found"));
+    expect(await run(false)).toBe(true);
+    expect(lines).toEqual(["foreign a/lost+found: not ours; it stays", "0 found, 0 mended"]);
+  });
+
   it("mends where it was asked to, once", async () => {
     const path = await leaveOrphan();
     expect(await run(true)).toBe(true);
