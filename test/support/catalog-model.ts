@@ -4,8 +4,9 @@
  * real one was given, and says what the real one should have answered.
  */
 import type { Reservation } from "../../src/kv/catalog.ts";
+import { DiskModel } from "./disk-model.ts";
 import { HoldersModel, type ModelSession } from "./holders-model.ts";
-import { key, QUARANTINE_MS, RETENTION, TOKEN_BYTES } from "./kv-desk.ts";
+import { key, RETENTION, TOKEN_BYTES } from "./kv-desk.ts";
 
 export interface ModelTurn {
   readonly id: string;
@@ -30,17 +31,6 @@ export interface ModelSegment {
   text: string;
 }
 
-export interface ModelFile {
-  readonly ranges: (readonly [number, number])[];
-  isSealed: boolean;
-  lastEndMs: number;
-  leasedUntilMs: number;
-  /** That ever became durable in it. */
-  committedTokens: number;
-  /** Its opening among them. */
-  readonly readsAtMs: number[];
-}
-
 /** By name, so that sessions differ in it. A fork has that of its parent. */
 export const PRIORITIES: ReadonlyMap<string, number> = new Map([
   ["a", 200],
@@ -54,7 +44,8 @@ export class CatalogModel {
   readonly holders = new HoldersModel(this.segments);
   readonly sessions = this.holders.sessions;
   readonly turns = new Map<string, ModelTurn>();
-  readonly files = new Map<string, ModelFile>();
+  readonly disk = new DiskModel(this.sessions);
+  readonly files = this.disk.files;
 
   create(name: string, as: Retained = retainedAs(name)): string {
     if (this.live(name) !== undefined) return "exists";
@@ -134,10 +125,9 @@ export class CatalogModel {
     const expected = isBranch ? undefined : session.file;
     const file = reservation.file.name;
     if (expected !== undefined ? expected !== file : this.files.has(file)) return "wrong file";
-    const known = this.files.get(file) ?? this.#newFile(file, isBranch);
-    if (known.ranges.some(([from, to]) => fromBytes < to && from < toBytes)) return "overlap";
-    if (fromBytes !== (known.ranges.at(-1)?.[1] ?? 0)) return "not at the high-water mark";
-    known.ranges.push([fromBytes, toBytes]);
+    if (!this.files.has(file)) this.disk.open(file, { isSealed: isBranch, nowMs: this.nowMs });
+    const fault = this.disk.append(file, [fromBytes, toBytes]);
+    if (fault !== "") return fault;
 
     this.turns.set(id, { ...turn, id, file, isReported: false });
     for (const part of reservation.parts) {
@@ -193,7 +183,7 @@ export class CatalogModel {
     if (isGood && equal === undefined) this.#keep(segment);
     else this.segments.delete(part);
     if (isGood) this.holders.list(this.#sessionOf(turn), equal ?? part, this.nowMs);
-    else this.seal(segment.file);
+    else this.disk.seal(segment.file);
     this.#closeIfOver(turn.id);
     if (!isGood) return "dropped";
     return equal === undefined ? "durable" : "duplicate";
@@ -214,7 +204,7 @@ export class CatalogModel {
   condemn(part: string): boolean {
     const segment = this.segments.get(part);
     if (segment?.isDurable !== true) return false;
-    this.seal(segment.file);
+    this.disk.seal(segment.file);
     for (const { listed } of this.holders.listing(part)) listed.delete(part);
     this.segments.delete(part);
     return true;
@@ -229,13 +219,7 @@ export class CatalogModel {
     const used = new Set(
       [...this.segments.values(), ...this.turns.values()].map(({ file }) => file),
     );
-    const idle = [...this.files].filter(
-      ([name, { isSealed, lastEndMs, leasedUntilMs }]) =>
-        isSealed &&
-        !used.has(name) &&
-        this.nowMs >= Math.max(lastEndMs, leasedUntilMs) + QUARANTINE_MS,
-    );
-    return idle.map(([name]) => name).toSorted();
+    return this.disk.unlinkable(used, this.nowMs);
   }
 
   /** Ends what has expired, and lifts pins that lapsed. Returns how many sessions ended. */
@@ -296,7 +280,7 @@ export class CatalogModel {
 
   #end(name: string, session: ModelSession): void {
     for (const turn of this.turns.values()) if (turn.session === name) this.#abort(turn);
-    if (session.file !== undefined) this.seal(session.file);
+    if (session.file !== undefined) this.disk.seal(session.file);
     this.sessions.delete(name);
     for (const id of session.listed.keys()) this.holders.drop(session, id);
   }
@@ -310,7 +294,7 @@ export class CatalogModel {
   }
 
   #abort(turn: ModelTurn): void {
-    this.seal(turn.file);
+    this.disk.seal(turn.file);
     for (const [part] of this.#pending(turn.id)) this.segments.delete(part);
     this.#closeIfOver(turn.id);
   }
@@ -329,29 +313,9 @@ export class CatalogModel {
     return [...this.segments].filter(([, each]) => each.turn === turn && !each.isDurable);
   }
 
-  seal(name: string): void {
-    const file = this.files.get(name);
-    if (file !== undefined) file.isSealed = true;
-    for (const session of this.sessions.values()) {
-      if (session.file === name) session.file = undefined;
-    }
-  }
-
-  /** A read of each file, however many of the segments are in it. */
   #lease(ids: readonly string[], untilMs: number): void {
-    for (const name of new Set(ids.map((id) => this.segments.get(id)?.file ?? ""))) {
-      const file = this.files.get(name);
-      if (file === undefined) continue;
-      file.leasedUntilMs = Math.max(file.leasedUntilMs, untilMs);
-      file.readsAtMs.push(this.nowMs);
-    }
-  }
-
-  #newFile(name: string, isSealed: boolean): ModelFile {
-    const reads = { committedTokens: 0, readsAtMs: [this.nowMs] };
-    const file = { ranges: [], isSealed, lastEndMs: this.nowMs, leasedUntilMs: 0, ...reads };
-    this.files.set(name, file);
-    return file;
+    const names = new Set(ids.map((id) => this.segments.get(id)?.file ?? ""));
+    this.disk.lease(names, { nowMs: this.nowMs, untilMs });
   }
 
   #sessionOf({ session }: ModelTurn): ModelSession {

@@ -4,7 +4,8 @@
  */
 import { READ_HALF_LIFE_MS } from "../../src/kv/catalog/read-score.ts";
 import type { EvictReport } from "../../src/kv/space.ts";
-import type { CatalogModel, ModelFile, ModelSegment } from "./catalog-model.ts";
+import type { CatalogModel, ModelSegment } from "./catalog-model.ts";
+import type { ModelFile } from "./disk-model.ts";
 import { TOKEN_BYTES } from "./kv-desk.ts";
 
 const PINNED = 1_001;
@@ -99,7 +100,7 @@ export class SpaceModel {
       segments.delete(id);
       for (const { listed } of sessions.values()) listed.delete(id);
     }
-    for (const name of taken) this.#model.seal(name);
+    for (const name of taken) this.#model.disk.seal(name);
     const whole = [...taken].filter((name) => this.#referenced(name) === 0);
     if (whole.length < taken.size - Number(report.isFull)) return "left half of a file";
     const bytes = this.idleBytes() - idleBefore;

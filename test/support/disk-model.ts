@@ -1,0 +1,64 @@
+/** What was handed out of which file, when it was read, and when it may go: in plain maps, as the catalog's model is. */
+import type { ModelSession } from "./holders-model.ts";
+import { QUARANTINE_MS } from "./kv-desk.ts";
+
+export interface ModelFile {
+  readonly ranges: (readonly [number, number])[];
+  isSealed: boolean;
+  lastEndMs: number;
+  leasedUntilMs: number;
+  /** That ever became durable in it. */
+  committedTokens: number;
+  /** Its opening among them. */
+  readonly readsAtMs: number[];
+}
+
+export class DiskModel {
+  readonly files = new Map<string, ModelFile>();
+  readonly #sessions: ReadonlyMap<string, ModelSession>;
+
+  constructor(sessions: ReadonlyMap<string, ModelSession>) {
+    this.#sessions = sessions;
+  }
+
+  open(name: string, { isSealed, nowMs }: { isSealed: boolean; nowMs: number }): void {
+    const reads = { committedTokens: 0, readsAtMs: [nowMs] };
+    this.files.set(name, { ranges: [], isSealed, lastEndMs: nowMs, leasedUntilMs: 0, ...reads });
+  }
+
+  /** Hands out the bytes of a file that there is; returns what is wrong with them. */
+  append(name: string, [fromBytes, toBytes]: readonly [number, number]): string {
+    const ranges = this.files.get(name)?.ranges ?? [];
+    if (ranges.some(([from, to]) => fromBytes < to && from < toBytes)) return "overlap";
+    if (fromBytes !== (ranges.at(-1)?.[1] ?? 0)) return "not at the high-water mark";
+    ranges.push([fromBytes, toBytes]);
+    return "";
+  }
+
+  seal(name: string): void {
+    const file = this.files.get(name);
+    if (file !== undefined) file.isSealed = true;
+    for (const session of this.#sessions.values()) {
+      if (session.file === name) session.file = undefined;
+    }
+  }
+
+  /** A read of each file, however many segments of it are read. */
+  lease(names: ReadonlySet<string>, { nowMs, untilMs }: { nowMs: number; untilMs: number }): void {
+    for (const name of names) {
+      const file = this.files.get(name);
+      if (file === undefined) continue;
+      file.leasedUntilMs = Math.max(file.leasedUntilMs, untilMs);
+      file.readsAtMs.push(nowMs);
+    }
+  }
+
+  /** The names of the files that may go, of those that nothing is in and nobody writes to. */
+  unlinkable(used: ReadonlySet<string>, nowMs: number): string[] {
+    const idle = [...this.files].filter(
+      ([name, { isSealed, lastEndMs, leasedUntilMs }]) =>
+        isSealed && !used.has(name) && nowMs >= Math.max(lastEndMs, leasedUntilMs) + QUARANTINE_MS,
+    );
+    return idle.map(([name]) => name).toSorted();
+  }
+}
