@@ -1,6 +1,6 @@
 /**
  * What engines are known to do, and what a plan does so that it harms nobody. The letters number the known hazards, a to p; those
- * of files are in `files.test.ts`, and of waiting and late answers in `turns.test.ts`.
+ * of files are in `files.test.ts`, of waiting in `concurrent-turns.test.ts`, of late answers in `turn-ends.test.ts`.
  */
 import { readdir, stat, truncate } from "node:fs/promises";
 import { afterEach, describe, expect, it } from "vitest";
