@@ -13,6 +13,16 @@ export interface ModelFile {
   readonly readsAtMs: number[];
 }
 
+interface Opening {
+  readonly isSealed: boolean;
+  readonly nowMs: number;
+}
+
+interface Lease {
+  readonly nowMs: number;
+  readonly untilMs: number;
+}
+
 export class DiskModel {
   readonly files = new Map<string, ModelFile>();
   readonly #sessions: ReadonlyMap<string, ModelSession>;
@@ -21,7 +31,7 @@ export class DiskModel {
     this.#sessions = sessions;
   }
 
-  open(name: string, { isSealed, nowMs }: { isSealed: boolean; nowMs: number }): void {
+  open(name: string, { isSealed, nowMs }: Opening): void {
     const reads = { committedTokens: 0, readsAtMs: [nowMs] };
     this.files.set(name, { ranges: [], isSealed, lastEndMs: nowMs, leasedUntilMs: 0, ...reads });
   }
@@ -44,7 +54,7 @@ export class DiskModel {
   }
 
   /** A read of each file, however many segments of it are read. */
-  lease(names: ReadonlySet<string>, { nowMs, untilMs }: { nowMs: number; untilMs: number }): void {
+  lease(names: ReadonlySet<string>, { nowMs, untilMs }: Lease): void {
     for (const name of names) {
       const file = this.files.get(name);
       if (file === undefined) continue;
@@ -53,7 +63,7 @@ export class DiskModel {
     }
   }
 
-  /** The names of the files that may go, of those that nothing is in and nobody writes to. */
+  /** The names of the files that may go. `used`: those that something is in, or that somebody writes to. */
   unlinkable(used: ReadonlySet<string>, nowMs: number): string[] {
     const idle = [...this.files].filter(
       ([name, { isSealed, lastEndMs, leasedUntilMs }]) =>

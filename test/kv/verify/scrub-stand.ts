@@ -67,7 +67,7 @@ export class ScrubStand {
   readonly ends: ScrubEnd[] = [];
   readonly rounds: ScrubRound[] = [];
   readonly failures: unknown[] = [];
-  /** How often there was no room among those to be read soon. */
+  /** How many were left to their turn, as too many were to be read soon. */
   notSoon = 0;
   readonly #opened: Scrubber[] = [];
 
