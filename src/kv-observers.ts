@@ -13,7 +13,7 @@ import type {
   VerifyObserver,
 } from "./kv/verify/segment-verifier.ts";
 import type { ScrubObserver } from "./kv/verify/scrubber.ts";
-import type { KeeperObserver } from "./kv/upkeep/keeper-observer.ts";
+import type { EvictionCause, KeeperObserver } from "./kv/upkeep/keeper-observer.ts";
 import type { Logger } from "./log.ts";
 
 export interface KvObserversOptions {
@@ -192,12 +192,13 @@ function keeperObserver(
         log.warn("a file was not removed", { ...file, reason: result });
       }
     },
-    evicted: (location, { files, segments, bytes, expiredSessions }) => {
-      metrics.add("kv_evicted_total", files, "file");
-      metrics.add("kv_evicted_total", segments, "segment");
-      metrics.add("kv_evicted_total", bytes, "byte");
+    evicted: ({ location, cause, files, segments, bytes, expiredSessions }) => {
+      metrics.add("kv_evicted_total", files, "file", cause);
+      metrics.add("kv_evicted_total", segments, "segment", cause);
+      metrics.add("kv_evicted_total", bytes, "byte", cause);
       metrics.add("kv_swept_total", expiredSessions, "session");
-      if (files > 0) log.info("evicted for want of space", { location, files, segments, bytes });
+      if (files === 0) return;
+      log.info("evicted for want of space", { location, cause, files, segments, bytes });
     },
     copied: ({ result, segment, location }) => {
       metrics.add("kv_compacted_total", 1, result);
@@ -238,6 +239,7 @@ const READ_RESULTS: Readonly<Record<"ok" | DamageReason | UnreadableReason, true
   queue_full: true,
   closed: true,
 };
+const EVICTION_CAUSES: Readonly<Record<EvictionCause, true>> = { full: true, headroom: true };
 
 /** Values whose first event may be what an alert waits for. */
 function showFromTheStart(metrics: KvMetrics): void {
@@ -250,7 +252,11 @@ function showFromTheStart(metrics: KvMetrics): void {
   show("kv_quota_refusals_total", ["bytes", "sessions", "pins"]);
   show("kv_scrubbed_total", { ...READ_RESULTS, gone: true });
   show("kv_swept_total", ["turn", "session", "prefix", "pin"]);
-  show("kv_evicted_total", ["file", "segment", "byte"]);
+  for (const what of ["file", "segment", "byte"]) {
+    for (const cause of Object.keys(EVICTION_CAUSES)) {
+      metrics.add("kv_evicted_total", 0, what, cause);
+    }
+  }
   show("kv_upkeep_failures_total", ["sweep", "evict", "compact", "stock", "scrub"]);
   show("kv_segments_settled_total", ["durable", "duplicate", "dropped", "conflict"]);
 }

@@ -10,8 +10,13 @@ function open() {
   const lines: { readonly level: string; readonly msg: string }[] = [];
   const sink = { write: (line: string) => void lines.push(JSON.parse(line)) };
   const log = createLogger({ level: "info", sessionIds: "hash" }, sink);
-  const observers = createKvObservers({ log, metrics: new KvMetrics(new Registry()) });
-  return { lines, observers };
+  const registry = new Registry();
+  const observers = createKvObservers({ log, metrics: new KvMetrics(registry) });
+  const samples = async (name: string) => {
+    const page = await registry.metrics();
+    return page.split("\n").filter((line) => line.startsWith(`moorline_${name}`));
+  };
+  return { lines, observers, samples };
 }
 
 it("says once for a round how many files the catalog does not know, and nothing of a round without any", () => {
@@ -47,5 +52,19 @@ it("shows no bytes that the catalog does not know at each location, until stock 
   expect(await gauges.kv_orphan_bytes()).toEqual([
     [90, "disk"],
     [0, "memory"],
+  ]);
+});
+
+it("counts what was evicted by its cause, each from 0", async () => {
+  const { observers, samples } = open();
+  const evicted = { location: "disk", expiredSessions: 0, isShort: false, isFull: false };
+  observers.keeper.evicted({ ...evicted, cause: "full", files: 1, segments: 2, bytes: 30 });
+  expect(await samples("kv_evicted_total")).toEqual([
+    'moorline_kv_evicted_total{what="file",cause="full"} 1',
+    'moorline_kv_evicted_total{what="file",cause="headroom"} 0',
+    'moorline_kv_evicted_total{what="segment",cause="full"} 2',
+    'moorline_kv_evicted_total{what="segment",cause="headroom"} 0',
+    'moorline_kv_evicted_total{what="byte",cause="full"} 30',
+    'moorline_kv_evicted_total{what="byte",cause="headroom"} 0',
   ]);
 });

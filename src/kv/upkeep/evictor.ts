@@ -61,7 +61,7 @@ export class Evictor {
     const bytes = Math.max(kept.headroomBytes, pressure.bytes) - room;
     if (bytes <= 0) return true;
     const report = await catalog.evict({ location: id, bytes, priority, nowMs, limit });
-    observer.evicted(id, report);
+    observer.evicted({ ...report, location: id, cause: pressure.bytes > 0 ? "full" : "headroom" });
     return !(report.isShort && report.isFull);
   }
 }

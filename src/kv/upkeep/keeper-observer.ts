@@ -28,6 +28,15 @@ export interface CopyEnd {
   readonly result: CopyResult;
 }
 
+/** `full`: a reservation was refused. `headroom`: all had room, and less than there should be was left. */
+export type EvictionCause = "full" | "headroom";
+
+/** What one transaction evicted. */
+export interface Eviction extends EvictReport {
+  readonly location: string;
+  readonly cause: EvictionCause;
+}
+
 /** What one round over all objects of a location saw. */
 export interface StockTake {
   readonly location: string;
@@ -46,7 +55,7 @@ export interface KeeperObserver {
   /** After each step, with how long its transaction took. */
   swept(report: SweepReport, durationMs: number): void;
   unlinked(end: UnlinkEnd): void;
-  evicted(location: string, report: EvictReport): void;
+  evicted(eviction: Eviction): void;
   copied(end: CopyEnd): void;
   stockTaken(stock: StockTake): void;
   /** An orphan that was met, once in each round. */

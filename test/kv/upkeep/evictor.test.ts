@@ -80,7 +80,7 @@ describe.each(CATALOGS)("eviction over the $name catalog", (kind) => {
     expect(stand.bench.pressures).toEqual([{ location: "disk", priority: 1, bytes: 0 }]);
     stand.keeper.press({ location: "disk", priority: 1, bytes: 0 });
     await stand.pass();
-    expect(stand.evictions).toMatchObject([{ files: 1, isShort: false }]);
+    expect(stand.evictions).toMatchObject([{ files: 1, isShort: false, cause: "headroom" }]);
   });
 
   it("counts what waits in quarantine as room, and evicts no more for it", async () => {
@@ -113,7 +113,7 @@ describe.each(CATALOGS)("eviction over the $name catalog", (kind) => {
     stand.keeper.press({ location: "disk", priority: 2, bytes: 0 });
     stand.keeper.press({ location: "nowhere", priority: 9, bytes: 1 });
     await stand.pass();
-    expect(stand.evictions).toMatchObject([{ files: 2 }]);
+    expect(stand.evictions).toMatchObject([{ location: "disk", cause: "full", files: 2 }]);
     expect(stand.failures).toEqual([]);
   });
 });

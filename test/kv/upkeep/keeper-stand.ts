@@ -3,9 +3,13 @@ import { readdir } from "node:fs/promises";
 
 import type { SweepReport } from "../../../src/kv/catalog.ts";
 import type { SegmentId } from "../../../src/kv/records.ts";
-import type { EvictReport } from "../../../src/kv/space.ts";
 import { type Keeper, type KeeperPolicy, openKeeper } from "../../../src/kv/upkeep/keeper.ts";
-import type { CopyEnd, StockTake, UnlinkEnd } from "../../../src/kv/upkeep/keeper-observer.ts";
+import type {
+  CopyEnd,
+  Eviction,
+  StockTake,
+  UnlinkEnd,
+} from "../../../src/kv/upkeep/keeper-observer.ts";
 import { settle } from "../../support/fake-clock.ts";
 import { session, type TurnBench } from "../../support/turn-bench.ts";
 
@@ -32,7 +36,7 @@ export class KeeperStand {
   readonly keeper: Keeper;
   readonly sweeps: SweepReport[] = [];
   readonly ends: UnlinkEnd[] = [];
-  readonly evictions: EvictReport[] = [];
+  readonly evictions: Eviction[] = [];
   readonly copies: CopyEnd[] = [];
   readonly stocks: StockTake[] = [];
   readonly orphans: string[] = [];
@@ -55,7 +59,7 @@ export class KeeperStand {
       observer: {
         swept: (report) => this.sweeps.push(report),
         unlinked: (end) => this.ends.push(end),
-        evicted: (_, report) => this.evictions.push(report),
+        evicted: (eviction) => this.evictions.push(eviction),
         copied: (end) => this.copies.push(end),
         stockTaken: (stock) => this.stocks.push(stock),
         orphan: (_, name) => this.orphans.push(name),
