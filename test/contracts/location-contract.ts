@@ -8,10 +8,10 @@ import { ok } from "../support/location-results.ts";
 import { describeLists } from "./location/lists.ts";
 import type { OpenLocation } from "./location/objects.ts";
 import { describePuts } from "./location/puts.ts";
-import { describeReads, describeReadsInto } from "./location/reads.ts";
-import { describeConditionalRemovals, describeRemovals } from "./location/removals.ts";
+import { describeReads } from "./location/reads.ts";
+import { describeRemovals } from "./location/removals.ts";
 import { describeExtensions, describeReservations } from "./location/reservations.ts";
-import { describeStats, describeSyncs } from "./location/stats.ts";
+import { describeStats } from "./location/stats.ts";
 import { describeUris } from "./location/uris.ts";
 import { describeWrites } from "./location/writes.ts";
 
@@ -32,11 +32,8 @@ export function describeLocation(adapterName: string, { canExtend, open }: Adapt
     describeStats(() => opened);
     describeWrites(() => opened);
     describeReads(() => opened);
-    describeReadsInto(() => opened);
     describePuts(() => opened);
     describeRemovals(() => opened);
-    describeConditionalRemovals(() => opened);
-    describeSyncs(() => opened);
     describeLists(() => opened);
     describeUris(() => opened);
 

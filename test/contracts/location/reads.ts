@@ -6,12 +6,12 @@ import { faultOf, ok } from "../../support/location-results.ts";
 import { a, b, MIB, type OpenLocation, put, readWhole } from "./objects.ts";
 
 export function describeReads(opened: () => OpenLocation): void {
-  describe("read", () => {
-    let location: Location;
-    beforeEach(() => {
-      location = opened().location;
-    });
+  let location: Location;
+  beforeEach(() => {
+    location = opened().location;
+  });
 
+  describe("read", () => {
     const size = 3 * MIB + 5;
     const bytes = patterned(size);
 
@@ -86,15 +86,8 @@ export function describeReads(opened: () => OpenLocation): void {
       await expect(readWhole(location, a, 1)).rejects.toMatchObject({ code: "not_found" });
     });
   });
-}
 
-export function describeReadsInto(opened: () => OpenLocation): void {
   describe("readInto", () => {
-    let location: Location;
-    beforeEach(() => {
-      location = opened().location;
-    });
-
     it("fills the target from the offset on", async () => {
       const bytes = patterned(200_000);
       await put(location, a, bytes);

@@ -5,12 +5,12 @@ import { patterned } from "../../support/bytes.ts";
 import { a, b, type OpenLocation, put, readWhole } from "./objects.ts";
 
 export function describeRemovals(opened: () => OpenLocation): void {
-  describe("remove", () => {
-    let location: Location;
-    beforeEach(() => {
-      location = opened().location;
-    });
+  let location: Location;
+  beforeEach(() => {
+    location = opened().location;
+  });
 
+  describe("remove", () => {
     it("removes once, and has nothing to remove again", async () => {
       await put(location, a, patterned(100));
       expect(await location.remove(a)).toBe(true);
@@ -26,15 +26,8 @@ export function describeRemovals(opened: () => OpenLocation): void {
       expect(await readWhole(location, b, 200)).toEqual(patterned(200));
     });
   });
-}
 
-export function describeConditionalRemovals(opened: () => OpenLocation): void {
   describe("removeIf", () => {
-    let location: Location;
-    beforeEach(() => {
-      location = opened().location;
-    });
-
     it("removes what is the object that is meant, once", async () => {
       const stat = await put(location, a, patterned(100));
       const isIt = (found: ObjectStat): boolean => isSameContent(found, stat);

@@ -6,12 +6,12 @@ import { faultOf, ok } from "../../support/location-results.ts";
 import { a, b, type OpenLocation, put, readWhole } from "./objects.ts";
 
 export function describeStats(opened: () => OpenLocation): void {
-  describe("stat", () => {
-    let location: Location;
-    beforeEach(() => {
-      location = opened().location;
-    });
+  let location: Location;
+  beforeEach(() => {
+    location = opened().location;
+  });
 
+  describe("stat", () => {
     it("has nothing to say of what was never there", async () => {
       expect(await location.stat(a)).toBeUndefined();
     });
@@ -30,15 +30,8 @@ export function describeStats(opened: () => OpenLocation): void {
       expect(ok(await location.stat(a))).toEqual(before);
     });
   });
-}
 
-export function describeSyncs(opened: () => OpenLocation): void {
   describe("sync", () => {
-    let location: Location;
-    beforeEach(() => {
-      location = opened().location;
-    });
-
     it("answers with the object as it is now, and `not_found` where there is none", async () => {
       const stat = await put(location, a, patterned(100));
       expect(ok(await location.sync(a))).toEqual(stat);
