@@ -34,6 +34,7 @@ import { TurnDesk } from "./kv/turns/turn-desk.ts";
 import { type Keeper, openKeeper } from "./kv/upkeep/keeper.ts";
 import { olderThan, scrubbedSegments } from "./kv/upkeep/scrubbed-segments.ts";
 import { Scrubber } from "./kv/verify/scrubber.ts";
+import { SegmentChecker } from "./kv/verify/segment-checker.ts";
 import { TwoPassVerifier } from "./kv/verify/two-pass-verifier.ts";
 import { createKvObservers, type KvObservers } from "./kv-observers.ts";
 import type { Logger } from "./log.ts";
@@ -85,6 +86,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     observer: observers.verifier,
   });
   closers.add(() => verifier.close());
+  const checker = new SegmentChecker({ catalog, verifier });
   const { scrubber, keeper } = openUpkeep(options, { ...store, observers });
   const keys = new NamespaceKeys(secret, digests);
   const known = {
@@ -99,6 +101,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     ...known,
     places: placesOf(kv, locations),
     verifier,
+    checker,
     scheduler: systemClock,
     newTurn: randomUUID,
     policy: turnPolicy(kv),
@@ -123,6 +126,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
       quotas: quotas(kv),
       bytes: {
         catalog,
+        checker,
         location: (id) => locations.get(id),
         layout: layoutsByGeometry(configuredProfiles(config.pools), digests),
         digests,

@@ -54,6 +54,11 @@ export function createKvObservers(options: KvObserversOptions) {
         options.log.warn("bytes of a segment cannot be read", { segment: id, error: fault });
         unreadable(id);
       },
+      notWhole: ({ id }, { kind, reason }) => {
+        metrics.add("kv_bytes_requests_total", 1, "GET", "fault");
+        options.log.warn("a segment is not as it was, and was not sent", { segment: id, reason });
+        if (kind === "unreadable") unreadable(id);
+      },
     }),
     locations: ({ operation, durationMs, fault }: OperationEnd) => {
       metrics.observeMs("kv_io_duration_seconds", durationMs, operation);

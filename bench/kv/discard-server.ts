@@ -92,6 +92,11 @@ async function portsOf(root: string, bytes: number): Promise<BytesPorts> {
       turn: () => turn,
       file: () => undefined,
       leaseRead: async () => undefined,
+      condemn: async () => false,
+    },
+    checker: {
+      look: async () => ({ file: undefined, stat: undefined }),
+      check: async () => ({ kind: "unreadable", reason: "closed" }),
     },
     location: () => location,
     layout: () => undefined,
@@ -105,6 +110,7 @@ async function portsOf(root: string, bytes: number): Promise<BytesPorts> {
       received: () => undefined,
       inFlight: () => undefined,
       unreadable: () => undefined,
+      notWhole: () => undefined,
     },
   };
 }

@@ -14,6 +14,7 @@ import type { SessionKey } from "../../src/kv/records.ts";
 import { Places } from "../../src/kv/turns/places.ts";
 import { SessionDesk } from "../../src/kv/turns/session-desk.ts";
 import { TurnDesk } from "../../src/kv/turns/turn-desk.ts";
+import { SegmentChecker } from "../../src/kv/verify/segment-checker.ts";
 import type { SegmentVerifier, StoredSegment } from "../../src/kv/verify/segment-verifier.ts";
 import { CONVERSATION, LOCATION, PLENTY, PROFILE, RETENTION } from "./scale.ts";
 import { partEnds, sequenceOf } from "./prompts.ts";
@@ -59,6 +60,7 @@ export async function openStand(options: StandOptions): Promise<Stand> {
       newName: () => randomBytes(16).toString("hex"),
     }),
     verifier: believing,
+    checker: new SegmentChecker({ catalog, verifier: believing }),
     scheduler: systemClock,
     newTurn: randomUUID,
     pressed: () => undefined,

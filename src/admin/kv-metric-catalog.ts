@@ -12,7 +12,7 @@ export const kvMetricCatalog = {
   kv_segments_settled_total: counter("Reserved segments, by what became of them.", "result"),
   kv_quota_refusals_total: counter("Refusals for a tenant's quota.", "quota"),
   kv_verifications_total: counter("Reported segments verified, by result.", "result"),
-  kv_rechecks_total: counter("Listed segments read again at a plan, by result.", "result"),
+  kv_rechecks_total: counter("Durable segments read again before a use, by result.", "result"),
   kv_scrubbed_total: counter("Durable segments read again by the scrubber, by result.", "result"),
   kv_verified_bytes_total: counter("Bytes of segments that were verified or read again.", "by"),
   kv_scrub_rounds_total: counter("Rounds of the scrubber, by result.", "result"),

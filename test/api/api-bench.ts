@@ -130,6 +130,7 @@ function portsOf(turns: TurnBench): KvApiPorts {
     location: (id) => turns.location(id),
     bytes: {
       catalog: turns.catalog,
+      checker: turns.checker,
       location: (id) => turns.location(id),
       layout: () => undefined,
       digests: createDigests(),
@@ -137,7 +138,13 @@ function portsOf(turns: TurnBench): KvApiPorts {
       clock: turns.clock,
       nowMs: () => turns.clock.now(),
       limits: { bytesInFlightLimit: 2 ** 26, idleTimeoutMs: 30_000, signedUrlLimitMs: 3_600_000 },
-      observer: { served: () => {}, received: () => {}, inFlight: () => {}, unreadable: () => {} },
+      observer: {
+        served: () => {},
+        received: () => {},
+        inFlight: () => {},
+        unreadable: () => {},
+        notWhole: () => {},
+      },
     },
     retention: {
       lookup: (name) => [FREE, STANDARD].find((known) => known.name === name),

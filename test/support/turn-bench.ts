@@ -30,6 +30,7 @@ import type {
   TurnObserver,
   TurnPlan,
 } from "../../src/kv/turns/turn-plan.ts";
+import { SegmentChecker } from "../../src/kv/verify/segment-checker.ts";
 import type {
   Recheck,
   SegmentVerifier,
@@ -133,6 +134,8 @@ async function crcOf({ segment, location }: StoredSegment): Promise<number | und
 
 export class TurnBench {
   desk: TurnDesk;
+  /** The desk's. */
+  checker: SegmentChecker;
   /** May change, as when an engine gets new weights. */
   profile: ModelProfile;
   readonly sessions: SessionDesk;
@@ -147,6 +150,7 @@ export class TurnBench {
   readonly pressures: Pressure[] = [];
   readonly #tokenBytes: number;
   readonly #newDesk: () => TurnDesk;
+  readonly #newChecker: () => SegmentChecker;
 
   static async open(options: BenchOptions): Promise<TurnBench> {
     const { diskBytes = 2 ** 40 } = options;
@@ -180,6 +184,9 @@ export class TurnBench {
       ...shared,
       quotaRefused: (quota) => this.seen.push(`quota refused ${quota}`),
     });
+    const verifier = options.verifier?.(this.clock) ?? this.verifier;
+    this.#newChecker = () => new SegmentChecker({ catalog, verifier });
+    this.checker = this.#newChecker();
     this.#newDesk = () =>
       new TurnDesk({
         ...shared,
@@ -189,7 +196,8 @@ export class TurnBench {
           random: () => 0.5,
           newName: () => `e${++names}`,
         }),
-        verifier: options.verifier?.(this.clock) ?? this.verifier,
+        verifier,
+        checker: this.checker,
         scheduler: this.clock,
         newTurn: () => `turn${++turns}`,
         policy: { ...POLICY, ...options.policy },
@@ -211,6 +219,7 @@ export class TurnBench {
 
   /** What a process that starts now has: the catalog and the files, and nothing else. */
   restart(): void {
+    this.checker = this.#newChecker();
     this.desk = this.#newDesk();
   }
 

@@ -1,6 +1,7 @@
 /** What is told of bodies, for metrics and for whoever looks after segments. Called on the data path: nothing may throw. */
 import type { LocationFault } from "../../kv/location.ts";
 import type { Segment } from "../../kv/records.ts";
+import type { NotWhole } from "../../kv/verify/segment-verifier.ts";
 import type { CutReason } from "./body-watch.ts";
 
 /** `fault`: the location failed, or a bug of ours; `refused`: too much was in flight. */
@@ -24,4 +25,6 @@ export interface BytesObserver {
   inFlight(bytes: number): void;
   /** A durable segment could not be read. Whoever hears of it should have it verified again. */
   unreadable(segment: Segment, fault: LocationFault): void;
+  /** A durable segment was not as it had been, so nothing was sent. A damaged one is condemned; others are to be verified again. */
+  notWhole(segment: Segment, found: NotWhole): void;
 }

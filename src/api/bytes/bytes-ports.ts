@@ -5,6 +5,7 @@ import type { Digests } from "../../kv/digest.ts";
 import type { Location } from "../../kv/location.ts";
 import type { GeometryKey } from "../../kv/model/geometry-key.ts";
 import type { SegmentLayout } from "../../kv/model/layout.ts";
+import type { SegmentChecker } from "../../kv/verify/segment-checker.ts";
 import type { BytesObserver } from "./bytes-observer.ts";
 
 /** The whole of one answer: what takes longer is cut, and a client goes on from there with a Range. Its read lease holds as long. */
@@ -20,7 +21,11 @@ export interface BytesLimits {
 }
 
 export interface BytesPorts {
-  readonly catalog: Pick<Catalog, "segment" | "visibleSegment" | "turn" | "file" | "leaseRead">;
+  readonly catalog: Pick<
+    Catalog,
+    "segment" | "visibleSegment" | "turn" | "file" | "leaseRead" | "condemn"
+  >;
+  readonly checker: Pick<SegmentChecker, "look" | "check">;
   /** Undefined for one that is not configured. */
   location(id: string): Location | undefined;
   /** How bytes of that geometry lie; undefined if no configured model profile has it. */

@@ -101,6 +101,7 @@ async function read(
 ): Promise<void> {
   const tenant = isSigned(query) ? signedTenant(id, query, { ports, signer }) : tenantOf(request);
   const stored = await openReadable(ports, id, tenant);
+  if (reply.sent) return; // to read it again took longer than a handler may
   const { headers } = request;
   const conditional = {
     method,

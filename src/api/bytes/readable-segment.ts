@@ -1,4 +1,4 @@
-/** Finds what may be read, and sees that its file stays while it is. */
+/** Finds what may be read, and sees that it is whole and that its file stays while it is read. */
 import type { Location } from "../../kv/location.ts";
 import type { Segment, SegmentId } from "../../kv/records.ts";
 import { Problem } from "../../http/problem.ts";
@@ -10,7 +10,10 @@ export interface ReadableSegment {
   readonly location: Location;
 }
 
-export type ReadablePorts = Pick<BytesPorts, "catalog" | "location" | "nowMs">;
+export type ReadablePorts = Pick<
+  BytesPorts,
+  "catalog" | "location" | "checker" | "observer" | "nowMs"
+>;
 
 const SEGMENT_ID = /^[A-Za-z0-9_-]{1,64}\.\d{1,3}$/;
 
@@ -20,7 +23,10 @@ export function parseSegmentId(text: string): SegmentId {
   throw noSuch("segment");
 }
 
-/** Leased for `READ_LIMIT_MS` from now. Throws `not_found` for what is not durable and for what the tenant may not see. */
+/**
+ * Leased for `READ_LIMIT_MS` from now. Throws `not_found` for what is not durable and for what the tenant may not see, `bytes_lost`
+ * for what is not whole any more, and `store_failed` where nobody can say.
+ */
 export async function openReadable(
   ports: ReadablePorts,
   id: SegmentId,
@@ -29,8 +35,28 @@ export async function openReadable(
   const segment = await lease(ports, await findReadable(ports, id, tenant));
   if (segment === undefined) throw noSuch("segment");
   const location = ports.location(segment.file.location);
-  if (location !== undefined) return { segment, location };
-  throw new Problem("store_failed", `location ${segment.file.location} is not configured`);
+  if (location === undefined) {
+    throw new Problem("store_failed", `location ${segment.file.location} is not configured`);
+  }
+  await assertWhole(ports, { segment, location });
+  return { segment, location };
+}
+
+/** As a plan does before it lists a segment: what is damaged is nobody's from here on. */
+async function assertWhole(
+  { catalog, checker, observer }: ReadablePorts,
+  stored: ReadableSegment,
+): Promise<void> {
+  const { segment, location } = stored;
+  const { id, file } = segment;
+  const found = await checker.check(stored, await checker.look(file, location));
+  if (found.kind === "ok") return;
+  observer.notWhole(segment, found);
+  if (found.kind === "unreadable") {
+    throw new Problem("store_failed", `the bytes of ${id} cannot be read now`);
+  }
+  await catalog.condemn({ segment: id, file });
+  throw new Problem("bytes_lost", `the bytes of ${id} are not what they were`);
 }
 
 /** Throws `not_found` as `openReadable` does, and leases nothing. */

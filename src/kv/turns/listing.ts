@@ -1,21 +1,9 @@
-/**
- * What of a match an engine may be told to read: the segments up to the first whose file is not as it was. A file is compared by
- * its stat at every plan; only where that differs are bytes read again, since a turn that was aborted or stored less than it
- * reserved leaves a stat that differs by right.
- */
-import { LRUCache } from "lru-cache";
-
+/** What of a match an engine may be told to read: the segments up to the first that is not whole any more. */
 import type { Catalog, Match, MatchRequest } from "../catalog.ts";
-import {
-  isSameContent,
-  isSameObject,
-  type Location,
-  LocationFault,
-  type ObjectStat,
-} from "../location.ts";
 import { usableTokens } from "../model/load-rules.ts";
-import type { Segment, SegmentId, StoredFile } from "../records.ts";
-import type { SegmentVerifier } from "../verify/segment-verifier.ts";
+import type { Segment } from "../records.ts";
+import type { FileLook, SegmentChecker } from "../verify/segment-checker.ts";
+import type { NotWhole, Recheck, StoredSegment } from "../verify/segment-verifier.ts";
 import type { Model } from "./models.ts";
 import type { Places } from "./places.ts";
 import type { PlanLimit, UnlistedReason } from "./turn-plan.ts";
@@ -23,7 +11,7 @@ import type { PlanLimit, UnlistedReason } from "./turn-plan.ts";
 export interface ListingOptions {
   readonly catalog: Catalog;
   readonly places: Places;
-  readonly verifier: SegmentVerifier;
+  readonly checker: SegmentChecker;
   /** `always`: every listed byte is read at every plan. */
   readonly recheck: "changed" | "always";
 }
@@ -36,13 +24,9 @@ export interface Listing {
 
 /** How often a match is done again without what turned out to be damaged. */
 const MATCH_ATTEMPTS = 8;
-/** Segments in files whose recorded stat no longer holds. One that falls out is read again. */
-const RECHECKED_LIMIT = 100_000;
 
 export class Lister {
   readonly #options: ListingOptions;
-  /** As a segment's file was when the segment was found whole in it. */
-  readonly #rechecked = new LRUCache<SegmentId, ObjectStat>({ max: RECHECKED_LIMIT });
 
   constructor(options: ListingOptions) {
     this.#options = options;
@@ -75,70 +59,24 @@ export class Lister {
   async #firstProblem(match: Match): Promise<Problem | undefined> {
     const looks = new Map<string, Promise<FileLook>>();
     for (const segment of match.segments) {
-      const { location, name } = segment.file;
-      const at = `${location}\0${name}`;
-      const look = looks.get(at) ?? this.#look(segment);
-      looks.set(at, look);
-      const problem = await this.#problemOf(segment, await look);
-      if (problem !== undefined) return { segment, ...problem };
+      const location = this.#options.places.location(segment.file.location);
+      if (location === undefined) return { segment, reason: "location_unknown", isFinal: false };
+      const found = await this.#check({ segment, location }, looks);
+      if (found.kind !== "ok") return { segment, ...findingOf(found) };
     }
     return undefined;
   }
 
-  async #look({ file: ref }: Segment): Promise<FileLook> {
-    const { catalog, places } = this.#options;
-    const location = places.location(ref.location);
-    // The file's record first: an extension between the two makes the stat larger than the record, which costs a read only.
-    const file = await catalog.file(ref);
-    return { location, file, stat: await location?.stat(ref.name) };
+  /** One look at each file, which is kept in `looks`. */
+  async #check(stored: StoredSegment, looks: Map<string, Promise<FileLook>>): Promise<Recheck> {
+    const { checker, recheck } = this.#options;
+    if (recheck === "always") return checker.reread(stored);
+    const { segment, location } = stored;
+    const at = `${segment.file.location}\0${segment.file.name}`;
+    const look = looks.get(at) ?? checker.look(segment.file, location);
+    looks.set(at, look);
+    return checker.check(stored, await look);
   }
-
-  async #problemOf(
-    segment: Segment,
-    { location, file, stat }: FileLook,
-  ): Promise<Finding | undefined> {
-    if (location === undefined) return { reason: "location_unknown", isFinal: false };
-    if (stat instanceof LocationFault) {
-      const isFinal = stat.code === "not_ours";
-      return { reason: isFinal ? "file_damaged" : "file_unreadable", isFinal };
-    }
-    if (stat === undefined) return { reason: "file_missing", isFinal: true };
-    const isExpected = file !== undefined && this.#isAsKnown(segment, file, stat);
-    if (isExpected && this.#options.recheck === "changed") return undefined;
-    return this.#recheck(segment, location);
-  }
-
-  #isAsKnown({ id }: Segment, file: StoredFile, stat: ObjectStat): boolean {
-    const { stat: recorded, openReservations, highWaterBytes } = file;
-    const rechecked = this.#rechecked.get(id);
-    if (rechecked !== undefined && isSameContent(stat, rechecked)) return true;
-    if (recorded === undefined) return false;
-    if (openReservations === 0) return isSameContent(stat, recorded);
-    // While an engine may write, bytes change by right, and the size is what the reservations made it.
-    return isSameObject(stat, { ...recorded, sizeBytes: highWaterBytes });
-  }
-
-  async #recheck(segment: Segment, location: Location): Promise<Finding | undefined> {
-    const found = await this.#options.verifier.recheck({ segment, location });
-    switch (found.kind) {
-      case "ok":
-        this.#rechecked.set(segment.id, found.stat);
-        return undefined;
-      case "damaged":
-        return {
-          reason: found.reason === "missing" ? "file_missing" : "file_damaged",
-          isFinal: true,
-        };
-      case "unreadable":
-        return { reason: "file_unreadable", isFinal: false };
-    }
-  }
-}
-
-interface FileLook {
-  readonly location: Location | undefined;
-  readonly file: StoredFile | undefined;
-  readonly stat: ObjectStat | undefined | LocationFault;
 }
 
 interface Finding {
@@ -149,6 +87,11 @@ interface Finding {
 
 interface Problem extends Finding {
   readonly segment: Segment;
+}
+
+function findingOf({ kind, reason }: NotWhole): Finding {
+  if (kind === "unreadable") return { reason: "file_unreadable", isFinal: false };
+  return { reason: reason === "missing" ? "file_missing" : "file_damaged", isFinal: true };
 }
 
 /** A missing file takes all that was in it. */

@@ -11,6 +11,7 @@ import { CatalogFault } from "../catalog-fault.ts";
 import type { ListedSegment } from "../holders.ts";
 import type { SessionKey, TurnId } from "../records.ts";
 import type { Pressure } from "../space.ts";
+import type { SegmentChecker } from "../verify/segment-checker.ts";
 import type { SegmentVerifier, SegmentWriter } from "../verify/segment-verifier.ts";
 import { Admission, type Candidate } from "./admission.ts";
 import { reportedSegments } from "./engine-report.ts";
@@ -62,6 +63,8 @@ export interface TurnPolicy {
 export interface TurnDeskOptions extends SettingsOptions {
   readonly places: Places;
   readonly verifier: SegmentVerifier;
+  /** Shared with whoever else reads segments: what one has read again, the others need not. */
+  readonly checker: SegmentChecker;
   /** Of waiting, which no jump of the wall clock makes longer. */
   readonly scheduler: Clock & Scheduler;
   /** Random, never the same twice: up to 39 letters, digits, `_` and `-`. */
@@ -87,10 +90,10 @@ export class TurnDesk {
   readonly #settlements: Settlements;
 
   constructor(options: TurnDeskOptions) {
-    const { catalog, places, verifier, policy, observer, nowMs } = options;
+    const { catalog, places, verifier, checker, policy, observer, nowMs } = options;
     this.#options = options;
     this.#settings = new Settings(options);
-    this.#lister = new Lister({ catalog, places, verifier, recheck: policy.recheck });
+    this.#lister = new Lister({ catalog, places, checker, recheck: policy.recheck });
     const aborted = (reason: AbortReason) => observer.aborted(reason);
     this.#admission = new Admission({ minTokens: policy.minTokens, seenLimit: SEEN_LIMIT });
     const { pressed } = options;

@@ -73,7 +73,7 @@ export function passProblem(fault: LocationFault): PassProblem {
 }
 
 /** What is not there will not come back: nothing but the engine writes these bytes, and it has. A store that fails may recover. */
-function recheckOf(problem: PassProblem): Recheck {
+export function recheckOf(problem: PassProblem): Recheck {
   if (problem === "io" || problem === "closed") return { kind: "unreadable", reason: problem };
   return { kind: "damaged", reason: problem };
 }

@@ -61,6 +61,7 @@ export type Recheck =
   | { readonly kind: "damaged"; readonly reason: DamageReason }
   | { readonly kind: "unreadable"; readonly reason: UnreadableReason };
 
+export type NotWhole = Exclude<Recheck, { kind: "ok" }>;
 export type DamageReason = "crc" | "missing" | "truncated" | "not_ours";
 export type UnreadableReason = "io" | "queue_full" | "closed";
 

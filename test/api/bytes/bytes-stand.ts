@@ -21,6 +21,8 @@ import { openCatalog } from "../../../src/kv/catalog/rule-catalog.ts";
 import type { Location } from "../../../src/kv/location.ts";
 import type { SegmentLayout } from "../../../src/kv/model/layout.ts";
 import { type Segment, segmentId, type SegmentId } from "../../../src/kv/records.ts";
+import { SegmentChecker } from "../../../src/kv/verify/segment-checker.ts";
+import { TwoPassVerifier } from "../../../src/kv/verify/two-pass-verifier.ts";
 import { patterned } from "../../support/bytes.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { key, KvDesk, PLENTY } from "../../support/kv-desk.ts";
@@ -64,6 +66,8 @@ export class BytesStand {
   readonly served: Transfer<ServedResult>[] = [];
   readonly received: Transfer<ReceivedResult>[] = [];
   readonly unreadable: string[] = [];
+  readonly notWhole: string[] = [];
+  readonly rechecked: string[] = [];
   readonly inFlight: number[] = [];
   readonly desk: KvDesk;
   readonly location: Location;
@@ -105,9 +109,12 @@ export class BytesStand {
       received: (transfer) => this.received.push(transfer),
       inFlight: (bytes) => this.inFlight.push(bytes),
       unreadable: (segment, { code }) => this.unreadable.push(`${segment.id} ${code}`),
+      notWhole: (segment, { kind, reason }) =>
+        this.notWhole.push(`${segment.id} ${kind} ${reason}`),
     };
     return addBytesRoutes(scope, {
       catalog: this.desk.catalog,
+      checker: new SegmentChecker({ catalog: this.desk.catalog, verifier: this.#verifier() }),
       location: (id) => (id === "disk" ? location : undefined),
       layout: () => (isLayoutKnown ? this.layout : undefined),
       digests: createDigests(),
@@ -116,6 +123,21 @@ export class BytesStand {
       nowMs: () => this.desk.nowMs,
       limits: { ...LIMITS, ...limits },
       observer,
+    });
+  }
+
+  #verifier(): TwoPassVerifier {
+    return new TwoPassVerifier({
+      clock: this.clock,
+      crc32,
+      observer: { verified: () => {}, rechecked: ({ result }) => this.rechecked.push(result) },
+      quietMs: 100,
+      settleMaxMs: 10_000,
+      engine: "none",
+      probeTimeoutMs: 100,
+      passesLimit: 4,
+      passBytesLimit: 64 * MIB,
+      queueLimit: 10,
     });
   }
 

@@ -60,17 +60,6 @@ describe("a location that fails", () => {
     expect(stand.unreadable).toEqual([`${id} not_found`]);
   });
 
-  it("by having another file than it should says so, of a missing and of a short one", async () => {
-    stand = await BytesStand.open();
-    const { id } = await stand.durable("a");
-    const { name } = (await stand.segment(id)).file;
-    await stand.location.remove(name);
-    expect(await codeOf(await stand.fetch(id))).toBe("404 bytes_lost");
-    await stand.location.reserve(name, 10);
-    expect(await codeOf(await stand.fetch(id))).toBe("404 bytes_lost");
-    expect(stand.unreadable).toEqual([`${id} not_found`, `${id} out_of_range`]);
-  });
-
   it("while bytes are written is answered, and the segment may be written again", async () => {
     const faults: (FaultCode | undefined)[] = ["no_space", "io", "not_found", undefined];
     stand = await BytesStand.open({ around: (location) => failingWrites(location, faults) });

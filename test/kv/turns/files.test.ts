@@ -4,6 +4,7 @@ import * as nodeFs from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 
+import type { Location } from "../../../src/kv/location.ts";
 import type { FileSystem } from "../../../src/kv/locations/directory-folder.ts";
 import type { StoredFile } from "../../../src/kv/records.ts";
 import { failingFs } from "../../support/failing-fs.ts";
@@ -163,6 +164,20 @@ describe.each(CATALOGS)("files of turns over the $name catalog", (kind) => {
       await bench.plan("a", PROMPT);
       await bench.clock.advance(5_000);
       expect(bench.verifier.rechecks).toBe(4);
+    });
+
+    it("is not read again where somebody else has, who reads with the same checker", async () => {
+      const bench = await stored();
+      await nodeFs.utimes(bench.pathOf(FILE), 1, 1);
+      const location = bench.location("disk") as Location;
+      for (const segment of await bench.catalog.segments(session("a"))) {
+        const look = await bench.checker.look(segment.file, location);
+        expect(await bench.checker.check({ segment, location }, look)).toMatchObject({
+          kind: "ok",
+        });
+      }
+      expect((await bench.plan("a", PROMPT)).storedTokens).toBe(14);
+      expect(bench.verifier.rechecks).toBe(2);
     });
 
     it("is not read again for what an aborted turn left in it, after the first time", async () => {
