@@ -50,7 +50,7 @@ export interface PromptNamespace {
 export interface PromptView {
   /** Tokens of the whole prompt. A match leaves at least one of them to compute. */
   readonly tokens: number;
-  /** Units of the chain: tokens, or bytes of text. */
+  /** Units of the chain. Each is a token: an end is found where the tokens before it say that it is. */
   readonly length: number;
   readonly step: number;
   /** Every namespace that the session may read. */

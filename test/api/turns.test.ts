@@ -128,6 +128,21 @@ describe.each(CATALOGS)("turns over HTTP and the $name catalog", (kind) => {
     expect(await bench.plan(client, "a", [`${text}yes!`, 0])).toMatchObject({ stored_tokens: 67 });
   });
 
+  it("takes no digest for that of no tokens, from which a chain would begin anew", async () => {
+    const { client } = await open();
+    const plan = (grid: string[]) =>
+      client.POST("/v1/sessions/{id}/plan", {
+        params: { path: { id: "a" } },
+        body: { prompt: { kind: "engine", ids: idsOf("one"), grid } },
+      });
+    const zero = "0".repeat(64);
+    const one = `${"0".repeat(63)}1`;
+    expect((await plan([one])).response.status).toBe(200);
+    const refused = await plan([one, zero]);
+    expect(refused.response.status).toBe(400);
+    expect(refused.error?.errors?.[0]?.field).toBe("prompt.grid[1]");
+  });
+
   it("takes what engines say besides, and believes no length in bytes", async () => {
     const { bench, client } = await open();
     const plan = await bench.plan(client, "a", ["one", 0]);

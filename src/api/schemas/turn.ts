@@ -16,6 +16,8 @@ const LARGEST_TOKEN = 0xffff_ffff;
 const GRID_LIMIT = TOKENS_LIMIT / 64;
 const PARTS_LIMIT = 64;
 const DIGEST = /^[0-9a-f]{64}$/;
+/** What stands for no tokens at all, so a chain that goes on from it would begin anew in the middle. */
+const EMPTY_CHAIN = "0".repeat(64);
 const CONTEXT_CHARACTERS = 1024;
 
 /** One problem for a list, not one for each id: there may be a million. */
@@ -43,12 +45,18 @@ const contextField = z
 
 const kindField = z.enum(["engine", "tokenizer"]);
 
+const digestField = z
+  .string()
+  .regex(DIGEST, "64 lower-case hex digits")
+  .refine((digest) => digest !== EMPTY_CHAIN, "64 lower-case hex digits, not all of them 0")
+  .describe("Lower-case hex, not all 0");
+
 export const promptField = z
   .strictObject({
     kind: kindField.default("engine").describe("Who made the ids. Kinds never meet."),
     ids: tokenIdsField.default([]).describe("All tokens, or those after the grid's last point"),
     grid: z
-      .array(z.string().regex(DIGEST, "64 lower-case hex digits"))
+      .array(digestField)
       .max(GRID_LIMIT)
       .default([])
       .describe("Digests of the first grid points, where the ids before them are not known"),

@@ -4,8 +4,8 @@
  * is and not at every position; an entry that goes takes itself off the list above it.
  */
 import type { Digest } from "../digest.ts";
-import type { IndexPlace, PlacedSegment, SegmentId } from "../records.ts";
-import { anchorKey, chainKey } from "./keys.ts";
+import type { IndexPlace, PlacedSegment } from "../records.ts";
+import { anchorKey, chainKey, type GridPlace } from "./keys.ts";
 import { getRecord, putRecord } from "./layer.ts";
 import {
   anchorEntryCodec,
@@ -13,13 +13,13 @@ import {
   chainEntryCodec,
   type OffsetCount,
 } from "./record-codecs.ts";
-import type { CatalogTransaction, CatalogView } from "./transaction.ts";
+import type { CatalogTransaction, CatalogView, Key } from "./transaction.ts";
 
 const EMPTY: ChainEntry = { ends: [], leaves: [] };
 
-/** Of a grid point or a leaf. */
-export function chainEntry(view: CatalogView, key: Digest): ChainEntry | undefined {
-  return getRecord(view, chainKey(key), chainEntryCodec);
+/** Of a grid point, or of a leaf below it. */
+export function chainEntry(view: CatalogView, grid: GridPlace, digest: Digest): ChainEntry {
+  return getRecord(view, chainKey(grid, digest), chainEntryCodec) ?? EMPTY;
 }
 
 /** The steps from the anchor to each grid point below it that has an entry, in order. */
@@ -27,38 +27,33 @@ export function anchorEntry(view: CatalogView, key: Digest): readonly OffsetCoun
   return getRecord(view, anchorKey(key), anchorEntryCodec) ?? [];
 }
 
-/** A listed segment of the namespace that equals one with this start and end. */
-export function findEqual(
-  view: CatalogView,
-  tokenStart: number,
-  place: IndexPlace,
-): SegmentId | undefined {
-  const ends = chainEntry(view, endKey(place))?.ends;
-  return ends?.find((known) => known.tokenStart === tokenStart)?.segment;
+/** The listed segments of the namespace that were said to end there. */
+export function endsAt(view: CatalogView, place: IndexPlace): ChainEntry["ends"] {
+  return chainEntry(view, place, endKey(place)).ends;
 }
 
 export function indexSegment(tx: CatalogTransaction, placed: PlacedSegment): void {
   const { segment, tokenStart, place } = placed;
-  const { ends, leaves } = chainEntry(tx, endKey(place)) ?? EMPTY;
+  const { ends, leaves } = chainEntry(tx, place, endKey(place));
   saveEnd(tx, place, { ends: [...ends, { tokenStart, segment }], leaves });
 }
 
 export function unindexSegment(tx: CatalogTransaction, { segment, place }: PlacedSegment): void {
-  const { ends, leaves } = chainEntry(tx, endKey(place)) ?? EMPTY;
+  const { ends, leaves } = chainEntry(tx, place, endKey(place));
   saveEnd(tx, place, { ends: ends.filter((known) => known.segment !== segment), leaves });
 }
 
 function saveEnd(tx: CatalogTransaction, place: IndexPlace, entry: ChainEntry): void {
-  const { gridKey, leaf } = place;
+  const { leaf } = place;
   if (leaf === undefined) return saveGrid(tx, place, entry);
-  const change = saveEntry(tx, leaf.key, entry);
+  const change = saveEntry(tx, chainKey(place, leaf.key), entry);
   if (change === 0) return;
-  const grid = chainEntry(tx, gridKey) ?? EMPTY;
+  const grid = chainEntry(tx, place, place.gridKey);
   saveGrid(tx, place, { ...grid, leaves: counted(grid.leaves, leaf.length, change) });
 }
 
 function saveGrid(tx: CatalogTransaction, place: IndexPlace, entry: ChainEntry): void {
-  const change = saveEntry(tx, place.gridKey, entry);
+  const change = saveEntry(tx, chainKey(place, place.gridKey), entry);
   if (change === 0) return;
   const points = counted(anchorEntry(tx, place.anchorKey), place.offset, change);
   const key = anchorKey(place.anchorKey);
@@ -67,8 +62,7 @@ function saveGrid(tx: CatalogTransaction, place: IndexPlace, entry: ChainEntry):
 }
 
 /** By how many the entries became more. */
-function saveEntry(tx: CatalogTransaction, digest: Digest, entry: ChainEntry): -1 | 0 | 1 {
-  const key = chainKey(digest);
+function saveEntry(tx: CatalogTransaction, key: Key, entry: ChainEntry): -1 | 0 | 1 {
   const wasThere = getRecord(tx, key, chainEntryCodec) !== undefined;
   const isThere = entry.ends.length + entry.leaves.length > 0;
   // In one order, so that equal contents are equal bytes, whatever happened before.

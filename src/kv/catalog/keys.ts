@@ -7,6 +7,7 @@ import type { Digest } from "../digest.ts";
 import type {
   FileRef,
   Holder,
+  IndexPlace,
   PlacedSegment,
   Prefix,
   PrefixKey,
@@ -39,7 +40,13 @@ export const tenantKey = (tenant: string): Key => `u${textKey(tenant)}`;
 export const countKey = ({ location, retentionClass, state }: CountId): Key =>
   `h${textKey(location)}${textKey(retentionClass)}${state}`;
 export const locationKey = (location: string): Key => `l${textKey(location)}`;
-export const chainKey = (digest: Digest): Key => `c${digestKey(digest)}`;
+/**
+ * Of a grid point or a leaf. A digest that a client made up may be that of two positions; with the anchor and the steps from it to
+ * the grid point, each has an entry of its own.
+ */
+export const chainKey = ({ anchorKey, offset }: GridPlace, digest: Digest): Key =>
+  `c${digestKey(anchorKey)}${String.fromCharCode(offset)}${digestKey(digest)}`;
+export type GridPlace = Pick<IndexPlace, "anchorKey" | "offset">;
 export const anchorKey = (digest: Digest): Key => `a${digestKey(digest)}`;
 
 /** Where a segment is found. */

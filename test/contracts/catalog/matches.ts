@@ -76,6 +76,25 @@ export function describeMatches(opened: () => KvDesk): void {
       expect(await desk.match("a", "abcdef")).toMatchObject({ tokens: 0, limit: "diverged" });
     });
 
+    it("passes over what is found elsewhere than where it ends, on the grid and off it", async () => {
+      for (const name of ["a", "b"]) await desk.create(name);
+      for (const text of ["abcdefgh", "abcdefghij"]) {
+        await desk.storeForged("b", text);
+        const prompt = `${text}!`;
+        expect(await desk.match("a", prompt)).toMatchObject({ tokens: 0, limit: "nothing_stored" });
+        expect(await desk.match("b", prompt)).toMatchObject({ tokens: 0, limit: "diverged" });
+      }
+    });
+
+    it("finds what ends where something else is said to, from another anchor or at another step", async () => {
+      for (const name of ["a", "b"]) await desk.create(name);
+      await desk.storeForged("b", "abcdefgh", { anchorKey: new Uint8Array(32) });
+      await desk.storeForged("b", "abcdefghijkl", { offset: 4 });
+      await desk.store("a", "abcdefgh");
+      await desk.store("a", "abcdefghijkl", 8);
+      expect(await desk.match("a", "abcdefghijkl!")).toMatchObject({ tokens: 12 });
+    });
+
     it("serves what another session of the tenant has stored", async () => {
       await desk.create("a");
       await desk.create("b");

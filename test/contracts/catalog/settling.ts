@@ -82,6 +82,27 @@ export function describeSettling(opened: () => KvDesk): void {
       expect(ranges((await desk.match("b", "abcd!")).segments)).toEqual([[0, 4]]);
     });
 
+    it("takes for equal only what has as many tokens", async () => {
+      await desk.create("a");
+      await desk.create("b");
+      await desk.storeForged("a", "abcdefgh");
+      const turn = await desk.reserved("b", { parts: [8] });
+      await desk.report(turn, "abcdefgh");
+      expect(await desk.settle(turn)).toEqual({ kind: "durable" });
+      expect(ranges((await desk.match("b", "abcdefgh!")).segments)).toEqual([[0, 8]]);
+    });
+
+    it("lets go of what is said to end in one place, whichever goes first", async () => {
+      for (const name of ["a", "b", "c"]) await desk.create(name);
+      await desk.storeForged("a", "abcdefgh", { offset: 4 });
+      await desk.store("b", "abcdefgh");
+      await desk.storeForged("c", "abcdefghij", { offset: 4 });
+      for (const name of ["a", "b", "c"]) {
+        expect(await catalog.end(key(name), desk.nowMs)).toBe(true);
+        expect(await catalog.audit()).toEqual([]);
+      }
+    });
+
     it("keeps equal prompts of two tenants apart", async () => {
       await desk.create("a");
       await desk.create("other/a");

@@ -1,7 +1,8 @@
 /**
  * Which stored segments an engine can be given for a prompt. The index has every durable segment at the place where it ends; what is
  * found at an end that is also one of the prompt's agrees with it in every token from 0. The best contiguous cover among those is
- * the match.
+ * the match. A digest that a client gave in place of tokens may be that of another position, so what is found elsewhere than where it
+ * ends is passed over.
  */
 import type {
   Match,
@@ -15,11 +16,9 @@ import { ANCHOR_STEPS } from "../../chain/chain-place.ts";
 import { type Segment, sessionHolder } from "../../records.ts";
 import { anchorEntry, chainEntry } from "../chain-index.ts";
 import { numberKey, parseReference, referencesPrefix } from "../keys.ts";
-import type { ChainEntry, IndexedSegment } from "../record-codecs.ts";
+import type { ChainEntry } from "../record-codecs.ts";
 import { segments } from "../tables.ts";
 import type { CatalogView } from "../transaction.ts";
-
-const NOTHING: ChainEntry = { ends: [], leaves: [] };
 
 export function match(view: CatalogView, request: MatchRequest): Match {
   const { prompt, rules: loadRules } = request;
@@ -27,7 +26,7 @@ export function match(view: CatalogView, request: MatchRequest): Match {
   const found = new Map(
     prompt.namespaces
       .flatMap((namespace) => [...endsOn(view, prompt, namespace)])
-      .map(({ segment: id }) => [id, segments.must(view, { id })]),
+      .map((segment) => [segment.id, segment]),
   );
   const candidates = [...found.values()];
   const cover = pickCover(candidates, rules);
@@ -42,20 +41,28 @@ function* endsOn(
   view: CatalogView,
   { length, step }: PromptView,
   namespace: PromptNamespace,
-): Generator<IndexedSegment> {
+): Generator<Segment> {
   for (let anchor = 0; anchor * step <= length; anchor += ANCHOR_STEPS) {
-    for (const { offset } of anchorEntry(view, namespace.gridKey(anchor))) {
+    const anchorKey = namespace.gridKey(anchor);
+    for (const { offset } of anchorEntry(view, anchorKey)) {
       const index = anchor + offset;
       if (index * step > length) break;
       // Of the points at this offset, which may all be other prompts' own.
-      const point = chainEntry(view, namespace.gridKey(index)) ?? NOTHING;
-      yield* point.ends;
+      const grid = { anchorKey, offset };
+      const point = chainEntry(view, grid, namespace.gridKey(index));
+      yield* endingAt(view, index * step, point);
       for (const leaf of point.leaves) {
         if (index * step + leaf.offset > length) break;
-        yield* chainEntry(view, namespace.leafKey(index, leaf.offset))?.ends ?? [];
+        const end = chainEntry(view, grid, namespace.leafKey(index, leaf.offset));
+        yield* endingAt(view, index * step + leaf.offset, end);
       }
     }
   }
+}
+
+function endingAt(view: CatalogView, at: number, { ends }: ChainEntry): Segment[] {
+  const found = ends.map(({ segment: id }) => segments.must(view, { id }));
+  return found.filter((segment) => endOf(segment) === at);
 }
 
 /** Why what is on this prompt is not all in the cover. The furthest that is left out says it. */

@@ -1,10 +1,16 @@
 import { AppError } from "../../../errors.ts";
 import type { AbortRequest, SettleOutcome, SettleRequest, Verdict } from "../../catalog.ts";
-import { isSameFile, type Segment, sessionHolder, type Turn } from "../../records.ts";
+import {
+  type IndexPlace,
+  isSameFile,
+  type Segment,
+  sessionHolder,
+  type Turn,
+} from "../../records.ts";
 import type { CondemnRequest } from "../../space.ts";
-import { findEqual } from "../chain-index.ts";
+import { endsAt } from "../chain-index.ts";
 import { files, segmentAt, segments } from "../tables.ts";
-import type { CatalogTransaction } from "../transaction.ts";
+import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 import { addReference, dropSegment } from "./references.ts";
 import { liveTurn } from "./report.ts";
 import { abortTurn, dropPart, sealFile, settlePart } from "./turn-end.ts";
@@ -49,18 +55,28 @@ interface Verified {
 
 /** An equal one that the tenant has is listed in its place, and the bytes of this one go with their file. */
 function keep(tx: CatalogTransaction, { turn, segment, verdict, nowMs }: Verified): SettleOutcome {
-  const { id, tokenStart, place } = segment;
+  const { id, place } = segment;
   if (place === undefined) throw new AppError("internal", `reported segment ${id} has no place`);
   const holder = sessionHolder(turn.session);
-  const equal = findEqual(tx, tokenStart, place);
+  const equal = findEqual(tx, segment, place);
   if (equal !== undefined) {
     segments.delete(tx, segment);
-    const known = segments.must(tx, { id: equal });
-    addReference(tx, holder, { segment: known, nowMs, place: () => place });
-    return { kind: "duplicate", of: equal };
+    addReference(tx, holder, { segment: equal, nowMs, place: () => place });
+    return { kind: "duplicate", of: equal.id };
   }
   const durable = { ...segment, state: "durable", crc: verdict.crc, place: undefined } as const;
   segments.save(tx, durable);
   addReference(tx, holder, { segment: durable, nowMs, place: () => place });
   return { kind: "durable" };
+}
+
+/** Of the same tokens: their digest may have been given for another position, so the end alone does not say it. */
+function findEqual(
+  view: CatalogView,
+  { tokenStart, tokenLength }: Segment,
+  place: IndexPlace,
+): Segment | undefined {
+  return endsAt(view, place)
+    .map(({ segment: id }) => segments.must(view, { id }))
+    .find((known) => known.tokenStart === tokenStart && known.tokenLength === tokenLength);
 }
