@@ -7,6 +7,7 @@ export type ErrorCode =
   | "config_invalid" // the configuration file cannot be used; the message lists every problem
   | "endpoints_invalid" // an endpoints file cannot be used; the last good one stays
   | "tls_invalid" // a certificate, key or CA file cannot be used; the last good one stays
+  | "catalog_invalid" // the catalog's file is damaged, not one, or a later program's; nothing was changed
   | "listen_failed" // an address cannot be listened on
   | "wire_invalid" // bytes that are not the protobuf message that they should be
   | "internal"; // a bug of ours; its text stays in the log and never goes on the wire

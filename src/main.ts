@@ -63,5 +63,5 @@ async function serve({
 process.exitCode = await run(process.argv.slice(2)).catch((reason: unknown) => {
   const { code, message } = AppError.from(reason);
   process.stderr.write(`${code === "internal" ? inspect(reason) : message}\n`);
-  return code === "config_invalid" ? 2 : 1;
+  return code === "config_invalid" || code === "catalog_invalid" ? 2 : 1;
 });

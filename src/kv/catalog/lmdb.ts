@@ -4,9 +4,13 @@
  * the addon writes and syncs; each rule is a nested transaction in it, so one that throws takes back its own writes and no other's
  * (in lmdb-js the writes of a plain `transaction` that throws are committed all the same).
  */
-import { open, type RootDatabase } from "lmdb";
+import { join } from "node:path";
 
+import { open, type RootDatabase, type RootDatabaseOptionsWithPath } from "lmdb";
+
+import { AppError } from "../../errors.ts";
 import { CatalogFault } from "../catalog-fault.ts";
+import { assertMappable, unusable } from "./lmdb-file.ts";
 import type {
   CatalogStore,
   CatalogTransaction,
@@ -31,8 +35,9 @@ export class LmdbStore implements CatalogStore {
   readonly #transaction: CatalogTransaction;
   #closed: Promise<void> | undefined;
 
+  /** Throws `catalog_invalid` for a file that is damaged, or not of LMDB. */
   constructor({ path, durability }: LmdbStoreOptions) {
-    const database = open<Buffer, Key>({
+    const database = openSound({
       path,
       noSubdir: false,
       encoding: "binary",
@@ -68,6 +73,19 @@ export class LmdbStore implements CatalogStore {
   close(): Promise<void> {
     this.#closed ??= this.#database.close();
     return this.#closed;
+  }
+}
+
+function openSound(
+  options: RootDatabaseOptionsWithPath & { readonly path: string },
+): RootDatabase<Buffer, Key> {
+  const file = join(options.path, "data.mdb");
+  assertMappable(file);
+
+  try {
+    return open<Buffer, Key>(options);
+  } catch (reason) {
+    throw unusable(file, `cannot be opened: ${AppError.from(reason).message}`, reason);
   }
 }
 

@@ -22,8 +22,10 @@ export function openSchema(tx: CatalogTransaction, { version, upgrades }: Schema
   const encoded = tx.get(schemaKey);
   let found = encoded === undefined ? version : decode(uint, encoded);
   if (found > version) {
-    const message = `catalog has schema version ${found}, and this program knows versions up to ${version}`;
-    throw new AppError("internal", message);
+    const known = `this program knows versions up to ${version}`;
+    const cure = "run a later one, or restore or move away what is in kv.catalog.path";
+    const message = `catalog has schema version ${found}, and ${known}; ${cure}`;
+    throw new AppError("catalog_invalid", message);
   }
   for (; found < version; found++) {
     const upgrade = upgrades.get(found);
