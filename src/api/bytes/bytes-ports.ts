@@ -12,7 +12,10 @@ import type { BytesObserver } from "./bytes-observer.ts";
 export const READ_LIMIT_MS = 600_000;
 
 export interface BytesLimits {
-  /** Memory that all bodies under way may hold. A body holds up to two chunks of 1 MiB, so less than that serves short ones only. */
+  /**
+   * Memory that all bodies under way may hold; one tenant's no more than they leave free. A body holds up to two chunks of 1 MiB,
+   * so less than 4 MiB serves short ones only.
+   */
   readonly bytesInFlightLimit: number;
   /** For a peer to take, or to send, one chunk. */
   readonly idleTimeoutMs: number;

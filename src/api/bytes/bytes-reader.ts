@@ -33,7 +33,7 @@ export class BytesReader {
     const sent = { bytes: 0 };
     const end = (result: ServedResult): void =>
       observer.served({ bytes: sent.bytes, durationMs: clock.now() - startedMs, result });
-    const release = this.#inFlight.take(answer.lengthBytes);
+    const release = this.#inFlight.take(stored.tenant, answer.lengthBytes);
     if (release === undefined) {
       end("refused");
       throw new Problem("busy", "too many bytes are in flight", { "retry-after": "1" });

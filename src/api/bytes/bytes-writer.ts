@@ -77,7 +77,7 @@ export class BytesWriter {
     const { segment, deadlineMs } = await this.#writable(body.upload);
     assertLength(segment, body.upload);
     if (this.#taking.has(id)) throw notWritable(`${id} is being written by another request`);
-    const release = this.#inFlight.take(body.upload.bytes);
+    const release = this.#inFlight.take(body.upload.tenant, body.upload.bytes);
     if (release === undefined) {
       throw new Problem("busy", "too many bytes are in flight", { "retry-after": "1" });
     }

@@ -1,13 +1,13 @@
 /** Finds what may be read, and sees that it is whole and that its file stays while it is read. */
-import type { Location } from "../../kv/location.ts";
 import type { Segment, SegmentId } from "../../kv/records.ts";
+import type { StoredSegment } from "../../kv/verify/segment-verifier.ts";
 import { Problem } from "../../http/problem.ts";
 import { noSuch } from "../refusals.ts";
 import { type BytesPorts, READ_LIMIT_MS } from "./bytes-ports.ts";
 
-export interface ReadableSegment {
-  readonly segment: Segment;
-  readonly location: Location;
+export interface ReadableSegment extends StoredSegment {
+  /** For whom it is read. */
+  readonly tenant: string;
 }
 
 export type ReadablePorts = Pick<
@@ -39,13 +39,13 @@ export async function openReadable(
     throw new Problem("store_failed", `location ${segment.file.location} is not configured`);
   }
   await assertWhole(ports, { segment, location });
-  return { segment, location };
+  return { segment, location, tenant };
 }
 
 /** As a plan does before it lists a segment: what is damaged is nobody's from here on. */
 async function assertWhole(
   { catalog, checker, observer }: ReadablePorts,
-  stored: ReadableSegment,
+  stored: StoredSegment,
 ): Promise<void> {
   const { segment, location } = stored;
   const { id, file } = segment;

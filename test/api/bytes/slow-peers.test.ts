@@ -7,6 +7,8 @@ import { Peer } from "./peer.ts";
 
 const IDLE_MS = 30_000;
 const READ_LIMIT_MS = 600_000;
+/** Two long bodies of one tenant fit, and one of a second. */
+const LIMIT = 8 * MIB;
 /** Looks at a server, 10 ms apart, that find it where it was. */
 const STILL = 10;
 /** More than what socket buffers take. */
@@ -20,7 +22,7 @@ describe("a peer that is slow", () => {
     chunks = 0;
     left = 0;
     stand = await BytesStand.open({
-      limits: { bytesInFlightLimit: 4 * MIB },
+      limits: { bytesInFlightLimit: LIMIT },
       around: (location) =>
         hooked(location, { onChunk: () => void (chunks += 1), afterRead: () => void (left += 1) }),
     });
@@ -101,7 +103,7 @@ describe("a peer that is slow", () => {
     expect(left).toBe(0);
   });
 
-  it("keeps others waiting only up to the limit of bytes in flight, which they are told", async () => {
+  it("keeps others of its tenant waiting, from half of the limit of bytes in flight on, which they are told", async () => {
     const { id } = await long();
     const peers = [await stuck(id), await stuck(id)];
     const refused = await stand.fetch(id);
@@ -117,6 +119,29 @@ describe("a peer that is slow", () => {
     expect((await bodyOf(served)).length).toBe(LONG);
     expect(stand.served[0]?.result).toBe("refused");
     expect(stand.received[0]?.result).toBe("refused");
+  });
+
+  it("keeps no other tenant from reading and writing", async () => {
+    const [own, others] = [await long(), await long("other/a")];
+    const headers = { "x-moorline-tenant": "other" };
+    const peers = [await stuck(own.id), await stuck(own.id)];
+    expect(await codeOf(await stand.fetch(own.id))).toBe("503 busy");
+    expect((await bodyOf(await stand.fetch(others.id, { headers }))).length).toBe(LONG);
+    const segment = await stand.reserved("other/b");
+    const put = await stand.put(segment.id, new Uint8Array(segment.bytes), { headers });
+    expect(put.status).toBe(201);
+    for (const peer of peers) peer.drop();
+    await until(() => stand.inFlight.at(-1) === 0);
+  });
+
+  it("leaves its tenant's share to it again when it goes", async () => {
+    const { id } = await long();
+    const [first, second] = [await stuck(id), await stuck(id)];
+    first.drop();
+    await until(() => stand.inFlight.at(-1) === 2 * MIB);
+    expect((await bodyOf(await stand.fetch(id))).length).toBe(LONG);
+    second.drop();
+    await until(() => stand.inFlight.at(-1) === 0);
   });
 
   it("is none of ten who read short bodies at once", async () => {
