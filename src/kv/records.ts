@@ -99,6 +99,11 @@ export interface FileRef {
   readonly name: ObjectName;
 }
 
+/** What it holds of its location's capacity, until it is unlinked. */
+export function bookedBytesOf({ highWaterBytes, unusedBytes }: StoredFile): number {
+  return highWaterBytes - unusedBytes;
+}
+
 export function isSameFile(a: FileRef, b: FileRef): boolean {
   return a.location === b.location && a.name === b.name;
 }
@@ -112,6 +117,12 @@ export interface StoredFile extends FileRef {
   readonly creator: string;
   /** Where the next reservation begins, and what the file's size is to be. Never falls. */
   readonly highWaterBytes: number;
+  /**
+   * Below the high-water mark, what engines said that they have not written and will not write: holes in a sparse file, which take
+   * no room. An engine that writes there afterwards breaks the report it made itself; the floor of free space, which goes by the
+   * device, is what is left against that. Whatever no such report is about stays booked: an engine may write it late.
+   */
+  readonly unusedBytes: number;
   /** Takes no reservation any more. Never undone. */
   readonly isSealed: boolean;
   /** Turns that may still be writing. */
@@ -219,6 +230,7 @@ export interface Turn {
   readonly deadlineMs: number;
   readonly engine: EngineInstance | undefined;
   readonly file: FileRef;
+  /** Less what its report says that it will not use. */
   readonly reservedBytes: number;
   readonly tokenBytes: number;
   readonly rankTokenBytes: number;
@@ -239,13 +251,13 @@ export interface TenantUsage {
 /** What a location's space is held against, and what it holds. */
 export interface LocationUsage {
   readonly location: string;
-  /** All its files up to their high-water marks, until they are unlinked. */
+  /** Of all its files until they are unlinked: up to their high-water marks, without what engines said they leave unused. */
   readonly bookedBytes: number;
   /** The part of it in open reservations, sparse perhaps. */
   readonly unwrittenBytes: number;
   /** Of durable segments that somebody refers to. */
   readonly referencedBytes: number;
-  /** Of files that nothing refers to and nobody writes to, up to their high-water marks: free when they are unlinked. */
+  /** Of `bookedBytes`, what is in files that nothing refers to and nobody writes to: free when they are unlinked. */
   readonly idleBytes: number;
 }
 

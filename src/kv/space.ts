@@ -40,7 +40,7 @@ export interface EvictReport {
   /** Evicted whole. One that the limit cut short is sealed, has lost its last segments, and comes first in the next pass. */
   readonly files: number;
   readonly segments: number;
-  /** Of files of the location that became idle by this, up to their high-water marks. */
+  /** Of files of the location that became idle by this, as they are booked. */
   readonly bytes: number;
   /** Less than was asked for. */
   readonly isShort: boolean;

@@ -14,6 +14,7 @@ function file(name: string, stat: ObjectStat | undefined): StoredFile {
     tenant: "",
     creator: "session",
     highWaterBytes: 100,
+    unusedBytes: 0,
     isSealed: true,
     openReservations: 0,
     committedBytes: 0,

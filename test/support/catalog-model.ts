@@ -17,7 +17,11 @@ export interface ModelTurn {
   readonly text: string;
   isReported: boolean;
   deadlineMs: number;
+  /** Of its reservation, as its report has left it. */
+  unusedBytes: number;
 }
+
+type NewTurn = Omit<ModelTurn, "id" | "file" | "isReported" | "unusedBytes">;
 
 export interface ModelSegment {
   /** Who is charged. */
@@ -115,7 +119,7 @@ export class CatalogModel {
   }
 
   /** Takes over what was reserved, if no byte of it was ever handed out before; returns what is wrong with it. */
-  reserved(turn: Omit<ModelTurn, "id" | "file" | "isReported">, listed: readonly string[]): string {
+  reserved(turn: NewTurn, listed: readonly string[]): string {
     const { session: name, reservation } = turn;
     const id = reservation.turn;
     const { fromBytes, toBytes } = reservation;
@@ -129,7 +133,7 @@ export class CatalogModel {
     const fault = this.disk.append(file, [fromBytes, toBytes]);
     if (fault !== "") return fault;
 
-    this.turns.set(id, { ...turn, id, file, isReported: false });
+    this.turns.set(id, { ...turn, id, file, isReported: false, unusedBytes: 0 });
     for (const part of reservation.parts) {
       const { tokenStart: start, tokenLength: length } = part;
       const tenant = tenantOf(name);
@@ -163,9 +167,12 @@ export class CatalogModel {
     if (session.leasedBy === id) session.leasedBy = undefined;
     for (const [part, segment] of this.#pending(id)) {
       const length = Math.min(segment.length, text.length - segment.start);
+      turn.unusedBytes += (segment.length - Math.max(0, length)) * TOKEN_BYTES;
       if (length <= 0) this.segments.delete(part);
       else Object.assign(segment, { length, text: text.slice(0, segment.start + length) });
     }
+    const file = this.files.get(turn.file);
+    if (file !== undefined) file.unusedBytes += turn.unusedBytes;
     this.#closeIfOver(id);
     return "accepted";
   }

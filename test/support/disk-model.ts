@@ -4,6 +4,8 @@ import { QUARANTINE_MS } from "./kv-desk.ts";
 
 export interface ModelFile {
   readonly ranges: (readonly [number, number])[];
+  /** Below the end of the last range: what reports said is left unused. */
+  unusedBytes: number;
   isSealed: boolean;
   lastEndMs: number;
   leasedUntilMs: number;
@@ -32,8 +34,9 @@ export class DiskModel {
   }
 
   open(name: string, { isSealed, nowMs }: Opening): void {
-    const reads = { committedTokens: 0, readsAtMs: [nowMs] };
-    this.files.set(name, { ranges: [], isSealed, lastEndMs: nowMs, leasedUntilMs: 0, ...reads });
+    const times = { lastEndMs: nowMs, leasedUntilMs: 0, readsAtMs: [nowMs] };
+    const empty = { ranges: [], unusedBytes: 0, committedTokens: 0 };
+    this.files.set(name, { ...empty, ...times, isSealed });
   }
 
   /** Hands out the bytes of a file that there is; returns what is wrong with them. */

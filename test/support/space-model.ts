@@ -30,8 +30,8 @@ export class SpaceModel {
 
   usage() {
     const { files, turns } = this.#model;
-    const unwritten = [...turns.values()].map(({ reservation: { fromBytes, toBytes } }) => {
-      return toBytes - fromBytes;
+    const unwritten = [...turns.values()].map(({ reservation, unusedBytes }) => {
+      return reservation.toBytes - reservation.fromBytes - unusedBytes;
     });
     return {
       bookedBytes: sum([...files.values()].map(sizeOf)),
@@ -63,6 +63,7 @@ export class SpaceModel {
     const { nowMs, files } = this.#model;
     files.set(name, {
       ranges: [[0, known.length * TOKEN_BYTES]],
+      unusedBytes: 0,
       isSealed: true,
       lastEndMs: nowMs,
       leasedUntilMs: deadlineMs,
@@ -164,7 +165,7 @@ function isAfter(a: Rank, b: Rank): boolean {
 }
 
 function sizeOf(file: ModelFile | undefined): number {
-  return file?.ranges.at(-1)?.[1] ?? 0;
+  return (file?.ranges.at(-1)?.[1] ?? 0) - (file?.unusedBytes ?? 0);
 }
 
 function endOf({ start, length }: ModelSegment): number {

@@ -3,7 +3,7 @@
  * half-life), as its logarithm. All scores lose half of their worth in a half-life, together, so what was ordered by them once
  * stays in order, and an index needs no work by time alone. (Counting down from the present would mean to rewrite all of it.)
  */
-import type { StoredFile } from "../records.ts";
+import { bookedBytesOf, type StoredFile } from "../records.ts";
 
 /** A read counts half after an hour: about what passes between two turns of somebody who thinks in between. */
 export const READ_HALF_LIFE_MS = 3_600_000;
@@ -22,7 +22,7 @@ export function addRead(score: number, nowMs: number): number {
 }
 
 /** Of the bytes that go when the file goes. */
-export function readsPerByte({ readScore, highWaterBytes }: StoredFile): number {
-  const orders = BYTES_ORDERS - Math.log2(Math.max(1, highWaterBytes));
-  return readScore + Math.round(orders * UNIT);
+export function readsPerByte(file: StoredFile): number {
+  const orders = BYTES_ORDERS - Math.log2(Math.max(1, bookedBytesOf(file)));
+  return file.readScore + Math.round(orders * UNIT);
 }

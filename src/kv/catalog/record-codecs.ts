@@ -145,6 +145,7 @@ export const fileCodec = record<StoredFile>({
   tenant: text,
   creator: text,
   highWaterBytes: uint,
+  unusedBytes: uint,
   isSealed: flag,
   openReservations: uint,
   committedBytes: uint,

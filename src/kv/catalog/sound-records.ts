@@ -120,7 +120,7 @@ function isCurrent(view: CatalogView, file: StoredFile): boolean {
   return current !== undefined && isSameFile(current, file);
 }
 
-/** A file has room for all that lies in it, and is worth no more than those who list that. */
+/** A file has room for all that lies in it, is booked for no less, and is worth no more than those who list that. */
 function withContents(
   view: CatalogView,
   all: readonly StoredFile[],
@@ -131,15 +131,22 @@ function withContents(
   return all.map((file) => {
     const contents = inFile.get(fileKey(file)) ?? [];
     const durable = contents.filter(({ state }) => state === "durable");
-    const referencedBytes = durable.reduce((sum, { bytes }) => sum + bytes, 0);
+    const referencedBytes = bytesOf(durable);
     const committedBytes = Math.max(file.committedBytes, referencedBytes);
+    const usedBytes = committedBytes + bytesOf(contents) - referencedBytes;
     const end = contents.reduce((most, { kvStart, bytes }) => Math.max(most, kvStart + bytes), 0);
+    const highWaterBytes = Math.max(file.highWaterBytes, committedBytes, end);
     const worths = (listed.get(fileKey(file)) ?? []).map(({ holder }) => worthOf(view, holder));
     return {
       ...file,
       committedBytes,
-      highWaterBytes: Math.max(file.highWaterBytes, committedBytes, end),
+      highWaterBytes,
+      unusedBytes: Math.min(file.unusedBytes, Math.max(0, highWaterBytes - usedBytes)),
       priorityFloor: Math.min(file.priorityFloor, Math.max(0, ...worths)),
     };
   });
+}
+
+function bytesOf(segments: readonly Segment[]): number {
+  return segments.reduce((sum, { bytes }) => sum + bytes, 0);
 }

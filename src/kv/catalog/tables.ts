@@ -3,6 +3,7 @@
  * still referred to in a file, where a chain is found. `audit.ts` recomputes each of them from the records alone.
  */
 import {
+  bookedBytesOf,
   type FileRef,
   isSameFile,
   type LocationUsage,
@@ -150,12 +151,15 @@ export const turns = new Table<Pick<Turn, "id">, Turn>({
   changed(tx, before, after) {
     const turn = before ?? after;
     const opened = Number(after !== undefined) - Number(before !== undefined);
-    if (turn === undefined || opened === 0) return;
-    files.update(tx, turn.file, (file) => ({
-      ...file,
-      openReservations: file.openReservations + opened,
-    }));
-    chargeLocation(tx, turn.file.location, { unwrittenBytes: opened * turn.reservedBytes });
+    if (turn === undefined) return;
+    if (opened !== 0) {
+      files.update(tx, turn.file, (file) => ({
+        ...file,
+        openReservations: file.openReservations + opened,
+      }));
+    }
+    const unwrittenBytes = (after?.reservedBytes ?? 0) - (before?.reservedBytes ?? 0);
+    chargeLocation(tx, turn.file.location, { unwrittenBytes });
   },
 });
 
@@ -242,7 +246,8 @@ function isCompactable(file: StoredFile): boolean {
 
 function spaceOf(file: StoredFile | undefined) {
   if (file === undefined) return { bookedBytes: 0, referencedBytes: 0, idleBytes: 0 };
-  const { highWaterBytes: bookedBytes, referencedBytes } = file;
+  const bookedBytes = bookedBytesOf(file);
+  const { referencedBytes } = file;
   return { bookedBytes, referencedBytes, idleBytes: isIdle(file) ? bookedBytes : 0 };
 }
 

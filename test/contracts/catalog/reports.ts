@@ -86,6 +86,58 @@ export function describeReports(opened: () => KvDesk): void {
       expect((await desk.reserved("a")).file).not.toEqual(turn.file);
     });
 
+    it.each([
+      { what: "a shortened part", parts: [8], text: "abcdef", unusedBytes: 20 },
+      { what: "a part that was left out", parts: [4, 6], text: "abcd", unusedBytes: 60 },
+      { what: "a short part and the one after it", parts: [4, 6], text: "abc", unusedBytes: 70 },
+      { what: "all of it", parts: [4], text: "", unusedBytes: 40 },
+    ])("has no room booked for $what, but hands it out to nobody", async (reported) => {
+      const { parts, text, unusedBytes } = reported;
+      await desk.create("a");
+      const turn = await desk.reserved("a", { parts });
+      await desk.report(turn, text);
+      const bookedBytes = turn.toBytes - unusedBytes;
+      const unwrittenBytes = text === "" ? 0 : bookedBytes;
+      const books = { bookedBytes, unwrittenBytes };
+      expect(await catalog.locationUsage("disk")).toMatchObject(books);
+      expect(await catalog.file(turn.file)).toMatchObject({ unusedBytes });
+      if (text !== "") await desk.settle(turn);
+      expect(await catalog.locationUsage("disk")).toMatchObject({ bookedBytes, unwrittenBytes: 0 });
+      expect(await desk.reserved("a")).toMatchObject({ fromBytes: turn.toBytes });
+    });
+
+    it("keeps a part booked that was reported after a short one", async () => {
+      await desk.create("a");
+      const turn = await desk.reserved("a", { parts: [4, 4] });
+      const { segments } = await reportOf(turn, "abcdefgh");
+      const short = segments.map((each, n) => (n === 0 ? { ...each, tokenLength: 3 } : each));
+      await desk.report(turn, "abcdefgh", { segments: short });
+      expect(await catalog.locationUsage("disk")).toMatchObject({ bookedBytes: 70 });
+    });
+
+    it.each([
+      ["wrong place", { kvStart: 10 }],
+      ["part that it was not given", { tokenStart: 1 }],
+    ])("keeps all booked where the engine reported a %s", async (_, change) => {
+      await desk.create("a");
+      const turn = await desk.reserved("a", { parts: [4, 4] });
+      const { segments } = await reportOf(turn, "abcd");
+      const wrong = segments.map((each) => ({ ...each, ...change }));
+      await desk.report(turn, "abcd", { segments: wrong });
+      expect(await catalog.locationUsage("disk")).toMatchObject({ bookedBytes: 80 });
+    });
+
+    it("has room again for what a reservation left unused", async () => {
+      await desk.create("a");
+      const newFile = { limits: { capacityBytes: 1_000, freeFloorBytes: 0 }, freeBytes: 1e9 };
+      const turn = await desk.reserved("a", { newFile, parts: [96] });
+      const refused = { kind: "refused", reason: "no_space" };
+      const branch = { newFile, parts: [90], whenBusy: "branch" } as const;
+      expect(await desk.reserve("a", branch)).toEqual(refused);
+      await desk.report(turn, "abcd");
+      expect(await desk.reserve("a", branch)).toMatchObject({ kind: "reserved" });
+    });
+
     it.each([40, 20])("takes a kv_length of all ranks or of one: %i", async (kvLength) => {
       await desk.create("a");
       const turn = await desk.reserved("a");

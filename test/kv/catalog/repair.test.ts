@@ -140,6 +140,9 @@ it("takes from a file what it cannot be: too dear, too small, or less stored in 
   expect((await dear.file(FIRST))?.priorityFloor).toBeLessThan(9_999);
   const small = await expectMended(change({ highWaterBytes: 1 }));
   expect((await small.file(FIRST))?.highWaterBytes).toBe(sound?.highWaterBytes);
+  const hollow = await expectMended(change({ unusedBytes: sound?.highWaterBytes ?? 0 }));
+  const { highWaterBytes = 0, unusedBytes = 0 } = (await hollow.file(FIRST)) ?? {};
+  expect(highWaterBytes - unusedBytes).toBe(sound?.committedBytes);
   const empty = await expectMended(change({ committedBytes: 0 }));
   expect((await empty.file(FIRST))?.committedBytes).toBe(sound?.referencedBytes);
 });

@@ -66,6 +66,7 @@ function copyOf(
     tenant,
     creator,
     highWaterBytes: bytes,
+    unusedBytes: 0,
     isSealed: true,
     openReservations: 0,
     committedBytes: 0,

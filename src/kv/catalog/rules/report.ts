@@ -6,7 +6,7 @@ import type {
   ReportRequest,
 } from "../../catalog.ts";
 import type { Segment, Turn } from "../../records.ts";
-import { segments, sessions, turnAt, turns } from "../tables.ts";
+import { files, segments, sessions, turnAt, turns } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
 import { liveSession, slide } from "./sessions.ts";
 import { abortTurn, dropPart, sealFile } from "./turn-end.ts";
@@ -20,14 +20,20 @@ export function report(tx: CatalogTransaction, request: ReportRequest): ReportOu
   if (turn === undefined) return { kind: "conflict", reason: "unknown_turn" };
   if (turn.state === "reported") return { kind: "conflict", reason: "already_reported" };
 
-  turns.save(tx, { ...turn, state: "reported", deadlineMs: request.settleByMs });
+  const { pending, dropped, unusedBytes } = judgeParts(tx, turn, request.segments);
+  const reservedBytes = turn.reservedBytes - unusedBytes;
+  const { settleByMs: deadlineMs } = request;
+  turns.save(tx, { ...turn, state: "reported", deadlineMs, reservedBytes });
+  files.update(tx, turn.file, (file) => ({
+    ...file,
+    unusedBytes: file.unusedBytes + unusedBytes,
+  }));
   sessions.update(tx, turn.session, (session) => ({
     ...slide(session, nowMs),
     leasedBy: session.leasedBy === turn.id ? undefined : session.leasedBy,
   }));
-  const { pending, dropped } = judgeParts(tx, turn, request.segments);
   for (const segment of pending) segments.save(tx, segment);
-  if (dropped.some(({ reason }) => !HARMLESS.has(reason))) sealFile(tx, turn.file);
+  if (!isHarmless(dropped)) sealFile(tx, turn.file);
   for (const { segment } of dropped) dropPart(tx, segment, nowMs);
   return { kind: "accepted", pending, dropped };
 }
@@ -41,18 +47,31 @@ export function liveTurn(tx: CatalogTransaction, id: Turn["id"], nowMs: number):
   return undefined;
 }
 
-/** Parts are contiguous, so once one was not taken whole, those after it join nothing. */
+interface Judgement {
+  readonly pending: readonly Segment[];
+  readonly dropped: readonly Dropped[];
+  /** Of parts that were left out or reported shorter. 0 where the engine did not keep to its reservation. */
+  readonly unusedBytes: number;
+}
+
+/**
+ * Parts are contiguous, so once one was not taken whole, those after it join nothing. One that is reported all the same was written
+ * and stays booked.
+ */
 function judgeParts(
   tx: CatalogTransaction,
   turn: Turn,
   reported: readonly ReportedSegment[],
-): { pending: Segment[]; dropped: Dropped[] } {
+): Judgement {
   const pending: Segment[] = [];
   const dropped: Dropped[] = [];
   let isWhole = true;
+  let [unusedBytes, answered] = [0, 0];
   for (const id of turn.pending) {
     const part = segments.must(tx, { id });
     const answer = reported.find(({ tokenStart }) => tokenStart === part.tokenStart);
+    if (answer === undefined) unusedBytes += part.bytes;
+    else answered++;
     const reason = isWhole ? whyDropped(turn, part, answer) : "after_short_part";
     isWhole &&= answer?.tokenLength === part.tokenLength;
     if (reason !== undefined || answer === undefined) {
@@ -62,9 +81,15 @@ function judgeParts(
     }
     const { tokenLength, chain, place } = answer;
     const bytes = tokenLength * turn.tokenBytes;
+    unusedBytes += part.bytes - bytes;
     pending.push({ ...part, state: "reported", tokenLength, bytes, chain, place });
   }
-  return { pending, dropped };
+  const isKept = isHarmless(dropped) && answered === reported.length;
+  return { pending, dropped, unusedBytes: isKept ? unusedBytes : 0 };
+}
+
+function isHarmless(dropped: readonly Dropped[]): boolean {
+  return dropped.every(({ reason }) => HARMLESS.has(reason));
 }
 
 function whyDropped(

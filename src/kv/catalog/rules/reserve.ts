@@ -117,6 +117,7 @@ function openFile({ newFile, session, nowMs }: TurnRequest, isSealed: boolean): 
     tenant: session.tenant,
     creator: session.id,
     highWaterBytes: 0,
+    unusedBytes: 0,
     isSealed,
     openReservations: 0,
     committedBytes: 0,
