@@ -73,7 +73,8 @@ const KEEPER_LIMITS = {
 export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   const { config, kv, closers, log } = options;
   const metrics = new KvMetrics(options.metrics.registry);
-  const observers = createKvObservers({ log: log.part("kv"), metrics });
+  const sessionNamed = sessionNamedLocations(kv);
+  const observers = createKvObservers({ log: log.part("kv"), metrics, sessionNamed });
   const digests = createDigests();
   const secret = await readOrMakeSecret(secretPath(kv));
   const store = await openKvStore(kv, { closers, ended: observers.locations });
@@ -193,6 +194,11 @@ function tenantsOf(kv: KvConfig, keys: NamespaceKeys): Tenants {
       return quota === undefined ? undefined : { key: keys.tenant(name), quota };
     },
   };
+}
+
+function sessionNamedLocations({ locations }: KvConfig): ReadonlySet<string> {
+  const named = locations.filter((config) => fileNamesOf(config) === "session");
+  return new Set(named.map(({ id }) => id));
 }
 
 function placesOf({ locations }: KvConfig, opened: ReadonlyMap<string, Location>): Places {

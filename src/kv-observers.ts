@@ -19,6 +19,8 @@ import type { Logger } from "./log.ts";
 export interface KvObserversOptions {
   readonly log: Logger;
   readonly metrics: KvMetrics;
+  /** Locations that name files after sessions: in lines these names are written as session ids are. */
+  readonly sessionNamed: ReadonlySet<string>;
 }
 
 export type KvObservers = ReturnType<typeof createKvObservers>;
@@ -181,9 +183,11 @@ function scrubObserver({ log, metrics }: KvObserversOptions): ScrubObserver {
 }
 
 function keeperObserver(
-  { log, metrics }: KvObserversOptions,
+  { log, metrics, sessionNamed }: KvObserversOptions,
   stockTaken: KeeperObserver["stockTaken"],
 ): KeeperObserver {
+  const nameIn = (location: string, name: string) =>
+    sessionNamed.has(location) ? log.sessionId(name) : name;
   return {
     swept: ({ abortedTurns, expiredSessions, expiredPrefixes, lapsedPins }) => {
       metrics.add("kv_swept_total", abortedTurns, "turn");
@@ -194,7 +198,12 @@ function keeperObserver(
     unlinked: ({ file, result }) => {
       metrics.add("kv_unlinks_total", 1, result);
       if (result !== "removed" && result !== "absent") {
-        log.warn("a file was not removed", { ...file, reason: result });
+        const { location, name } = file;
+        log.warn("a file was not removed", {
+          location,
+          name: nameIn(location, name),
+          reason: result,
+        });
       }
     },
     evicted: ({ location, cause, files, segments, bytes, expiredSessions }) => {
@@ -219,7 +228,10 @@ function keeperObserver(
       log.warn("files that the catalog does not know", { location, files, bytes });
     },
     orphan: (location, name) =>
-      log.debug("a file that the catalog does not know", { location, name }),
+      log.debug("a file that the catalog does not know", {
+        location,
+        name: nameIn(location, name),
+      }),
     failed: (part, error) => {
       metrics.add("kv_upkeep_failures_total", 1, part);
       log.error("a part of the upkeep failed; it is tried again", { part, error });

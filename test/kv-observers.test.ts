@@ -11,7 +11,11 @@ function open() {
   const sink = { write: (line: string) => void lines.push(JSON.parse(line)) };
   const log = createLogger({ level: "info", sessionIds: "hash" }, sink);
   const registry = new Registry();
-  const observers = createKvObservers({ log, metrics: new KvMetrics(registry) });
+  const observers = createKvObservers({
+    log,
+    metrics: new KvMetrics(registry),
+    sessionNamed: new Set(["flat"]),
+  });
   const samples = async (name: string) => {
     const page = await registry.metrics();
     return page.split("\n").filter((line) => line.startsWith(`moorline_${name}`));
@@ -66,5 +70,17 @@ it("counts what was evicted by its cause, each from 0", async () => {
     'moorline_kv_evicted_total{what="segment",cause="headroom"} 0',
     'moorline_kv_evicted_total{what="byte",cause="full"} 30',
     'moorline_kv_evicted_total{what="byte",cause="headroom"} 0',
+  ]);
+});
+
+it("writes the name of a file that may be a session's id as such ids are written", () => {
+  const { lines, observers } = open();
+  const unlinked = (location: string, name: string) =>
+    observers.keeper.unlinked({ file: { location, name: name as ObjectName }, result: "io" });
+  unlinked("flat", "abc");
+  unlinked("sharded", "abc");
+  expect(lines).toMatchObject([
+    { msg: "a file was not removed", location: "flat", name: "ba7816bf8f01cfea", reason: "io" },
+    { location: "sharded", name: "abc" },
   ]);
 });

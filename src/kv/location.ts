@@ -84,12 +84,13 @@ export type FaultCode =
   | "not_ours" // a link, a folder or a device lies where the object should; it was not followed
   | "io"; // the store failed, or is not there; what it did is unknown
 
+/** Its message names no object, since a name may be a session's id, and faults are logged. Whoever asked knows which it was. */
 export class LocationFault extends Error {
   override readonly name = "LocationFault";
   readonly code: FaultCode;
 
-  constructor(code: FaultCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+  constructor(code: FaultCode, message: string) {
+    super(message);
     this.code = code;
   }
 }

@@ -20,7 +20,11 @@ export class MeasuredBench {
   ): Promise<MeasuredBench> {
     const registry = new Registry();
     const log = createLogger({ level: "silent", sessionIds: "hash" });
-    const observers = createKvObservers({ log, metrics: new KvMetrics(registry) });
+    const observers = createKvObservers({
+      log,
+      metrics: new KvMetrics(registry),
+      sessionNamed: new Set<string>(),
+    });
     const turns = await benches.open({
       ...options,
       observer: observers.turns(() => {}),

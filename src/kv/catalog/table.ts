@@ -50,14 +50,11 @@ export class Table<I, T extends I> {
     return view.range(range).map(({ value }) => decode(this.#options.codec, value));
   }
 
-  /** What must be there, or the catalog contradicts itself. */
+  /** What must be there, or the catalog contradicts itself. Its id is not told: it may be a session's, and errors are logged. */
   must(view: CatalogView, id: I): T {
     const record = this.get(view, id);
     if (record !== undefined) return record;
-    throw new AppError(
-      "internal",
-      `catalog has no record ${JSON.stringify(id)}, which another names`,
-    );
+    throw new AppError("internal", "the catalog has no record that another names");
   }
 
   save(tx: CatalogTransaction, record: T): void {

@@ -17,11 +17,14 @@ const FAULT_OF: Readonly<Record<string, FaultCode>> = {
 /** Undefined for what is neither a fault nor an error of the file system. */
 export function faultCode(reason: unknown): FaultCode | undefined {
   if (reason instanceof LocationFault) return reason.code;
-  const errno = errnoOf(reason);
-  return errno === undefined ? undefined : (FAULT_OF[errno] ?? "io");
+  const error = systemErrorOf(reason);
+  return error === undefined ? undefined : faultOf(error.code);
 }
 
-/** Runs the task and answers with its fault, if it ends in one. `subject` is what the message is about. */
+/**
+ * Runs the task and answers with its fault, if it ends in one. `subject` is what the message is about. The system's own error is
+ * left behind, since its text has the path.
+ */
 export async function faultsAsValues<T>(
   subject: string,
   task: () => Promise<T>,
@@ -37,15 +40,26 @@ export async function faultsAsValues<T>(
 export function asFault(subject: string, reason: unknown): LocationFault {
   if (reason instanceof LocationFault) return reason;
   if (reason instanceof SourceFailure) throw reason.cause;
-  const code = faultCode(reason);
-  if (code === undefined) throw reason;
-  return new LocationFault(code, `${subject}: ${code} (${errnoOf(reason)})`, { cause: reason });
+  const error = systemErrorOf(reason);
+  if (error === undefined) throw reason;
+  const code = faultOf(error.code);
+  return new LocationFault(code, `${subject}: ${code} (${error.code} of ${error.call})`);
 }
 
 /** Carries an error of a caller's source past the code that takes errors for the file system's: a socket has errnos too. */
 export class SourceFailure extends Error {}
 
-function errnoOf(reason: unknown): string | undefined {
+function faultOf(errno: string): FaultCode {
+  return FAULT_OF[errno] ?? "io";
+}
+
+interface SystemError {
+  readonly code: string;
+  readonly call: string;
+}
+
+function systemErrorOf(reason: unknown): SystemError | undefined {
   if (!(reason instanceof Error) || !("syscall" in reason) || !("code" in reason)) return undefined;
-  return typeof reason.code === "string" ? reason.code : undefined;
+  const { code, syscall } = reason;
+  return typeof code === "string" ? { code, call: String(syscall) } : undefined;
 }

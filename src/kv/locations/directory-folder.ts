@@ -170,7 +170,7 @@ export class Folder {
     const flags = FILE_FLAGS | (access === "read" ? O_RDONLY : O_RDWR);
     const file = await this.#fs.open(this.#at(entry), flags);
     try {
-      return { file, stat: await statOf(entry, file) };
+      return { file, stat: await statOf(file) };
     } catch (reason) {
       await file.close();
       throw reason;
@@ -180,7 +180,7 @@ export class Folder {
   /** Undefined when there is none. */
   async stat(entry: string): Promise<ObjectStat | undefined> {
     try {
-      return readStat(entry, await this.#fs.lstat(this.#at(entry), { bigint: true }));
+      return readStat(await this.#fs.lstat(this.#at(entry), { bigint: true }));
     } catch (reason) {
       if (faultCode(reason) === "not_found") return undefined;
       throw reason;
@@ -260,13 +260,13 @@ export interface OpenFile {
   readonly stat: ObjectStat;
 }
 
-export async function statOf(entry: string, file: FileHandle): Promise<ObjectStat> {
-  return readStat(entry, await file.stat({ bigint: true }));
+export async function statOf(file: FileHandle): Promise<ObjectStat> {
+  return readStat(await file.stat({ bigint: true }));
 }
 
 /** Bigint for the nanoseconds. Throws the fault `not_ours` for anything but a plain file. */
-function readStat(entry: string, stat: BigIntStats): ObjectStat {
-  if (!stat.isFile()) throw new LocationFault("not_ours", `${entry}: not a plain file`);
+function readStat(stat: BigIntStats): ObjectStat {
+  if (!stat.isFile()) throw new LocationFault("not_ours", "no plain file");
   return {
     sizeBytes: Number(stat.size),
     identity: `${stat.dev.toString(36)}:${stat.ino.toString(36)}`,

@@ -24,7 +24,7 @@ export async function putWhole(
 ): Promise<ObjectStat> {
   // The link would find it as well, but only after all bytes were written.
   if ((await folder.stat(name)) !== undefined) {
-    throw new LocationFault("exists", `${name}: exists`);
+    throw new LocationFault("exists", "an object has that name");
   }
   await folder.create(draft, async (file) => {
     await writeSource(file, { offset: 0, source, expect });
@@ -37,7 +37,8 @@ export async function putWhole(
     await folder.unlink(draft);
     await folder.sync();
     const stat = await folder.stat(name);
-    if (stat === undefined) throw new LocationFault("not_found", `${name}: removed meanwhile`);
+    if (stat === undefined)
+      throw new LocationFault("not_found", "the object was removed meanwhile");
     return stat;
   } catch (reason) {
     if (isLinked) await folder.unlink(name).catch(() => false);

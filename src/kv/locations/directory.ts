@@ -85,6 +85,8 @@ const LOOK_ENTRIES = 1000;
 
 export class DirectoryLocation implements Location {
   readonly profile: LocationProfile;
+  /** Of what a fault tells. */
+  readonly #subject: string;
   readonly #layout: Layout;
   readonly #draftId: () => string;
   readonly #tree: FolderTree;
@@ -92,6 +94,7 @@ export class DirectoryLocation implements Location {
 
   constructor({ profile, draftId }: DirectoryOptions, { tree, layout, marker }: Root) {
     this.profile = profile;
+    this.#subject = `location ${profile.id}`;
     this.#layout = layout;
     this.#draftId = draftId;
     this.#tree = tree;
@@ -103,7 +106,7 @@ export class DirectoryLocation implements Location {
       await this.#assertSpace(folder, bytes);
       return folder.create(name, async (file) => {
         await file.truncate(bytes);
-        return statOf(name, file);
+        return statOf(file);
       });
     });
   }
@@ -117,11 +120,11 @@ export class DirectoryLocation implements Location {
       await this.#assertSpace(folder, toBytes - fromBytes);
       return writing(folder, name, async ({ file, stat }) => {
         if (stat.sizeBytes !== fromBytes || toBytes < fromBytes) {
-          const message = `${name}: has ${stat.sizeBytes} bytes, so not from ${fromBytes} to ${toBytes}`;
+          const message = `the object has ${stat.sizeBytes} bytes, so not from ${fromBytes} to ${toBytes}`;
           throw new LocationFault("mismatch", message);
         }
         await file.truncate(toBytes);
-        return statOf(name, file);
+        return statOf(file);
       });
     });
   }
@@ -129,7 +132,7 @@ export class DirectoryLocation implements Location {
   async stat(name: ObjectName): Promise<ObjectStat | undefined | LocationFault> {
     return unlessAbsent(
       undefined,
-      await this.#in(name, "fail", async (folder) => (await folder.stat(name)) ?? absent(name)),
+      await this.#in(name, "fail", async (folder) => (await folder.stat(name)) ?? absent()),
     );
   }
 
@@ -137,13 +140,13 @@ export class DirectoryLocation implements Location {
     try {
       const { file, stat } = await this.#openToRead(name);
       try {
-        assertWithin(name, stat, ranges);
+        assertWithin(stat, ranges);
         yield* readAhead(new RangeReader(file, ranges));
       } finally {
         await file.close();
       }
     } catch (reason) {
-      throw asFault(name, reason);
+      throw asFault(this.#subject, reason);
     }
   }
 
@@ -152,11 +155,11 @@ export class DirectoryLocation implements Location {
     offset: number,
     target: Uint8Array,
   ): Promise<LocationFault | undefined> {
-    return faultsAsValues(name, async () => {
+    return faultsAsValues(this.#subject, async () => {
       const { file, stat } = await this.#openToRead(name);
       const range = { offset, length: target.length };
       try {
-        assertWithin(name, stat, [range]);
+        assertWithin(stat, [range]);
         await new RangeReader(file, [range]).fill(target);
         return undefined;
       } finally {
@@ -168,9 +171,9 @@ export class DirectoryLocation implements Location {
   writeAt({ name, ...write }: PlacedWrite): Promise<ObjectStat | LocationFault> {
     return this.#filling(name, "fail", (folder) =>
       writing(folder, name, async ({ file, stat }) => {
-        assertWithin(name, stat, [{ offset: write.offset, length: write.expect.bytes }]);
+        assertWithin(stat, [{ offset: write.offset, length: write.expect.bytes }]);
         await writeSource(file, write);
-        return statOf(name, file);
+        return statOf(file);
       }),
     );
   }
@@ -180,7 +183,7 @@ export class DirectoryLocation implements Location {
       writing(folder, name, async ({ file }) => {
         await file.sync();
         await folder.sync();
-        return statOf(name, file);
+        return statOf(file);
       }),
     );
   }
@@ -206,8 +209,8 @@ export class DirectoryLocation implements Location {
     isIt: (stat: ObjectStat) => boolean,
   ): Promise<Removal | LocationFault> {
     const removal = await this.#in<Removal>(name, "fail", async (folder) => {
-      if (!isIt((await folder.stat(name)) ?? absent(name))) return "kept";
-      return (await folder.unlink(name)) ? "removed" : absent(name);
+      if (!isIt((await folder.stat(name)) ?? absent())) return "kept";
+      return (await folder.unlink(name)) ? "removed" : absent();
     });
     return unlessAbsent("absent", removal);
   }
@@ -219,7 +222,7 @@ export class DirectoryLocation implements Location {
 
   list(cursor: string | undefined, limit: number): Promise<ListedPage | LocationFault> {
     const listing = new Listing(this.#layout, this.#tree);
-    return faultsAsValues("list", async () => {
+    return faultsAsValues(this.#subject, async () => {
       const page = await listing.page(cursor, limit);
       await this.#marker.assertThere(); // a folder that has gone is an empty one, and the root may be what has gone
       return page;
@@ -228,7 +231,7 @@ export class DirectoryLocation implements Location {
 
   freeBytes(): Promise<number | LocationFault> {
     const read = (folder: Folder): Promise<number> => folder.freeBytes();
-    return faultsAsValues("free space", () => this.#tree.use([], "fail", read));
+    return faultsAsValues(this.#subject, () => this.#tree.use([], "fail", read));
   }
 
   uri(name: ObjectName): string {
@@ -250,7 +253,7 @@ export class DirectoryLocation implements Location {
     task: (folder: Folder) => Promise<T>,
   ): Promise<T | LocationFault> {
     const path = this.#layout.folderOf(name);
-    return faultsAsValues(name, () => this.#inOurs(this.#tree.use(path, missing, task)));
+    return faultsAsValues(this.#subject, () => this.#inOurs(this.#tree.use(path, missing, task)));
   }
 
   /** The same, while a source takes as long as it takes. */
@@ -260,7 +263,7 @@ export class DirectoryLocation implements Location {
     task: (folder: Folder) => Promise<T>,
   ): Promise<T | LocationFault> {
     const path = this.#layout.folderOf(name);
-    return faultsAsValues(name, () => this.#inOurs(this.#tree.hold(path, missing, task)));
+    return faultsAsValues(this.#subject, () => this.#inOurs(this.#tree.hold(path, missing, task)));
   }
 
   #openToRead(name: ObjectName): Promise<OpenFile> {
@@ -281,7 +284,7 @@ export class DirectoryLocation implements Location {
   async #unlink(name: ObjectName, entry: string): Promise<boolean | LocationFault> {
     return unlessAbsent(
       false,
-      await this.#in(name, "fail", async (folder) => (await folder.unlink(entry)) || absent(name)),
+      await this.#in(name, "fail", async (folder) => (await folder.unlink(entry)) || absent()),
     );
   }
 
@@ -306,11 +309,11 @@ async function writing<T>(
   }
 }
 
-function assertWithin(name: ObjectName, stat: ObjectStat, ranges: readonly ByteRange[]): void {
+function assertWithin(stat: ObjectStat, ranges: readonly ByteRange[]): void {
   const outside = ranges.find((range) => !isWithin(range, stat.sizeBytes));
   if (outside === undefined) return;
   const { offset, length } = outside;
-  const message = `${name}: has ${stat.sizeBytes} bytes, not ${length} from ${offset} on`;
+  const message = `the object has ${stat.sizeBytes} bytes, not ${length} from ${offset} on`;
   throw new LocationFault("out_of_range", message);
 }
 
@@ -319,8 +322,8 @@ function unlessAbsent<T, A>(answer: A, result: T | LocationFault): T | A | Locat
   return result instanceof LocationFault && result.code === "not_found" ? answer : result;
 }
 
-function absent(name: ObjectName): never {
-  throw new LocationFault("not_found", `${name}: not_found`);
+function absent(): never {
+  throw new LocationFault("not_found", "there is no such object");
 }
 
 async function hasAny(layout: Layout, tree: FolderTree): Promise<boolean> {

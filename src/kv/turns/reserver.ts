@@ -183,7 +183,7 @@ async function makeRoom(
   const { name } = file;
   if (fromBytes === 0) return location.reserve(name, toBytes);
   if (location.extend !== undefined) return location.extend(name, fromBytes, toBytes);
-  throw new AppError("internal", `object ${name} was to grow where objects cannot`);
+  throw new AppError("internal", "an object was to grow where objects cannot");
 }
 
 function reservedBytes({ parts, layout }: FreshRequest): number {

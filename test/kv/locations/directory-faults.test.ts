@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import type { StatsFs } from "node:fs";
 import * as nodeFs from "node:fs/promises";
 import { join } from "node:path";
+import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { LocationFault } from "../../../src/kv/location.ts";
@@ -119,6 +120,22 @@ describe.each(Object.keys(operations) as (keyof typeof operations)[])("%s", (ope
     });
     expect(calls).toBeGreaterThan(0);
   });
+});
+
+it("a fault tells everything but the name of the object, which may be a session's id", async () => {
+  const [named, missing] = ["conversation-1" as ObjectName, "conversation-2" as ObjectName];
+  ok(await sound.put(named, lent(oldBytes), expectationOf(oldBytes)));
+  const faults = [
+    await sound.reserve(named, 1),
+    await sound.put(named, lent(oldBytes), expectationOf(oldBytes)),
+    await sound.extend(named, 1, 2),
+    await sound.readInto(named, 3_000, new Uint8Array(1)),
+    await sound.sync(missing),
+    await collect(sound.read(missing, [])).catch((reason: unknown) => reason),
+  ];
+  const codes = ["exists", "exists", "mismatch", "out_of_range", "not_found", "not_found"];
+  expect(faults).toMatchObject(codes.map((code) => ({ code })));
+  expect(inspect(faults, { depth: null })).not.toContain("conversation");
 });
 
 it("a put that answers with a fault has left nothing, and one that answers well has all of it", async () => {
