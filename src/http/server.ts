@@ -15,6 +15,7 @@ import type { ListenAddress } from "../extproc/transport.ts";
 import { listenFailed } from "../listen-address.ts";
 import type { Logger } from "../log.ts";
 import { Problem, PROBLEM_MEDIA_TYPE } from "./problem.ts";
+import { keepUnsentAnswers } from "./unsent-answers.ts";
 
 /** Far above an id of 256 bytes in percent encoding, so that a too long one is told its limit. */
 const PATH_PARAM_LIMIT = 8192;
@@ -72,6 +73,7 @@ export function createHttpServer({ limits, tls, log }: HttpServerOptions): Fasti
   server.setErrorHandler<FastifyError | Problem>((error, _request, reply) => refuse(error, reply));
   followRenewals(server, tls);
   closeWithLastAnswers(server);
+  keepUnsentAnswers(server, limits.idleMs);
   return server;
 }
 

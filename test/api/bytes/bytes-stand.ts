@@ -141,6 +141,15 @@ export class BytesStand {
     });
   }
 
+  /** Gracefully, as before the process ends. */
+  async closeServer(): Promise<void> {
+    await this.#server.close();
+  }
+
+  get isListening(): boolean {
+    return this.#server.server.listening;
+  }
+
   async close(): Promise<readonly string[]> {
     this.#server.server.closeAllConnections();
     await this.#server.close();
