@@ -54,6 +54,8 @@ export interface KvHalfOptions {
 export interface KvHalf {
   /** Of the KV API. */
   readonly address: string;
+  /** Begins what the closers then wait for: no more requests, and no turn that waits for another. */
+  drain(): void;
 }
 
 /** Segments that may wait to be scrubbed out of turn, and when a failed look at the catalog is tried again. */
@@ -152,7 +154,11 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   );
   closers.add(() => api.close());
   metrics.watch(observers.gauges({ ...store, verifying: () => verifier.load.verifying }));
-  return { address: api.address };
+  const drain = () => {
+    turns.drain();
+    api.close().catch(() => {}); // the closers are told the same
+  };
+  return { address: api.address, drain };
 }
 
 /** What runs beside the requests. */

@@ -108,6 +108,7 @@ async function open(
   const drain = async () => {
     readiness.drain();
     log.info("draining", { drainMs: config.shutdown.drainMs });
+    kv?.drain(); // beside the streams, which the closers drain first
     await closers.close();
     log.info("closed");
   };

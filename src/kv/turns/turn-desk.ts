@@ -38,6 +38,7 @@ import type {
   UnplannedReason,
 } from "./turn-plan.ts";
 import { isTurnOf, sealedTurn } from "./turn-seal.ts";
+import { UnderWay } from "./under-way.ts";
 
 export interface TurnPolicy {
   /** From the plan to the commit: at least the longest request. > 0. */
@@ -88,6 +89,8 @@ export class TurnDesk {
   readonly #admission: Admission;
   readonly #queue: SessionQueue;
   readonly #settlements: Settlements;
+  /** All that the catalog must outlive. */
+  readonly #underWay = new UnderWay();
 
   constructor(options: TurnDeskOptions) {
     const { catalog, places, verifier, checker, policy, observer, nowMs } = options;
@@ -107,53 +110,48 @@ export class TurnDesk {
   async plan(request: PlanRequest): Promise<TurnPlan> {
     const { nowMs } = this.#options;
     // What cannot be leased must not be read, nor written what is not booked.
-    const plan = await this.#plan(request).catch((reason: unknown) => {
-      if (reason instanceof CatalogFault) return unplanned("catalog_failed", nowMs());
-      throw reason;
-    });
+    const plan = await this.#underWay
+      .run(() => this.#plan(request))
+      .catch((reason: unknown) => {
+        if (reason instanceof CatalogFault) return unplanned("catalog_failed", nowMs());
+        throw reason;
+      });
     this.#options.observer.planned(plan);
     return plan;
   }
 
   /** What a plan would list now, and why no more. No use of anything, and nothing is leased or dropped. */
-  async explain({ session, prompt }: ExplainRequest): Promise<Explanation | UnplannedReason> {
-    const { catalog } = this.#options;
-    const setting = await this.#settings.settingOf(session);
-    if (typeof setting === "string") return setting;
-    const { model } = setting;
-    const prefixes = await this.#settings.prefixesOf(session.tenant);
-    const { view } = this.#settings.indexOf(prompt, setting, prefixes);
-    const request = { session, prompt: view, rules: model.rules };
-    const { segments, tokens, limit } = await this.#lister.look(request, model);
-    const used = new Set(segments.map(({ id }) => id));
-    const unused = (await catalog.segments(session)).filter(({ id }) => !used.has(id));
-    const promptTokens = view.tokens;
-    const { rules } = model;
-    return { promptTokens, segments, storedTokens: tokens, limit, rules, prefixes, unused };
+  explain(request: ExplainRequest): Promise<Explanation | UnplannedReason> {
+    return this.#underWay.run(() => this.#explain(request));
   }
 
   /** Once, before the deadline. What is pending afterwards is verified in the background. */
   async commit(request: CommitRequest): Promise<CommitOutcome> {
-    const outcome = await this.#commit(request);
+    const outcome = await this.#underWay.run(() => this.#commit(request));
     this.#options.observer.committed(outcome);
     return outcome;
   }
 
   /** Nothing of the turn is listed, and no later turn stores in its file. False if it is over already. */
-  async abort(id: TurnId, reason: AbortReason): Promise<boolean> {
+  abort(id: TurnId, reason: AbortReason): Promise<boolean> {
     const { catalog, observer, nowMs } = this.#options;
-    const turn = await catalog.turn(id);
-    const isAborted = await catalog.abort({ turn: id, nowMs: nowMs() });
-    if (turn !== undefined) this.#queue.wake(turn.session);
-    if (isAborted) observer.aborted(reason);
-    return isAborted;
+    return this.#underWay.run(async () => {
+      const turn = await catalog.turn(id);
+      const isAborted = await catalog.abort({ turn: id, nowMs: nowMs() });
+      if (turn !== undefined) this.#queue.wake(turn.session);
+      if (isAborted) observer.aborted(reason);
+      return isAborted;
+    });
   }
 
   /** Drops what the session refers to, aborts its turns, and lets those that wait for it go. False if there was none. */
-  async end(session: SessionKey): Promise<boolean> {
-    const isEnded = await this.#options.catalog.end(session, this.#options.nowMs());
-    this.#queue.wake(session);
-    return isEnded;
+  end(session: SessionKey): Promise<boolean> {
+    const { catalog, nowMs } = this.#options;
+    return this.#underWay.run(async () => {
+      const isEnded = await catalog.end(session, nowMs());
+      this.#queue.wake(session);
+      return isEnded;
+    });
   }
 
   /** Waits until all that was committed so far is listed or dropped. */
@@ -161,9 +159,15 @@ export class TurnDesk {
     return this.#settlements.idle();
   }
 
-  /** Idempotent. Ends all waiting, and waits for what is being verified; neither catalog nor verifier is closed. */
-  async close(): Promise<void> {
+  /** No turn waits for another from now on: whoever does is given a plan at once, without a reservation. */
+  drain(): void {
     this.#queue.close();
+  }
+
+  /** Idempotent. Takes no more work, ends all waiting, and waits for all that is under way; neither catalog nor verifier is closed. */
+  async close(): Promise<void> {
+    this.drain();
+    await this.#underWay.close();
     await this.#settlements.idle();
   }
 
@@ -191,6 +195,22 @@ export class TurnDesk {
       attempt++;
     }
     return unplanned("contended", nowMs());
+  }
+
+  async #explain({ session, prompt }: ExplainRequest): Promise<Explanation | UnplannedReason> {
+    const { catalog } = this.#options;
+    const setting = await this.#settings.settingOf(session);
+    if (typeof setting === "string") return setting;
+    const { model } = setting;
+    const prefixes = await this.#settings.prefixesOf(session.tenant);
+    const { view } = this.#settings.indexOf(prompt, setting, prefixes);
+    const request = { session, prompt: view, rules: model.rules };
+    const { segments, tokens, limit } = await this.#lister.look(request, model);
+    const used = new Set(segments.map(({ id }) => id));
+    const unused = (await catalog.segments(session)).filter(({ id }) => !used.has(id));
+    const promptTokens = view.tokens;
+    const { rules } = model;
+    return { promptTokens, segments, storedTokens: tokens, limit, rules, prefixes, unused };
   }
 
   /** Undefined when something that was matched has gone since. */

@@ -123,7 +123,27 @@ describe.each(CATALOGS)("two turns of one session at a time, over the $name cata
     await bench.plan("a", "one ");
     const waiting = bench.plan("a", "one two");
     await until(() => bench.clock.pendingTimers === 1);
+    const planned: unknown[] = [];
+    void waiting.then(({ fresh }) => planned.push(fresh));
     await bench.desk.close();
+    expect(planned).toEqual([{ kind: "none", reason: "busy" }]);
+  });
+
+  it("lets nobody wait while it drains, and plans for who need not", async () => {
+    const bench = await benches.openWith();
+    await bench.create("b");
+    await bench.plan("a", "one ");
+    const waiting = bench.plan("a", "one two");
+    await until(() => bench.clock.pendingTimers === 1);
+    bench.desk.drain();
     expect((await waiting).fresh).toEqual({ kind: "none", reason: "busy" });
+    expect((await bench.plan("a", "one")).fresh).toEqual({ kind: "none", reason: "busy" });
+    expect(freshOf(await bench.plan("b", "one"))).toHaveLength(1);
+  });
+
+  it("takes no work when it is closed", async () => {
+    const bench = await benches.openWith();
+    await bench.desk.close();
+    await expect(bench.plan("a", "one ")).rejects.toMatchObject({ code: "internal" });
   });
 });
