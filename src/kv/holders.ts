@@ -137,7 +137,10 @@ export interface HolderRules {
   createPrefix(request: CreatePrefixRequest): Promise<CreatePrefixOutcome>;
   /** Drops its references. False if there was no such prefix. */
   removePrefix(prefix: PrefixKey, nowMs: number): Promise<boolean>;
-  /** Drops its references and aborts its turns. False if there was no such session. */
+  /**
+   * Aborts its turns. From then on there is no such session: another may be made under its id. What it listed is dropped here, or
+   * by the sweep where that is much: until then its tenant is charged for it, and may match it. False if there was none.
+   */
   end(session: SessionKey, nowMs: number): Promise<boolean>;
 
   // Views, each of one moment. An expired session is seen until it is swept or met by a rule.

@@ -30,19 +30,30 @@ export interface PrefixKey {
   readonly name: string;
 }
 
+/**
+ * Which of the sessions that had the same id, one after the other: while what one listed is not all dropped yet, the next one has
+ * to be told from it.
+ */
+export interface SessionLife extends SessionKey {
+  /** 0 unless there was one before whose references are still there. */
+  readonly life: number;
+}
+
 /** Who lists segments and so keeps them: a session, or a prefix by its name. */
 export interface Holder {
   readonly kind: "session" | "prefix";
   readonly tenant: string;
   readonly id: string;
+  /** Of a session; 0 of a prefix. */
+  readonly life: number;
 }
 
-export function sessionHolder({ tenant, id }: SessionKey): Holder {
-  return { kind: "session", tenant, id };
+export function sessionHolder({ tenant, id, life }: SessionLife): Holder {
+  return { kind: "session", tenant, id, life };
 }
 
 export function prefixHolder({ tenant, name }: PrefixKey): Holder {
-  return { kind: "prefix", tenant, id: name };
+  return { kind: "prefix", tenant, id: name, life: 0 };
 }
 
 export function namespaceOf({ kind, tenant, id }: Holder): Namespace {
@@ -64,7 +75,7 @@ export interface Retention {
   readonly admission: "always" | "second_hit";
 }
 
-export interface Session extends SessionKey {
+export interface Session extends SessionLife {
   readonly model: string;
   readonly retention: Retention;
   /** The session of the same tenant that it was forked from, which may have ended since. */

@@ -6,7 +6,7 @@ import type { Segment } from "../records.ts";
 import { schemaKey, scrubKey, UNLIMITED } from "./keys.ts";
 import { addReference } from "./rules/references.ts";
 import { type SoundRecords, soundRecords } from "./sound-records.ts";
-import { files, prefixes, segments, sessions, turns } from "./tables.ts";
+import { ended, files, prefixes, segments, sessions, turns } from "./tables.ts";
 import type { CatalogTransaction, CatalogView, Key } from "./transaction.ts";
 
 /** What no record says, and so no difference can show. */
@@ -40,6 +40,7 @@ function rebuild(records: SoundRecords): ReadonlyMap<Key, Uint8Array> {
     files.save(tx, { ...file, openReservations: 0, referencedBytes: 0, committedBytes: 0 });
   }
   for (const session of records.sessions) sessions.save(tx, { ...session, segments: 0 });
+  for (const session of records.ended) ended.save(tx, { ...session, segments: 0 });
   for (const prefix of records.prefixes) prefixes.save(tx, { ...prefix, segments: 0 });
   for (const turn of records.turns) turns.save(tx, turn);
   for (const segment of records.segments) segments.save(tx, { ...segment, refs: 0 });

@@ -15,6 +15,7 @@ import type {
   SegmentCount,
   SegmentId,
   SessionKey,
+  SessionLife,
   TurnId,
 } from "../records.ts";
 import type { CatalogView, Entry, Key, KeyRange } from "./transaction.ts";
@@ -58,8 +59,17 @@ export const placesPrefix = (segment: SegmentId, tenant: string): Key =>
 
 export const prefixKey = ({ tenant, name }: PrefixKey): Key =>
   `p${textKey(tenant)}${textKey(name)}`;
-export const holderKey = ({ kind, tenant, id }: Holder): Key =>
-  kind === "session" ? sessionKey({ tenant, id }) : prefixKey({ tenant, name: id });
+export const holderKey = (holder: Holder): Key => {
+  const { kind, tenant, id, life } = holder;
+  if (kind === "prefix") return prefixKey({ tenant, name: id });
+  return `${sessionKey(holder)}${textKey(String(life))}`;
+};
+
+/** Those that have ended and still list something. */
+export const ENDED = "o";
+export const endedKey = (session: SessionLife): Key =>
+  `${endedPrefix(session)}${textKey(String(session.life))}`;
+export const endedPrefix = (session: SessionKey): Key => ENDED + sessionKey(session);
 
 /** What a holder lists, by token start. */
 export const referencesPrefix = (holder: Holder): Key => `r${holderKey(holder)}`;
@@ -114,8 +124,9 @@ const NUMBER_CHARACTERS = 8;
 
 /** The holder key that this starts with, undone. */
 export function parseHolder(key: Key): Holder {
-  const [tenant = "", id = ""] = key.slice(1).split(NUL);
-  return { kind: key.startsWith("s") ? "session" : "prefix", tenant, id };
+  const [tenant = "", id = "", life = ""] = key.slice(1).split(NUL, 3);
+  if (key.startsWith("s")) return { kind: "session", tenant, id, life: Number(life) };
+  return { kind: "prefix", tenant, id, life: 0 };
 }
 
 export function parseReferrer(prefix: Key, key: Key): Holder {

@@ -72,6 +72,7 @@ const namespace = record<Namespace>({ tenant: text, prefix: optional(text) });
 export const sessionCodec = record<Session>({
   tenant: text,
   id: text,
+  life: uint,
   model: text,
   retention,
   parent: optional(text),

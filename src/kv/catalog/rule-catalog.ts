@@ -86,7 +86,11 @@ export async function openCatalog(
     session: (key) => store.read((view) => sessions.get(view, key)),
     sessions: ({ tenant, after, limit }) =>
       store.read((view) => sessions.range(view, { ...tenantSessions(tenant, after), limit })),
-    segments: (key) => store.read((view) => segmentsOf(view, sessionHolder(key))),
+    segments: (key) =>
+      store.read((view) => {
+        const session = sessions.get(view, key);
+        return session === undefined ? [] : segmentsOf(view, sessionHolder(session));
+      }),
     prefix: (key) => store.read((view) => prefixes.get(view, key)),
     prefixes: (tenant, nowMs) => store.read((view) => readablePrefixes(view, tenant, nowMs)),
     prefixSegments: (key) => store.read((view) => segmentsOf(view, prefixHolder(key))),

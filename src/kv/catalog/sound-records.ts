@@ -11,6 +11,7 @@ import {
   type Prefix,
   type Segment,
   type Session,
+  sessionHolder,
   type StoredFile,
   type Turn,
   type TurnId,
@@ -18,7 +19,17 @@ import {
 import { decode, uint } from "./codec.ts";
 import { fileKey, holderKey, parseHolder, parseReference, scan, UNLIMITED } from "./keys.ts";
 import { worthOf } from "./rules/file-priority.ts";
-import { files, places, prefixes, segmentAt, segments, sessions, turns } from "./tables.ts";
+import {
+  ended,
+  files,
+  places,
+  prefixes,
+  segmentAt,
+  segments,
+  sessions,
+  sessionsWith,
+  turns,
+} from "./tables.ts";
 import type { CatalogView } from "./transaction.ts";
 
 export interface Reference {
@@ -31,6 +42,7 @@ export interface Reference {
 export interface SoundRecords {
   readonly files: readonly StoredFile[];
   readonly sessions: readonly Session[];
+  readonly ended: readonly Session[];
   readonly prefixes: readonly Prefix[];
   readonly turns: readonly Turn[];
   readonly segments: readonly Segment[];
@@ -41,6 +53,7 @@ export interface SoundRecords {
 export function soundRecords(view: CatalogView, nowMs: number): SoundRecords {
   const kept = new Map(turns.all(view).flatMap((turn) => soundTurn(view, turn)));
   const references = soundReferences(view);
+  const listing = new Set(references.map(({ holder }) => holderKey(holder)));
   const listed = Map.groupBy(references, ({ segment }) => segment.id);
   const soundSegments = segments
     .all(view)
@@ -56,6 +69,7 @@ export function soundRecords(view: CatalogView, nowMs: number): SoundRecords {
   return {
     files: withContents(view, soundFiles, { segments: soundSegments, references }),
     sessions: sessions.all(view).map((session) => soundSession(session, kept, unsealed)),
+    ended: ended.all(view).filter((session) => listing.has(holderKey(sessionHolder(session)))),
     prefixes: prefixes.all(view),
     turns: [...kept.values()],
     segments: soundSegments,
@@ -82,9 +96,15 @@ function soundReferences(view: CatalogView): Reference[] {
     // Without the place, which is under a secret and cannot be computed here, it would never be found.
     const id = { segment: segment.id, namespace: namespaceOf(holder) };
     const place = places.get(view, id)?.place;
-    if (place === undefined || view.get(holderKey(holder)) === undefined) return [];
+    if (place === undefined || !isThere(view, holder)) return [];
     return [{ holder, segment, sinceMs: decode(uint, value), place }];
   });
+}
+
+function isThere(view: CatalogView, holder: Holder): boolean {
+  const { kind, tenant, id } = holder;
+  if (kind === "prefix") return prefixes.get(view, { tenant, name: id }) !== undefined;
+  return sessionsWith(view, holder).get(view, holder) !== undefined;
 }
 
 function soundSegment(

@@ -5,6 +5,7 @@
 import {
   bookedBytesOf,
   type FileRef,
+  type Holder,
   isSameFile,
   type LocationUsage,
   type PlacedSegment,
@@ -15,6 +16,7 @@ import {
   type SegmentId,
   type Session,
   type SessionKey,
+  type SessionLife,
   type StoredFile,
   type TenantUsage,
   type Turn,
@@ -26,6 +28,8 @@ import {
   countKey,
   type CountId,
   dueKey,
+  ENDED,
+  endedKey,
   evictableKey,
   fileKey,
   inFileKey,
@@ -93,6 +97,18 @@ export const sessions = new Table<SessionKey, Session>({
     if (count !== 0 || pins !== 0) chargeTenant(tx, session.tenant, { sessions: count, pins });
   },
 });
+
+/** Gone for everybody, and counted as no session of its tenant; `sweep` drops what they still list, and then them. */
+export const ended = new Table<SessionLife, Session>({
+  prefix: ENDED,
+  keyOf: endedKey,
+  codec: sessionCodec,
+});
+
+/** Of the table in which the session is that lists as this holder. */
+export function sessionsWith(view: CatalogView, holder: Holder): Table<SessionLife, Session> {
+  return sessions.get(view, holder)?.life === holder.life ? sessions : ended;
+}
 
 export const prefixes = new Table<PrefixKey, Prefix>({
   prefix: "p",

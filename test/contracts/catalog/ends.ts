@@ -115,13 +115,94 @@ export function describeEnds(opened: () => KvDesk): void {
       await desk.create("a");
       for (const end of [4, 8, 12]) await desk.store("a", "abcdefghijkl".slice(0, end), end - 4);
       desk.nowMs += RETENTION.ttlMs;
-      expect(await desk.sweep(2)).toMatchObject({ expiredSessions: 0, isFull: true });
-      expect(ranges(await catalog.segments(key("a")))).toEqual([
+      expect(await desk.sweep(2)).toMatchObject({ expiredSessions: 1, isFull: true });
+      expect(await catalog.session(key("a"))).toBeUndefined();
+      await desk.create("b");
+      const left = await desk.match("b", "abcdefghijkl!");
+      expect(ranges(left.segments)).toEqual([
         [0, 4],
         [4, 4],
       ]);
-      expect(await desk.sweep(3)).toMatchObject({ expiredSessions: 1, isFull: true });
-      expect(await catalog.session(key("a"))).toBeUndefined();
+      expect(await desk.bytes()).toBe(80);
+      expect(await desk.sweep(2)).toMatchObject({ expiredSessions: 0, isFull: true });
+      expect(await desk.bytes()).toBe(0);
+      expect(await desk.sweep(1)).toMatchObject({ isFull: false });
+    });
+
+    describe("of a session that lists much", () => {
+      /** More than a rule drops at once. */
+      const MANY = 140;
+      beforeEach(async () => {
+        await desk.create("a");
+        await catalog.pin({ session: key("a"), nowMs: desk.nowMs, untilMs: 2e6, quota: PLENTY });
+        for (let n = 0; n < MANY; n++) await desk.store("a", String(n).padStart(4, "0"));
+      });
+
+      async function end(how: "ended" | "expired"): Promise<void> {
+        if (how === "expired") desk.nowMs = 2e6;
+        expect(await catalog.end(key("a"), desk.nowMs)).toBe(how === "ended");
+      }
+
+      it.each(["ended", "expired"] as const)(
+        "leaves nothing to be seen of it when it has %s, and drops the rest in parts",
+        async (how) => {
+          const { turn } = await desk.reserved("a", { tokenStart: 4 });
+          await end(how);
+          expect(await catalog.session(key("a"))).toBeUndefined();
+          expect(await catalog.segments(key("a"))).toEqual([]);
+          const page = { tenant: "t", after: undefined, limit: 9 };
+          expect(await catalog.sessions(page)).toEqual([]);
+          expect(await catalog.turn(turn)).toBeUndefined();
+          expect(await catalog.touch(key("a"), desk.nowMs)).toBe(false);
+          expect(await desk.fork("a", "b")).toMatchObject({ reason: "no_session" });
+          expect(await catalog.tenantUsage("t")).toEqual({
+            tenant: "t",
+            bytes: 12 * 40,
+            sessions: 0,
+            pins: 0,
+          });
+          expect(await catalog.audit()).toEqual([]);
+          expect(await desk.sweep(7)).toMatchObject({ expiredSessions: 0, isFull: true });
+          expect(await desk.bytes()).toBe(5 * 40);
+          expect(await desk.sweep(6)).toMatchObject({ isFull: false });
+          expect(await desk.bytes()).toBe(0);
+        },
+      );
+
+      it("makes others under its id at once, which list nothing of it", async () => {
+        await end("ended");
+        for (let n = 0; n < MANY; n++) {
+          if (n === 0) expect(await desk.create("a")).toMatchObject({ kind: "created" });
+          await desk.store("a", `x${String(n).padStart(3, "0")}`);
+        }
+        await end("ended");
+        expect(await desk.create("a")).toMatchObject({ kind: "created" });
+        await desk.store("a", "last");
+        expect(await catalog.segments(key("a"))).toHaveLength(1);
+        expect(await desk.bytes()).toBe(25 * 40);
+        expect(await catalog.audit()).toEqual([]);
+        await desk.sweep(14);
+        expect(await desk.bytes()).toBe(11 * 40);
+        await desk.sweep();
+        expect(await desk.bytes()).toBe(40);
+        expect(ranges(await catalog.segments(key("a")))).toEqual([[0, 4]]);
+      });
+
+      it("gives what is left of it to whoever lists it, until the sweep", async () => {
+        await end("ended");
+        await desk.create("b");
+        const [found] = (await desk.match("b", "0000!")).segments;
+        expect(await desk.lease("b", found === undefined ? [] : [found.id], desk.nowMs)).toBe(true);
+        await desk.sweep();
+        expect(await desk.bytes()).toBe(40);
+        expect(await catalog.segments(key("b"))).toMatchObject([{ refs: 1 }]);
+      });
+
+      it("is evicted before anything else, though it was pinned", async () => {
+        await end("ended");
+        const room = { location: "disk", bytes: 1, priority: 0, nowMs: desk.nowMs, limit: 100 };
+        expect(await catalog.evict(room)).toMatchObject({ segments: 0, isShort: false });
+      });
     });
 
     it("ends a prefix that lists more than its limit in parts", async () => {

@@ -15,11 +15,11 @@ import type { Key } from "../../../src/kv/catalog/transaction.ts";
 import type { Catalog } from "../../../src/kv/catalog.ts";
 import type { ObjectName } from "../../../src/kv/location.ts";
 import { type Segment, segmentId, type StoredFile } from "../../../src/kv/records.ts";
-import { key, KvDesk, PLENTY, QUARANTINE_MS } from "../../support/kv-desk.ts";
+import { key, KvDesk, PLENTY, QUARANTINE_MS, RETENTION } from "../../support/kv-desk.ts";
 
 type State = ReadonlyMap<Key, Uint8Array>;
 
-/** Some of everything: forks, prefixes, another tenant's references, turns in every state, files in every one. */
+/** Some of everything: a session that has ended and is not all dropped, forks, prefixes, another tenant's references, turns in every state, files in every one. */
 async function everything(): Promise<{ state: State; nowMs: number }> {
   const store = new MemoryStore();
   const desk = new KvDesk(await openCatalog(store));
@@ -43,13 +43,17 @@ async function everything(): Promise<{ state: State; nowMs: number }> {
   const deadlineMs = nowMs + 100;
   await catalog.openCopy({ segment: segmentId(first.turn, 0), newFile, nowMs, deadlineMs });
   await catalog.evict({ location: "disk", bytes: 1e9, priority: 100, nowMs, limit: 100 });
+  await desk.create("ended", { retention: { ...RETENTION, ttlMs: 5 } });
+  for (const end of [4, 8, 12]) await desk.store("ended", "ABCDEFGHIJKL".slice(0, end), end - 4);
+  desk.nowMs += 5;
+  await desk.sweep(2);
   expect(await catalog.audit()).toEqual([]);
-  return { state: store.snapshot(), nowMs };
+  return { state: store.snapshot(), nowMs: desk.nowMs };
 }
 
 /** Neither follows from anything, nor does anything follow from them. */
 const isAlone = (at: Key) => at === "v" || at === "y";
-const isRecord = (at: Key) => isAlone(at) || "sgtfpn".includes(at[0] ?? "");
+const isRecord = (at: Key) => isAlone(at) || "sgtfpno".includes(at[0] ?? "");
 
 let state: State;
 let nowMs: number;
@@ -109,6 +113,14 @@ function changedBy<T>(letter: string, codec: Codec<T>, change: (record: T) => T)
   if (at === undefined || value === undefined) throw new Error(`there is no ${letter}`);
   return new Map([...state, [at, encode(codec, change(decode(codec, value)))]]);
 }
+
+it("forgets a session that has ended once nothing is left of what it listed", async () => {
+  const rest = new Map([...state].filter(([at]) => !at.startsWith("rst\0ended")));
+  await expectMended(rest);
+  const { store, catalog } = await openWith(rest);
+  await catalog.repair(nowMs);
+  expect([...store.snapshot().keys()].filter((at) => at.startsWith("o"))).toEqual([]);
+});
 
 it("mends every sum that is wrong", async () => {
   const more =

@@ -10,6 +10,7 @@ import { seededRandom } from "../../support/random.ts";
 const SESSION: Session = {
   tenant: "",
   id: "s-1",
+  life: 0,
   model: "m",
   retention: RETENTION,
   parent: undefined,

@@ -4,7 +4,7 @@
  * be evicted goes by it: nothing that may go is hidden, and what an eviction meets too early it moves to its place.
  */
 import type { FileRef, Holder } from "../../records.ts";
-import { files, sessions } from "../tables.ts";
+import { files, sessionsWith } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 
 /** Above every priority. */
@@ -24,8 +24,8 @@ export function forgetPriority(tx: CatalogTransaction, ref: FileRef): void {
 }
 
 /** Pins that have lapsed were lifted before. A prefix is as good as pinned. */
-export function worthOf(view: CatalogView, { kind, tenant, id }: Holder): number {
-  if (kind === "prefix") return PINNED;
-  const { pinnedUntilMs, retention } = sessions.must(view, { tenant, id });
+export function worthOf(view: CatalogView, holder: Holder): number {
+  if (holder.kind === "prefix") return PINNED;
+  const { pinnedUntilMs, retention } = sessionsWith(view, holder).must(view, holder);
   return pinnedUntilMs > 0 ? PINNED : retention.priority;
 }

@@ -17,7 +17,7 @@ import { type Segment, sessionHolder } from "../../records.ts";
 import { anchorEntry, chainEntry } from "../chain-index.ts";
 import { numberKey, parseReference, referencesPrefix } from "../keys.ts";
 import type { ChainEntry } from "../record-codecs.ts";
-import { segments } from "../tables.ts";
+import { segments, sessions } from "../tables.ts";
 import type { CatalogView } from "../transaction.ts";
 
 export function match(view: CatalogView, request: MatchRequest): Match {
@@ -84,7 +84,9 @@ interface Found {
 }
 
 /** Whether the session lists something, from the end of the cover on, that is not on this prompt. */
-function hasMore(view: CatalogView, { session }: MatchRequest, { cover, found }: Found): boolean {
+function hasMore(view: CatalogView, request: MatchRequest, { cover, found }: Found): boolean {
+  const session = sessions.get(view, request.session);
+  if (session === undefined) return false;
   const prefix = referencesPrefix(sessionHolder(session));
   const from = prefix + numberKey(cover.tokens);
   const to = prefix + numberKey(Number.MAX_SAFE_INTEGER);

@@ -22,7 +22,7 @@ import {
   scan,
   UNLIMITED,
 } from "../keys.ts";
-import { places, prefixes, segments, sessions } from "../tables.ts";
+import { places, prefixes, segments, sessionsWith } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 import { forgetPriority, raisePriority } from "./file-priority.ts";
 
@@ -105,7 +105,7 @@ function countListed(tx: CatalogTransaction, holder: Holder, more: 1 | -1): void
     ...known,
     segments: known.segments + more,
   });
-  if (kind === "session") sessions.update(tx, { tenant, id }, counted);
+  if (kind === "session") sessionsWith(tx, holder).update(tx, holder, counted);
   else prefixes.update(tx, { tenant, name: id }, counted);
 }
 

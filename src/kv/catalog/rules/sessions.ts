@@ -7,12 +7,16 @@ import type {
   PinOutcome,
   PinRequest,
 } from "../../holders.ts";
-import { type Session, sessionHolder, type SessionKey } from "../../records.ts";
-import { places, segments, sessions, tenantUsage, turns } from "../tables.ts";
-import type { CatalogTransaction } from "../transaction.ts";
+import { type Holder, type Session, sessionHolder, type SessionKey } from "../../records.ts";
+import { endedPrefix, scan, UNLIMITED } from "../keys.ts";
+import { ended, places, segments, sessions, tenantUsage, turns } from "../tables.ts";
+import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 import { forgetPriority } from "./file-priority.ts";
-import { addReference, listReferences, removeReference } from "./references.ts";
+import { addReference, dropReferences, listReferences } from "./references.ts";
 import { abortTurn, sealFile } from "./turn-end.ts";
+
+/** References that go with their session in the rule that ends it: some milliseconds' worth. The sweep drops the others. */
+export const DROPPED_AT_ONCE = 128;
 
 /** What has expired is ended by the first rule that meets it, so that swept or not makes no difference to a caller. */
 export function liveSession(
@@ -22,7 +26,7 @@ export function liveSession(
 ): Session | undefined {
   const session = sessions.get(tx, key);
   if (session === undefined || !isExpired(session, nowMs)) return session;
-  endSession(tx, session, nowMs);
+  dropEnded(tx, endSession(tx, session, nowMs), DROPPED_AT_ONCE);
   return undefined;
 }
 
@@ -44,7 +48,7 @@ export function create(tx: CatalogTransaction, request: CreateRequest): CreateOu
   if (tenantUsage(tx, key.tenant).sessions >= quota.sessions) {
     return { kind: "refused", reason: "quota_sessions" };
   }
-  const session = newSession(key, { model, retention, parent: undefined, nowMs });
+  const session = newSession(tx, key, { model, retention, parent: undefined, nowMs });
   sessions.save(tx, session);
   return { kind: "created", session };
 }
@@ -60,12 +64,13 @@ export function fork(tx: CatalogTransaction, request: ForkRequest): ForkOutcome 
     return { kind: "refused", reason: "quota_sessions" };
   }
   const { model, retention } = parent;
-  sessions.save(tx, newSession(key, { model, retention, parent: parent.id, nowMs }));
+  const forked = newSession(tx, key, { model, retention, parent: parent.id, nowMs });
+  sessions.save(tx, forked);
   for (const id of listReferences(tx, sessionHolder(parent))) {
     const segment = segments.must(tx, { id });
     const namespace = { tenant, prefix: undefined };
     const place = () => places.must(tx, { segment: id, namespace }).place;
-    addReference(tx, sessionHolder(key), { segment, nowMs, place });
+    addReference(tx, sessionHolder(forked), { segment, nowMs, place });
   }
   return { kind: "created", session: sessions.must(tx, key) };
 }
@@ -117,21 +122,39 @@ function forgetPriorities(tx: CatalogTransaction, session: Session): void {
 
 export function end(tx: CatalogTransaction, key: SessionKey, nowMs: number): boolean {
   const session = liveSession(tx, key, nowMs);
-  if (session !== undefined) endSession(tx, session, nowMs);
+  if (session !== undefined) dropEnded(tx, endSession(tx, session, nowMs), DROPPED_AT_ONCE);
   return session !== undefined;
 }
 
-/** Its turns are aborted, since what they write can no longer be listed by anybody. */
-export function endSession(tx: CatalogTransaction, session: Session, nowMs: number): void {
+/**
+ * From here on there is no such session, for any rule or view; what it listed is to be dropped by `dropEnded`. Its turns are aborted,
+ * since what they write can no longer be listed by anybody.
+ */
+export function endSession(tx: CatalogTransaction, session: Session, nowMs: number): Holder {
   for (const id of session.turns) abortTurn(tx, turns.must(tx, { id }), nowMs);
   const { file } = sessions.must(tx, session);
   if (file !== undefined) sealFile(tx, file);
-  const holder = sessionHolder(session);
-  for (const id of listReferences(tx, holder)) removeReference(tx, holder, id);
-  sessions.delete(tx, session);
+  const last = sessions.must(tx, session);
+  sessions.delete(tx, last);
+  ended.save(tx, last);
+  return sessionHolder(last);
+}
+
+/** The last ones by token start. Returns how many there were; with the last one it is forgotten that there was a session. */
+export function dropEnded(tx: CatalogTransaction, holder: Holder, limit: number): number {
+  const dropped = dropReferences(tx, holder, limit);
+  if (ended.must(tx, holder).segments === 0) ended.delete(tx, holder);
+  return dropped;
+}
+
+/** After all that have ended under this id and still list something. */
+function nextLife(view: CatalogView, key: SessionKey): number {
+  const before = scan(view, endedPrefix(key), UNLIMITED);
+  return 1 + Math.max(-1, ...before.map(({ key: at }) => ended.at(view, at)?.life ?? 0));
 }
 
 function newSession(
+  view: CatalogView,
   key: SessionKey,
   from: Pick<Session, "model" | "retention" | "parent"> & { readonly nowMs: number },
 ): Session {
@@ -139,6 +162,7 @@ function newSession(
   const session: Session = {
     tenant: key.tenant,
     id: key.id,
+    life: nextLife(view, key),
     model,
     retention,
     parent,

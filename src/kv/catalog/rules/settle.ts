@@ -9,7 +9,7 @@ import {
 } from "../../records.ts";
 import type { CondemnRequest } from "../../space.ts";
 import { endsAt } from "../chain-index.ts";
-import { files, segmentAt, segments } from "../tables.ts";
+import { files, segmentAt, segments, sessions } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 import { addReference, dropSegment } from "./references.ts";
 import { liveTurn } from "./report.ts";
@@ -57,7 +57,7 @@ interface Verified {
 function keep(tx: CatalogTransaction, { turn, segment, verdict, nowMs }: Verified): SettleOutcome {
   const { id, place } = segment;
   if (place === undefined) throw new AppError("internal", `reported segment ${id} has no place`);
-  const holder = sessionHolder(turn.session);
+  const holder = sessionHolder(sessions.must(tx, turn.session));
   const equal = findEqual(tx, segment, place);
   if (equal !== undefined) {
     segments.delete(tx, segment);

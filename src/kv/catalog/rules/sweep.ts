@@ -4,12 +4,12 @@
  */
 import type { SweepReport, SweepRequest } from "../../catalog.ts";
 import { type FileRef, prefixHolder, sessionHolder } from "../../records.ts";
-import { scanDue } from "../keys.ts";
-import { files, isIdle, prefixes, sessions, turns } from "../tables.ts";
+import { ENDED, scan, scanDue } from "../keys.ts";
+import { ended, files, isIdle, prefixes, sessions, turns } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
 import { endPrefix } from "./prefixes.ts";
 import { dropReferences } from "./references.ts";
-import { endSession, isExpired, unpinned } from "./sessions.ts";
+import { dropEnded, endSession, isExpired, unpinned } from "./sessions.ts";
 import { abortTurn } from "./turn-end.ts";
 
 export function sweep(tx: CatalogTransaction, request: SweepRequest): SweepReport {
@@ -46,9 +46,21 @@ function sweepTurns(tx: CatalogTransaction, nowMs: number, limit: number): numbe
  * the others in the next pass: nobody can use it meanwhile.
  */
 export function sweepHolders(tx: CatalogTransaction, nowMs: number, limit: number) {
-  const { seen, ...ended } = sweepSessions(tx, nowMs, limit);
-  const prefixes = sweepPrefixes(tx, nowMs, limit - seen);
-  return { ...ended, expiredPrefixes: prefixes.expired, seen: seen + prefixes.seen };
+  const left = sweepEnded(tx, limit);
+  const { seen, ...counts } = sweepSessions(tx, nowMs, limit - left);
+  const prefixes = sweepPrefixes(tx, nowMs, limit - left - seen);
+  return { ...counts, expiredPrefixes: prefixes.expired, seen: left + seen + prefixes.seen };
+}
+
+/** What sessions that have ended still list. */
+function sweepEnded(tx: CatalogTransaction, limit: number): number {
+  let seen = 0;
+  for (const { key } of scan(tx, ENDED, limit)) {
+    const session = ended.at(tx, key);
+    if (seen >= limit || session === undefined) break;
+    seen += dropEnded(tx, sessionHolder(session), limit - seen);
+  }
+  return seen;
 }
 
 function sweepSessions(tx: CatalogTransaction, nowMs: number, limit: number) {
@@ -62,11 +74,7 @@ function sweepSessions(tx: CatalogTransaction, nowMs: number, limit: number) {
       lapsedPins++;
       continue;
     }
-    const room = limit - seen;
-    const dropped = dropReferences(tx, sessionHolder(session), room);
-    seen += dropped;
-    if (dropped === room && dropped < session.segments) break;
-    endSession(tx, sessions.must(tx, session), nowMs);
+    seen += dropEnded(tx, endSession(tx, session, nowMs), limit - seen);
     expiredSessions++;
   }
   return { seen, expiredSessions, lapsedPins };
