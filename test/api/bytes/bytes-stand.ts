@@ -51,6 +51,8 @@ export interface StandOptions {
   readonly limits?: Partial<BytesLimits>;
   readonly layout?: SegmentLayout;
   readonly isLayoutKnown?: boolean;
+  /** Default half a minute. */
+  readonly handlerMs?: number;
   /** What the API gets in place of the directory. */
   readonly around?: (location: Location) => Location;
 }
@@ -78,7 +80,7 @@ export class BytesStand {
     const root = await createRoot();
     const location = await openAt(root.path, { naming: "flat" });
     const desk = new KvDesk(await openCatalog(new MemoryStore()));
-    const server = createServer();
+    const server = createServer(options);
     const stand = new BytesStand({ root, location, desk, server }, options);
     await server.register(async (scope: Api) => stand.#addRoutes(scope, options));
     await server.listen({ host: "127.0.0.1", port: 0 });
@@ -256,10 +258,10 @@ export async function codeOf(response: Response): Promise<string> {
 }
 
 /** Everybody is an admin, but who says to be nobody. */
-function createServer(): Api {
+function createServer({ handlerMs = HTTP_LIMITS.handlerMs }: StandOptions): Api {
   const sink = { write: (line: string) => void LOGGED.push(line) };
   const log = createLogger({ level: "info", sessionIds: "hash" }, sink);
-  const server = createHttpServer({ limits: HTTP_LIMITS, log });
+  const server = createHttpServer({ limits: { ...HTTP_LIMITS, handlerMs }, log });
   server.setValidatorCompiler(compileValidator).setSerializerCompiler(serializerCompiler);
   server.decorateRequest("principal", undefined);
   server.addHook("onRequest", async (request) => {

@@ -117,6 +117,25 @@ describe("a segment whose file is not as it was", () => {
     expect(stand.rechecked).toEqual(["ok"]);
   });
 
+  it("is sent to the next who asks where reading it again takes longer than a request may", async () => {
+    await stand.close();
+    stand = await BytesStand.open({
+      handlerMs: 100,
+      around: (location) => hooked(location, { beforeRead: () => beforeRead() }),
+    });
+    const { id, bytes } = await touched();
+    const gate = Promise.withResolvers<void>();
+    beforeRead = () => gate.promise;
+    expect(await codeOf(await stand.fetch(id))).toBe("503 timed_out");
+    gate.resolve();
+    await until(() => stand.rechecked.length === 1);
+    beforeRead = () => undefined;
+    expect(await bodyOf(await stand.fetch(id))).toEqual(Buffer.from(bytes));
+    await until(() => stand.served.length > 0);
+    expect(stand.served).toMatchObject([{ result: "complete" }]);
+    expect(stand.rechecked).toEqual(["ok"]);
+  });
+
   it("is not sent while it cannot be read, and is later", async () => {
     const { id, bytes } = await touched();
     beforeRead = () => {
