@@ -26,10 +26,28 @@ export interface KvStoreOptions {
 
 /** Throws `config_invalid` where another process has the catalog, or a location cannot be used. */
 export async function openKvStore(kv: KvConfig, options: KvStoreOptions): Promise<KvStore> {
-  const { closers } = options;
+  const catalog = await openKvCatalog(kv, options.closers);
+  return { catalog, locations: await openLocations(kv, { ...options, catalog }) };
+}
+
+/** Throws `config_invalid` where another process has the catalog, and `catalog_invalid` where it cannot be used. */
+export async function openKvCatalog(kv: KvConfig, closers: Closers): Promise<Catalog> {
   await lock(kv, closers);
   const catalog = await openCatalog(new LmdbStore(kv.catalog));
   closers.add(() => catalog.close());
+  return catalog;
+}
+
+export interface LocationsOptions extends KvStoreOptions {
+  /** Says which locations have files. */
+  readonly catalog: Pick<Catalog, "locationUsage">;
+}
+
+/** By id, in the order of the configuration. Throws `config_invalid` where one cannot be used. */
+export async function openLocations(
+  kv: KvConfig,
+  { catalog, closers, ended }: LocationsOptions,
+): Promise<ReadonlyMap<string, Location>> {
   const locations = new Map<string, Location>();
   for (const config of kv.locations) {
     const { bookedBytes } = await catalog.locationUsage(config.id);
@@ -44,9 +62,9 @@ export async function openKvStore(kv: KvConfig, options: KvStoreOptions): Promis
       throw new AppError("config_invalid", message, { cause: location });
     }
     closers.add(() => location.close());
-    locations.set(config.id, timed(location, { clock: systemClock, ended: options.ended }));
+    locations.set(config.id, timed(location, { clock: systemClock, ended }));
   }
-  return { catalog, locations };
+  return locations;
 }
 
 async function lock({ catalog: { path } }: KvConfig, closers: Closers): Promise<void> {

@@ -2,7 +2,7 @@
 import { crc32 } from "node:zlib";
 import { Closers } from "./closers.ts";
 import { systemWallClock } from "./clock.ts";
-import { openKvStore } from "./compose-kv-store.ts";
+import { openKvCatalog, openLocations } from "./compose-kv-store.ts";
 import type { KvConfig } from "./config/kv-config.ts";
 import { check } from "./kv/upkeep/check.ts";
 
@@ -23,7 +23,9 @@ export async function checkKv(
   let found = 0;
   let mended = 0;
   try {
-    const { catalog, locations } = await openKvStore(kv, { closers, ended: () => {} });
+    const catalog = await openKvCatalog(kv, closers);
+    const known = await catalog.mendedCopy(systemWallClock());
+    const locations = await openLocations(kv, { catalog: known, closers, ended: () => {} });
     const findings = check({
       catalog,
       locations: [...locations.values()],

@@ -7,6 +7,8 @@ import { openKvStore } from "../src/compose-kv-store.ts";
 import { parseConfig } from "../src/config/config.ts";
 import type { KvConfig } from "../src/config/kv-config.ts";
 import { AppError } from "../src/errors.ts";
+import { locationKey, sessionKey } from "../src/kv/catalog/keys.ts";
+import { LmdbStore } from "../src/kv/catalog/lmdb.ts";
 import { checkKv } from "../src/kv-check.ts";
 import type { ObjectName } from "../src/kv/location.ts";
 import { KvDesk } from "./support/kv-desk.ts";
@@ -63,6 +65,25 @@ describe("kv check", () => {
     await mkdir(join(folder, "a", "lost+found"));
     expect(await run(false)).toBe(true);
     expect(lines).toEqual(["foreign a/lost+found: not ours; it stays", "0 found, 0 mended"]);
+  });
+
+  it("goes on behind records that cannot be read, names their keys, and mends them", async () => {
+    await leaveOrphan();
+    const store = new LmdbStore(kv.catalog);
+    await store.write((tx) => {
+      tx.put(sessionKey({ tenant: "t", id: "s" }), Uint8Array.of(1));
+      tx.put(locationKey("a"), Uint8Array.of(1));
+    });
+    await store.close();
+    expect(await run(false)).toBe(false);
+    const session = String.raw`catalog catalog: "st\u0000s\u0000" cannot be read: catalog record is cut short`;
+    expect(lines).toContain(session);
+    expect(lines).toContainEqual(expect.stringMatching(/^orphan a\/orphan: /));
+    expect(await run(true)).toBe(true);
+    expect(lines).toContain(`${session} (mended)`);
+    lines = [];
+    expect(await run(true)).toBe(true);
+    expect(lines).toEqual(["0 found, 0 mended"]);
   });
 
   it("mends where it was asked to, once", async () => {

@@ -275,13 +275,18 @@ export interface Catalog extends HolderRules, SpaceRules, FileRules {
   file(ref: FileRef): MaybePromise<StoredFile | undefined>;
   tenantUsage(tenant: string): MaybePromise<TenantUsage>;
   locationUsage(location: string): MaybePromise<LocationUsage>;
-  /** Recomputes every count and index from the records. One line for each difference; empty when all is well. */
+  /**
+   * Recomputes every count and index from the records that can be read. One line for each difference, and for each record that
+   * cannot; empty when all is well.
+   */
   audit(): MaybePromise<readonly string[]>;
   /**
    * Mends what `audit` finds, as far as the records say what is right, and answers with a line for each difference. What lacks
-   * something that it cannot do without is dropped; where a turn is lost, the quarantine of its file begins at `nowMs`.
+   * something that it cannot do without is dropped, and so is a record that cannot be read; where a turn is lost, the quarantine of its file begins at `nowMs`.
    */
   repair(nowMs: number): Promise<readonly string[]>;
+  /** In memory, what `repair` would leave. It has no part in this one. */
+  mendedCopy(nowMs: number): Promise<Catalog>;
 
   /** Idempotent. Waits for the rules under way. */
   close(): Promise<void>;

@@ -4,6 +4,7 @@
  */
 import type { Segment } from "../records.ts";
 import { schemaKey, scrubKey, UNLIMITED } from "./keys.ts";
+import { type ReadableView, readableView } from "./readable-view.ts";
 import { addReference } from "./rules/references.ts";
 import { type SoundRecords, soundRecords } from "./sound-records.ts";
 import { ended, files, prefixes, segments, sessions, turns } from "./tables.ts";
@@ -14,18 +15,25 @@ const underived: ReadonlySet<Key> = new Set([schemaKey, scrubKey]);
 
 /** One line for each difference. */
 export function audit(view: CatalogView): readonly string[] {
-  const rebuilt = rebuild(soundRecords(view, 0));
-  return [...differences(view, rebuilt).map(inWords), ...overlaps(segments.all(view))];
+  const readable = readableView(view);
+  const found = differences(view, rebuild(soundRecords(readable, 0)));
+  return [...found.map(inWords(readable)), ...overlaps(segments.all(readable))];
 }
 
 /** Leaves nothing for `audit` to find but ranges that overlap, of which nobody can say who was there first. */
 export function repair(tx: CatalogTransaction, nowMs: number): readonly string[] {
-  const mended = differences(tx, rebuild(soundRecords(tx, nowMs)));
-  for (const { key, right } of mended) {
+  const readable = readableView(tx);
+  const wrong = differences(tx, rebuild(soundRecords(readable, nowMs)));
+  for (const { key, right } of wrong) {
     if (right === undefined) tx.remove(key);
     else tx.put(key, right);
   }
-  return mended.map(inWords);
+  return wrong.map(inWords(readable));
+}
+
+/** What a repair would leave. */
+export function mended(view: CatalogView, nowMs: number): ReadonlyMap<Key, Uint8Array> {
+  return rebuild(soundRecords(readableView(view), nowMs));
 }
 
 function rebuild(records: SoundRecords): ReadonlyMap<Key, Uint8Array> {
@@ -71,11 +79,19 @@ function differences(view: CatalogView, rebuilt: ReadonlyMap<Key, Uint8Array>): 
     .filter(({ actual: is, right }) => !is || !right || Buffer.compare(is, right) !== 0);
 }
 
-/** The key as it is: its first letter is the table or index, as in `keys.ts`. */
-function inWords({ key, actual, right }: Difference): string {
-  const name = JSON.stringify(key);
-  if (actual === undefined) return `${name} is missing`;
-  return right === undefined ? `${name} follows from nothing` : `${name} is not as it follows`;
+/** The key as it is, escaped: its first letter is the table or index, as in `keys.ts`. */
+function inWords({ broken }: ReadableView): (difference: Difference) => string {
+  return ({ key, actual, right }) => {
+    const name = JSON.stringify(key).replaceAll(/[\x7f-\xff]/g, escaped);
+    const problem = broken.get(key);
+    if (problem !== undefined) return `${name} cannot be read: ${problem}`;
+    if (actual === undefined) return `${name} is missing`;
+    return right === undefined ? `${name} follows from nothing` : `${name} is not as it follows`;
+  };
+}
+
+function escaped(character: string): string {
+  return `\\u00${character.charCodeAt(0).toString(16)}`;
 }
 
 function overlaps(all: readonly Segment[]): string[] {

@@ -19,7 +19,8 @@ export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
 export function decode<T>(codec: Codec<T>, encoded: Uint8Array): T {
   const from = new ByteReader(encoded);
   const value = codec.read(from);
-  if (!from.isAtEnd) throw new AppError("internal", "catalog record is longer than its schema");
+  if (from.bytesLeft > 0)
+    throw new AppError("internal", "catalog record is longer than its schema");
   return value;
 }
 
@@ -41,9 +42,13 @@ export const uint: Codec<number> = {
     let scale = 1;
     for (let byte = from.byte(); ; byte = from.byte()) {
       value += (byte % 0x80) * scale;
-      if (byte < 0x80) return value;
+      if (byte < 0x80) break;
       scale *= 0x80;
     }
+    if (value > Number.MAX_SAFE_INTEGER) {
+      throw new AppError("internal", "catalog record has a number over 2^53 - 1");
+    }
+    return value;
   },
 };
 
@@ -102,7 +107,12 @@ export function list<T>(codec: Codec<T>): Codec<readonly T[]> {
       uint.write(out, values.length);
       for (const value of values) codec.write(out, value);
     },
-    read: (from) => Array.from({ length: uint.read(from) }, () => codec.read(from)),
+    read(from) {
+      const length = uint.read(from);
+      // Each has a byte at least.
+      if (length > from.bytesLeft) throw new AppError("internal", "catalog record is cut short");
+      return Array.from({ length }, () => codec.read(from));
+    },
   };
 }
 
@@ -172,8 +182,8 @@ class ByteReader {
     this.#buffer = Buffer.from(buffer, byteOffset, byteLength);
   }
 
-  get isAtEnd(): boolean {
-    return this.#at === this.#buffer.length;
+  get bytesLeft(): number {
+    return this.#buffer.length - this.#at;
   }
 
   byte(): number {

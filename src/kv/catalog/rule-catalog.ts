@@ -1,11 +1,12 @@
 /** The catalog over any store: one transaction for each rule. */
 import type { Catalog } from "../catalog.ts";
 import { type Holder, prefixHolder, type Segment, sessionHolder } from "../records.ts";
-import { audit, repair } from "./audit.ts";
+import { audit, mended, repair } from "./audit.ts";
 import { compactable, moveSegment, openCopy } from "./rules/compact.ts";
 import { evict } from "./rules/evict.ts";
 import { tenantSessions } from "./keys.ts";
 import { layered } from "./layer.ts";
+import { MemoryStore } from "./memory.ts";
 import { attach } from "./rules/attach.ts";
 import { filesAfter, made, postpone } from "./rules/files.ts";
 import { match } from "./rules/match.ts";
@@ -102,6 +103,7 @@ export async function openCatalog(
     tenantUsage: (tenant) => store.read((view) => tenantUsage(view, tenant)),
     locationUsage: (location) => store.read((view) => locationUsage(view, location)),
     audit: () => store.read(audit),
+    mendedCopy: (nowMs) => openCatalog(new MemoryStore(store.read((view) => mended(view, nowMs)))),
     repair: (nowMs) => write((tx) => repair(tx, nowMs)),
     close: () => store.close(),
   };

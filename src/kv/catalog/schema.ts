@@ -20,7 +20,7 @@ export interface Schema {
 /** Brings what is there to the schema, or refuses: a newer catalog is never written by an older program. */
 export function openSchema(tx: CatalogTransaction, { version, upgrades }: Schema): void {
   const encoded = tx.get(schemaKey);
-  let found = encoded === undefined ? version : decode(uint, encoded);
+  let found = encoded === undefined ? version : parseVersion(encoded);
   if (found > version) {
     const known = `this program knows versions up to ${version}`;
     const cure = "run a later one, or restore or move away what is in kv.catalog.path";
@@ -35,4 +35,15 @@ export function openSchema(tx: CatalogTransaction, { version, upgrades }: Schema
     upgrade(tx);
   }
   tx.put(schemaKey, encode(uint, version));
+}
+
+function parseVersion(encoded: Uint8Array): number {
+  try {
+    return decode(uint, encoded);
+  } catch (cause) {
+    const cure = "restore or move away what is in kv.catalog.path";
+    throw new AppError("catalog_invalid", `catalog has no readable schema version; ${cure}`, {
+      cause,
+    });
+  }
 }

@@ -41,6 +41,14 @@ export class Table<I, T extends I> {
     return this.#options.keyOf(id);
   }
 
+  /** The record, and the key that it belongs under. Throws where it cannot be read, or names what cannot be a key. */
+  entryOf(encoded: Uint8Array): { readonly key: Key; readonly record: T } {
+    const { keyOf, codec, indexesOf } = this.#options;
+    const record = decode(codec, encoded);
+    indexesOf?.(record);
+    return { key: keyOf(record), record };
+  }
+
   all(view: CatalogView): readonly T[] {
     const { prefix, codec } = this.#options;
     return scan(view, prefix, UNLIMITED).map(({ value }) => decode(codec, value));

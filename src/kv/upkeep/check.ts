@@ -29,7 +29,7 @@ export interface RepairOptions {
 }
 
 export type FindingKind =
-  | "catalog" // records that contradict each other
+  | "catalog" // records that contradict each other, or cannot be read
   | "location_unknown" // the catalog has files at a location that there is not
   | "location_unreadable"
   | "file_missing" // with segments that somebody lists
@@ -50,11 +50,16 @@ export interface Finding {
   readonly isMended: boolean;
 }
 
-/** One after the other, as they are found and mended. */
+/**
+ * One after the other, as they are found and mended. Where nothing is to be changed, what lies at the locations is compared with
+ * the catalog as it would be mended, since records that cannot be read are in no one's way there.
+ */
 export async function* check(options: CheckOptions): AsyncGenerator<Finding, void> {
   yield* checkCatalog(options);
-  yield* checkFiles(options);
-  yield* checkObjects(options);
+  const { catalog, repair, nowMs } = options;
+  const sound = repair === undefined ? await catalog.mendedCopy(nowMs()) : catalog;
+  yield* checkFiles({ ...options, catalog: sound });
+  yield* checkObjects({ ...options, catalog: sound });
 }
 
 async function* checkCatalog({

@@ -107,6 +107,40 @@ it("sees and mends an index entry of every kind that follows from nothing", asyn
   }
 });
 
+const CAUSES =
+  /^"[\x20-\x7e]+" (cannot be read: |is missing$|follows from nothing$|is not as it follows$)/;
+
+it("sees and mends any one record that is broken, whichever way, and names its key", async () => {
+  const broken = [...state]
+    .filter(([at]) => !isAlone(at))
+    .flatMap(([at, value]) => [
+      [at, value.slice(0, -1)] as const,
+      [at, Uint8Array.of(...value, 0)] as const,
+      [at, value.toReversed().map((byte) => byte ^ 0xff)] as const,
+    ]);
+  for (const [at, value] of broken) {
+    const { catalog } = await openWith(new Map([...state, [at, value]]));
+    const copy = await catalog.mendedCopy(nowMs);
+    expect(await copy.audit()).toEqual([]);
+    const lines = await catalog.repair(nowMs);
+    for (const line of lines) expect(line).toMatch(CAUSES);
+    expect(await catalog.audit()).toEqual([]);
+  }
+});
+
+it("throws for no byte of a record that is another", async () => {
+  const kinds = new Map([...state].map(([at, value]) => [at[0] ?? "", { at, value }]));
+  for (const { at, value } of [...kinds.values()].filter((each) => !isAlone(each.at))) {
+    for (const index of value.keys()) {
+      const other = value.map((byte, n) => (n === index ? byte ^ 0xff : byte));
+      const { catalog } = await openWith(new Map([...state, [at, other]]));
+      await catalog.audit();
+      await catalog.repair(nowMs);
+      expect(await catalog.repair(nowMs)).toEqual([]);
+    }
+  }
+});
+
 /** The first record of a kind, changed behind the back of all that follows from it. */
 function changedBy<T>(letter: string, codec: Codec<T>, change: (record: T) => T): State {
   const [at, value] = [...state].find(([known]) => known.startsWith(letter)) ?? [];

@@ -31,6 +31,11 @@ it("refuses a catalog of a later version, names both, and changes nothing", asyn
   expect(versionOf(store)).toBe(SCHEMA_VERSION + 6);
 });
 
+it("refuses a catalog whose version cannot be read", async () => {
+  const store = new MemoryStore(new Map([[schemaKey, new Uint8Array(0)]]));
+  await expect(openCatalog(store)).rejects.toMatchObject({ code: "catalog_invalid" });
+});
+
 it("has an upgrade from each version before its own", () => {
   const from = Array.from({ length: SCHEMA_VERSION - 1 }, (_, n) => n + 1);
   expect([...UPGRADES.keys()]).toEqual(from);
