@@ -148,6 +148,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
       tls: await tlsOf(options),
       tokens: { admin: options.adminToken, tenants: tenantTokens(kv) },
       log: log.part("kv-api"),
+      answered: observers.requests,
       drainMs: config.shutdown.drainMs,
       scheduler: systemClock,
     },

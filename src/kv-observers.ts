@@ -1,5 +1,6 @@
 /** What the parts of the KV half tell about themselves, as metrics and log lines: one observer for each part. */
 import type { BytesObserver } from "./api/bytes/bytes-observer.ts";
+import type { KvAnswer } from "./api/server.ts";
 import type { KvCounter, KvGaugeSources, KvMetrics, KvRow } from "./admin/kv-metrics.ts";
 import type { Catalog } from "./kv/catalog.ts";
 import type { Location } from "./kv/location.ts";
@@ -38,6 +39,10 @@ export function createKvObservers(options: KvObserversOptions) {
     keeper: keeperObserver(options, ({ location, orphanBytes: bytes }) => {
       orphanBytes.set(location, bytes);
     }),
+    requests: ({ operation, status, durationMs }: KvAnswer) => {
+      metrics.add("kv_requests_total", 1, operation, String(status));
+      metrics.observeMs("kv_request_duration_seconds", durationMs, operation);
+    },
     quotaRefused: (quota: "sessions" | "pins") => {
       metrics.add("kv_quota_refusals_total", 1, quota);
     },

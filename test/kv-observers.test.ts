@@ -84,3 +84,16 @@ it("writes the name of a file that may be a session's id as such ids are written
     { location: "sharded", name: "abc" },
   ]);
 });
+
+it("counts requests by operation and status, and times them by operation", async () => {
+  const { observers, samples } = open();
+  observers.requests({ operation: "planTurn", status: 200, durationMs: 500 });
+  observers.requests({ operation: "planTurn", status: 404, durationMs: 1_500 });
+  expect(await samples("kv_requests_total")).toEqual([
+    'moorline_kv_requests_total{operation="planTurn",status="200"} 1',
+    'moorline_kv_requests_total{operation="planTurn",status="404"} 1',
+  ]);
+  expect(await samples("kv_request_duration_seconds_sum")).toEqual([
+    'moorline_kv_request_duration_seconds_sum{operation="planTurn"} 2',
+  ]);
+});

@@ -2,6 +2,8 @@
 import { counter, gauge, histogram, type MetricDefinition } from "./metric-catalog.ts";
 
 export const kvMetricCatalog = {
+  kv_requests_total: counter("Requests of the KV API, by status code.", "operation", "status"),
+  kv_request_duration_seconds: histogram("Time that their answers took.", "operation"),
   kv_plans_total: counter("Turns planned, by why no more of the prompt was listed.", "limit"),
   kv_prompt_tokens_total: counter("Tokens of the prompts of planned turns."),
   kv_found_tokens_total: counter("Tokens of them that engines were given to load."),

@@ -7,7 +7,8 @@ export async function describeKvApi(): Promise<object> {
   const log = createLogger({ level: "silent", sessionIds: "hash" });
   const ports = { bytes: { limits: {} } } as KvApiPorts; // no request is served
   const tokens = { admin: null, tenants: new Map<string, string>() };
-  const server = await createKvApi(ports, { bodyLimitBytes: 1, tokens, log });
+  const answered = () => {};
+  const server = await createKvApi(ports, { bodyLimitBytes: 1, tokens, log, answered });
   const description = server.swagger();
   await server.close();
   return description;

@@ -48,8 +48,10 @@ export async function describeRoutes(server: FastifyInstance): Promise<void> {
 export function addOpenApi(server: FastifyInstance): void {
   server
     .withTypeProvider<ZodTypeProvider>()
-    .get("/v1/openapi.json", { schema: { hide: true } }, (_request, reply) =>
-      reply.type("application/json").send(JSON.stringify(server.swagger())),
+    .get(
+      "/v1/openapi.json",
+      { schema: { operationId: "describeApi", hide: true } },
+      (_request, reply) => reply.type("application/json").send(JSON.stringify(server.swagger())),
     );
 }
 

@@ -1,5 +1,5 @@
 /** The KV API's own listener. Which routes there are, for whom they answer, and within which limits. */
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 
 import type { Scheduler } from "../clock.ts";
@@ -42,6 +42,15 @@ const TURN_HANDLER_MS = 1_200_000;
 /** Of the greatest length, or as many more as they are shorter. Parsed, a prompt takes a few times the memory of its text. */
 const PROMPTS_AT_ONCE = 32;
 
+/** What became of a request. There is none of what is no HTTP, or has a path that cannot be decoded. */
+export interface KvAnswer {
+  /** The route's `operationId`; `none` where there is no such route. */
+  readonly operation: string;
+  readonly status: number;
+  /** From the headers of the request to the end of the answer. */
+  readonly durationMs: number;
+}
+
 export interface KvApiOptions {
   readonly listen: TcpAddress;
   /** Of requests that carry the tokens of a prompt. */
@@ -50,6 +59,8 @@ export interface KvApiOptions {
   /** Without any, everybody may do everything: for loopback alone. */
   readonly tokens: Tokens;
   readonly log: Logger;
+  /** Returns at once and never throws. */
+  readonly answered: (answer: KvAnswer) => void;
   /** Of requests under way, when the server closes. */
   readonly drainMs: number;
   readonly scheduler: Scheduler;
@@ -79,9 +90,16 @@ export async function openKvApi(ports: KvApiPorts, options: KvApiOptions): Promi
 /** All routes, listening nowhere. */
 export async function createKvApi(
   ports: KvApiPorts,
-  { bodyLimitBytes, tls, tokens, log }: Omit<KvApiOptions, "listen" | "drainMs" | "scheduler">,
+  {
+    bodyLimitBytes,
+    tls,
+    tokens,
+    log,
+    answered,
+  }: Omit<KvApiOptions, "listen" | "drainMs" | "scheduler">,
 ): Promise<FastifyInstance> {
   const server = createHttpServer({ limits: LIMITS, tls, log });
+  server.addHook("onResponse", async (request, reply) => answered(answerOf(request, reply)));
   server.setValidatorCompiler(compileValidator);
   server.setSerializerCompiler(serializerCompiler);
   server.removeContentTypeParser("text/plain");
@@ -105,6 +123,11 @@ export async function createKvApi(
   });
   await server.ready();
   return server;
+}
+
+function answerOf({ routeOptions }: FastifyRequest, reply: FastifyReply): KvAnswer {
+  const operation = routeOptions.schema?.operationId ?? "none";
+  return { operation, status: reply.statusCode, durationMs: reply.elapsedTime };
 }
 
 function authenticate(tokens: Tokens) {

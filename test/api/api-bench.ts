@@ -4,7 +4,7 @@ import type { components } from "../../client/schema.d.ts";
 import { systemClock } from "../../src/clock.ts";
 import type { KvApiPorts } from "../../src/api/ports.ts";
 import type { Tokens } from "../../src/api/principal.ts";
-import { type KvApiServer, openKvApi } from "../../src/api/server.ts";
+import { type KvAnswer, type KvApiServer, openKvApi } from "../../src/api/server.ts";
 import { createDigests } from "../../src/digests.ts";
 import type { Retention } from "../../src/kv/records.ts";
 import { createLogger } from "../../src/log.ts";
@@ -46,12 +46,14 @@ export class ApiBench {
   readonly turns: TurnBench;
   readonly server: KvApiServer;
   readonly logged: string[];
+  readonly answers: KvAnswer[];
 
   static async open(benches: Benches, options: ApiOptions = {}): Promise<ApiBench> {
     const { tokens = NO_TOKENS, tls, port = 0, drainMs = 30_000, ports, ...others } = options;
     const { bodyLimitBytes = BODY_LIMIT_BYTES, ...rest } = others;
     const turns = await benches.open({ ...rest, policy: { waitMs: 0, ...rest.policy } });
     const logged: string[] = [];
+    const answers: KvAnswer[] = [];
     const sink = { write: (line: string) => void logged.push(line) };
     const server = await openKvApi(
       { ...portsOf(turns), ...ports },
@@ -61,17 +63,23 @@ export class ApiBench {
         tls,
         tokens,
         log: createLogger({ level: "info", sessionIds: "hash" }, sink),
+        answered: (answer) => answers.push(answer),
         drainMs,
         scheduler: systemClock,
       },
     );
-    return new ApiBench(turns, server, logged);
+    return new ApiBench(turns, server, { logged, answers });
   }
 
-  constructor(turns: TurnBench, server: KvApiServer, logged: string[]) {
+  constructor(
+    turns: TurnBench,
+    server: KvApiServer,
+    { logged, answers }: Pick<ApiBench, "logged" | "answers">,
+  ) {
     this.turns = turns;
     this.server = server;
     this.logged = logged;
+    this.answers = answers;
   }
 
   get url(): string {
