@@ -14,6 +14,7 @@ import {
   type KvConfig,
   modelProfiles,
   quotas,
+  readers,
   retentionClasses,
   scrubberPace,
   secretPath,
@@ -127,9 +128,11 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
       location: (id) => locations.get(id),
       retention: retentionClasses(kv),
       quotas: quotas(kv),
+      reader: readers(kv),
       bytes: {
         catalog,
         checker,
+        reader: readers(kv),
         location: (id) => locations.get(id),
         layout: layoutsByGeometry(configuredProfiles(config.pools), digests),
         digests,
@@ -195,10 +198,12 @@ function openUpkeep(
 
 function tenantsOf(kv: KvConfig, keys: NamespaceKeys): Tenants {
   const known = quotas(kv);
+  const reader = readers(kv);
   return {
     tenant: (name) => {
       const quota = known.quota(name);
-      return quota === undefined ? undefined : { key: keys.tenant(name), quota };
+      const { trusts } = reader(name);
+      return quota === undefined ? undefined : { key: keys.tenant(name), quota, trusts };
     },
   };
 }

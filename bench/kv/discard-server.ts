@@ -86,6 +86,7 @@ async function discarding(root: string): Promise<Location> {
 async function portsOf(root: string, bytes: number): Promise<BytesPorts> {
   const location = await discarding(root);
   return {
+    reader: (tenant) => ({ tenant, trusts: [] }),
     catalog: {
       segment: (id) => segmentOf(id, bytes),
       visibleSegment: () => undefined,

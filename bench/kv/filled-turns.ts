@@ -42,6 +42,7 @@ export function turnRequest(
     geometry: GEOMETRY,
     tokenBytes: TOKEN_BYTES,
     rankTokenBytes: TOKEN_BYTES,
+    trusts: [],
     listed: [],
     tokenStart,
     parts: [prompt - tokenStart, answer - prompt],

@@ -47,7 +47,9 @@ export async function openStand(options: StandOptions): Promise<Stand> {
   const store = new LmdbStore({ path, durability: "power_loss" });
   const catalog = await openCatalog(store);
   const location = await openLocation(root, nowMs);
-  const tenants = { tenant: (name: string) => ({ key: keys.tenant(name), quota: PLENTY }) };
+  const tenants = {
+    tenant: (name: string) => ({ key: keys.tenant(name), quota: PLENTY, trusts: [] }),
+  };
   const profiles = { profile: () => PROFILE };
   const shared = { catalog, keys, digests, tenants, profiles, nowMs };
   const sessions = new SessionDesk({ ...shared, quotaRefused: () => undefined });

@@ -56,7 +56,8 @@ export function kvSettings({ folder, apiPort, adminPort }: KvPlaces): object {
         },
       ],
       retention: { classes: [{ name: "standard" }, briefClass] },
-      tenants: [{ name: reader }, { name: stranger }],
+      // Of both, so that they differ in what is opened to them alone.
+      tenants: [reader, stranger].map((name) => ({ name, trusts: [""] })),
       turns: { turnMs, cutAtPrompt: false },
       verify: { quietMs: 100 },
       keeper: { intervalMs: 100, quarantineMs },

@@ -1,6 +1,6 @@
 /** What the KV API needs of the program. */
 import type { Catalog } from "../kv/catalog.ts";
-import type { Quota } from "../kv/holders.ts";
+import type { Quota, Reader } from "../kv/holders.ts";
 import type { Location } from "../kv/location.ts";
 import type { Retention } from "../kv/records.ts";
 import type { SessionDesk } from "../kv/turns/session-desk.ts";
@@ -41,6 +41,8 @@ export interface KvApiPorts {
   readonly location: (id: string) => Pick<Location, "uri"> | undefined;
   readonly retention: RetentionClasses;
   readonly quotas: Quotas;
+  /** Of the configuration. */
+  readonly reader: (tenant: string) => Reader;
   /** Of the routes of bytes. */
   readonly bytes: BytesPorts;
   /** Wall clock, as in the catalog. */

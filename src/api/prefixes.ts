@@ -13,7 +13,7 @@ import { problemAnswers } from "./schemas/problem.ts";
 const tags = ["prefixes"];
 
 export function addPrefixes(api: Api, ports: KvApiPorts): void {
-  const { catalog, nowMs } = ports;
+  const { catalog, reader, nowMs } = ports;
   addCreate(api, ports);
 
   api.get(
@@ -21,14 +21,15 @@ export function addPrefixes(api: Api, ports: KvApiPorts): void {
     {
       schema: {
         operationId: "listPrefixes",
-        summary: "What the tenant's plans consult: its own prefixes first, then the oldest",
+        summary:
+          "What the tenant's plans consult: its own prefixes, then those open to it of tenants that it trusts",
         tags,
         response: { 200: prefixListSchema, ...problemAnswers },
       },
     },
     async (request) => {
       const tenant = tenantOf(request);
-      const prefixes = await catalog.prefixes(tenant, nowMs());
+      const prefixes = await catalog.prefixes(reader(tenant), nowMs());
       return { prefixes: prefixes.map((prefix) => viewPrefix(prefix, tenant)) };
     },
   );

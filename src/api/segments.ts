@@ -53,10 +53,10 @@ export function addSegments(api: Api, ports: KvApiPorts): void {
 async function segmentFor(
   tenant: string,
   id: SegmentId,
-  { catalog, nowMs }: KvApiPorts,
+  { catalog, reader, nowMs }: KvApiPorts,
 ): Promise<Segment | undefined> {
   const segment = await catalog.segment(id);
   if (segment === undefined) return undefined;
-  if (segment.state === "durable") return catalog.visibleSegment(tenant, id, nowMs());
+  if (segment.state === "durable") return catalog.visibleSegment(reader(tenant), id, nowMs());
   return segment.tenant === tenant ? segment : undefined;
 }

@@ -99,6 +99,12 @@ export const tenantName = text(`1..${TENANT_LIMIT_BYTES} visible ASCII character
   isVisible(value, TENANT_LIMIT_BYTES),
 );
 
+/** As a configuration names it, the default one included. */
+export const knownTenant = text(
+  `0..${TENANT_LIMIT_BYTES} visible ASCII characters`,
+  (value) => value === "" || isVisible(value, TENANT_LIMIT_BYTES),
+);
+
 /** A token itself is in no configuration: only what tells that one was given. */
 export const tokenHash = text("a SHA-256 of 64 lower-case hex digits", (value) =>
   /^[0-9a-f]{64}$/.test(value),

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Quotas, RetentionClasses } from "../api/ports.ts";
 import type { Tokens } from "../api/principal.ts";
 import { AppError } from "../errors.ts";
-import type { Quota } from "../kv/holders.ts";
+import type { Quota, Reader } from "../kv/holders.ts";
 import type { DirectoryOptions } from "../kv/locations/directory.ts";
 import type { ModelProfile } from "../kv/model/profile.ts";
 import type { ModelProfiles } from "../kv/turns/models.ts";
@@ -84,6 +84,12 @@ export function quotas(kv: KvConfig): Quotas {
     ]),
   );
   return { quota: (tenant) => byTenant.get(tenant) };
+}
+
+/** Whoever is not known trusts nobody. */
+export function readers(kv: KvConfig): (tenant: string) => Reader {
+  const byTenant = new Map(tenantsOf(kv).map(({ name, trusts }) => [name, trusts]));
+  return (tenant) => ({ tenant, trusts: byTenant.get(tenant) ?? [] });
 }
 
 /** Tenants by the SHA-256 of their tokens, in lower-case hex digits. The default tenant has none. */

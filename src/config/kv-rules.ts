@@ -16,6 +16,7 @@ export function checkKvRules(document: unknown, folder: string, report: Report):
   checkFolders(document, folder, report);
   checkClasses(document, report);
   checkTenants(document, report);
+  checkTrusts(document, report);
   checkTimes(kv, report);
 }
 
@@ -128,6 +129,22 @@ function checkTenants(document: unknown, report: Report): void {
       if (owner === index) continue;
       const rule = `must be of one tenant only; kv.tenants[${owner}] has it`;
       report(["kv", "tenants", index, "tokenHashes", at], rule);
+    }
+  }
+}
+
+/** A name that is mistyped would be trusted the day that somebody gets it. */
+function checkTrusts(document: unknown, report: Report): void {
+  const tenants = listAt(document, "kv", "tenants");
+  const known = new Set<unknown>(["", ...tenants.map((tenant) => valueAt(tenant, "name"))]);
+  const readers = [
+    ["kv", "defaultTenant", "trusts"],
+    ...tenants.map((_, index) => ["kv", "tenants", index, "trusts"]),
+  ];
+  for (const path of readers) {
+    for (const [at, name] of listAt(document, ...path).entries()) {
+      if (typeof name !== "string" || known.has(name)) continue;
+      report([...path, at], 'must be "" or the name of one of kv.tenants');
     }
   }
 }

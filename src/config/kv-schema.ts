@@ -5,6 +5,7 @@ import {
   distinctList,
   filePath,
   integer,
+  knownTenant,
   shortName,
   tcpAddress,
   tenantName,
@@ -68,6 +69,8 @@ const standing = {
       pins: integer(0, 1_000_000).default(100),
     })
     .prefault({}),
+  /** Each is asked at every plan. */
+  trusts: distinctList(knownTenant, 64).default([]),
 };
 
 const tenant = z.strictObject({

@@ -33,7 +33,7 @@ import type {
   Turn,
   TurnId,
 } from "./records.ts";
-import type { HolderRules, ListedSegment, Quota } from "./holders.ts";
+import type { HolderRules, ListedSegment, Quota, Reader } from "./holders.ts";
 import type { NewObject, SpaceRules } from "./space.ts";
 
 /** Branches and turns that wait to be settled, all together. */
@@ -97,6 +97,8 @@ export interface TurnRequest {
   /** Of one token over all ranks, and on one of them. */
   readonly tokenBytes: number;
   readonly rankTokenBytes: number;
+  /** As of a `Reader`. */
+  readonly trusts: Reader["trusts"];
   /** What the engine will be told to read: leased until the deadline, and the session's from now on. */
   readonly listed: readonly ListedSegment[];
   /** The first token to be stored. */
@@ -152,6 +154,8 @@ export type ReserveOutcome =
 
 export interface LeaseRequest {
   readonly session: SessionKey;
+  /** As of a `Reader`. */
+  readonly trusts: Reader["trusts"];
   readonly listed: readonly ListedSegment[];
   readonly nowMs: number;
   readonly untilMs: number;
@@ -270,7 +274,7 @@ export interface Catalog extends HolderRules, SpaceRules, FileRules {
   // Views, each of one moment. An expired session is seen until it is swept or met by a rule.
   segment(id: SegmentId): MaybePromise<Segment | undefined>;
   /** A durable one that the tenant may list: it is in its namespace, or in a prefix that its plans consult. */
-  visibleSegment(tenant: string, id: SegmentId, nowMs: number): MaybePromise<Segment | undefined>;
+  visibleSegment(reader: Reader, id: SegmentId, nowMs: number): MaybePromise<Segment | undefined>;
   turn(id: TurnId): MaybePromise<Turn | undefined>;
   file(ref: FileRef): MaybePromise<StoredFile | undefined>;
   tenantUsage(tenant: string): MaybePromise<TenantUsage>;

@@ -14,6 +14,13 @@ import type {
   SessionKey,
 } from "./records.ts";
 
+/** Whose plans look for segments, or who asks for one by its id. */
+export interface Reader {
+  readonly tenant: string;
+  /** The other tenants whose prefixes it takes, where they are open to it. An owner alone cannot make others load what it stored. */
+  readonly trusts: readonly string[];
+}
+
 /** Hard limits of a tenant. Who is above one already keeps what is there and gets no more. */
 export interface Quota {
   readonly bytes: number;
@@ -57,13 +64,15 @@ export type ForkOutcome =
 
 /** At most so many tenants are named by a prefix. */
 export const PREFIX_READERS_LIMIT = 256;
-/** At most so many prefixes are consulted by one tenant's plans: its own first, then the oldest. */
+/** At most so many prefixes are consulted by one tenant's plans: its own, those that name it, those open to everyone; each by age. */
 export const PREFIXES_CONSULTED_LIMIT = 64;
 
 export interface CreatePrefixRequest {
   readonly prefix: PrefixKey;
   /** Besides its own tenant. */
   readonly to: Prefix["to"];
+  /** As of a `Reader`. */
+  readonly trusts: Reader["trusts"];
   /** At least one, each visible to the tenant; with their places in the prefix's own namespace. */
   readonly segments: readonly ListedSegment[];
   /** After `nowMs`, or never. */
@@ -82,6 +91,8 @@ export type CreatePrefixOutcome =
 
 export interface AttachRequest {
   readonly session: SessionKey;
+  /** As of a `Reader`. */
+  readonly trusts: Reader["trusts"];
   readonly listed: readonly ListedSegment[];
   readonly nowMs: number;
 }
@@ -151,7 +162,7 @@ export interface HolderRules {
   segments(key: SessionKey): MaybePromise<readonly Segment[]>;
   prefix(key: PrefixKey): MaybePromise<Prefix | undefined>;
   /** Those that the tenant's plans consult, in their order. */
-  prefixes(tenant: string, nowMs: number): MaybePromise<readonly Prefix[]>;
+  prefixes(reader: Reader, nowMs: number): MaybePromise<readonly Prefix[]>;
   /** What the prefix lists, by token start. */
   prefixSegments(key: PrefixKey): MaybePromise<readonly Segment[]>;
 }

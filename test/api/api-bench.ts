@@ -136,9 +136,11 @@ function portsOf(turns: TurnBench): KvApiPorts {
     turns: turns.desk,
     catalog: turns.catalog,
     location: (id) => turns.location(id),
+    reader: (tenant) => turns.reader(tenant),
     bytes: {
       catalog: turns.catalog,
       checker: turns.checker,
+      reader: (tenant) => turns.reader(tenant),
       location: (id) => turns.location(id),
       layout: () => undefined,
       digests: createDigests(),

@@ -137,6 +137,27 @@ describe.each(CATALOGS)("sharing over HTTP and the $name catalog", (kind) => {
     expect(again.error).toEqual(foreign.error);
   });
 
+  it("shows and gives a tenant nothing of an owner that it does not trust", async () => {
+    const { bench, client, red, segment } = await openStored();
+    bench.turns.trusts.set("red", ["blue"]);
+    for (const to of [
+      { everyone: true, tenants: [] },
+      { everyone: false, tenants: ["red"] },
+    ]) {
+      const name = to.everyone ? "system" : "paper";
+      const made = await client.POST("/v1/prefixes", { body: { name, session: "a", ...to } });
+      expect(made.response.status).toBe(201);
+    }
+    expect((await red.GET("/v1/prefixes")).data).toEqual({ prefixes: [] });
+    expect(await planned(bench, red, "r")).toBe(0);
+    expect((await red.GET("/v1/segments/{id}", at(segment))).response.status).toBe(404);
+    expect((await attach(red, "r", [segment])).response.status).toBe(404);
+    bench.turns.trusts.set("red", [""]);
+    const names = (await red.GET("/v1/prefixes")).data?.prefixes.map(({ name }) => name);
+    expect(names).toEqual(["paper", "system"]);
+    expect((await red.GET("/v1/segments/{id}", at(segment))).response.status).toBe(200);
+  });
+
   it("makes no prefix twice, of nothing, of no session or above the quota", async () => {
     const { client } = await openStored({ quota: { ...PLENTY, pins: 1 } });
     const make = (body: { name: string; session: string; tokens?: number }) =>

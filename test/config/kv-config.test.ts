@@ -5,6 +5,7 @@ import {
   fileNamesOf,
   modelProfiles,
   quotas,
+  readers,
   retentionClasses,
   scrubberPace,
   secretPath,
@@ -107,6 +108,20 @@ describe("tenants", () => {
       pins: 100,
     });
     expect(known.quota("unknown")).toBeUndefined();
+  });
+
+  it("trust whom they were given, and nobody by default or where they are not known", () => {
+    const reader = readers(
+      kvOf({
+        kv: 'defaultTenant: { trusts: [t] }\ntenants: [{ name: t, trusts: ["", u] }, { name: u }]',
+      }),
+    );
+    expect(["", "t", "u", "unknown"].map(reader)).toEqual([
+      { tenant: "", trusts: ["t"] },
+      { tenant: "t", trusts: ["", "u"] },
+      { tenant: "u", trusts: [] },
+      { tenant: "unknown", trusts: [] },
+    ]);
   });
 
   it("are known by each of their tokens", () => {

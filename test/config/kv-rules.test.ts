@@ -125,6 +125,27 @@ describe("tenants", () => {
   });
 });
 
+describe("whom tenants trust", () => {
+  const problemsWith = (kv: string) => problemsOf(kvText({ kv }));
+
+  it("are tenants that there are, the default one by its empty name", () => {
+    const known = 'tenants: [{ name: t, trusts: ["", u] }, { name: u }]';
+    expect(problemsWith(`${known}\ndefaultTenant: { trusts: [t, u] }`)).toEqual([]);
+    const unknown = "tenants: [{ name: t, trusts: [u, x] }, { name: u }]";
+    const rule = 'must be "" or the name of one of kv.tenants';
+    expect(problemsWith(`${unknown}\ndefaultTenant: { trusts: [y] }`)).toEqual([
+      `kv.defaultTenant.trusts[0] "y" ${rule}`,
+      `kv.tenants[0].trusts[1] "x" ${rule}`,
+    ]);
+  });
+
+  it("are named once", () => {
+    expect(problemsWith("tenants: [{ name: t, trusts: [u, u] }, { name: u }]")).toEqual([
+      'kv.tenants[0].trusts[1] "u" must not be listed twice',
+    ]);
+  });
+});
+
 describe("the listener", () => {
   const problemsWith = (listen: string, more: { kv?: string; top?: string }) =>
     problemsOf(kvText({ ...more, kv: `listen: "${listen}"\n${more.kv ?? ""}` }));

@@ -18,7 +18,11 @@ it("needs a catalog and a location, and fills in every other key", () => {
     tls: null,
     secretFile: null,
     tenants: [],
-    defaultTenant: { retentionClass: null, quota: { bytes: null, sessions: 100_000, pins: 100 } },
+    defaultTenant: {
+      retentionClass: null,
+      quota: { bytes: null, sessions: 100_000, pins: 100 },
+      trusts: [],
+    },
     turns: { turnMs: 900_000, cutAtPrompt: true },
   });
 });

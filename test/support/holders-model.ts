@@ -34,6 +34,8 @@ export interface NewPrefix {
 export class HoldersModel {
   readonly sessions = new Map<string, ModelSession>();
   readonly prefixes = new Map<string, ModelPrefix>();
+  /** Pairs of tenants, who does not trust whom. */
+  readonly mistrusted = new Set<string>();
   readonly #segments: Map<string, ModelSegment>;
 
   constructor(segments: Map<string, ModelSegment>) {
@@ -52,7 +54,9 @@ export class HoldersModel {
 
   sees(tenant: string, segment: string, nowMs: number): boolean {
     const isOpen = (each: ModelPrefix) =>
-      each.tenant === tenant || each.to === "everyone" || each.to.includes(tenant);
+      each.tenant === tenant ||
+      (!this.mistrusted.has(`${tenant} ${each.tenant}`) &&
+        (each.to === "everyone" || each.to.includes(tenant)));
     const readable = [...this.prefixes.values()].filter(
       (each) => isOpen(each) && nowMs < each.expiresAtMs,
     );

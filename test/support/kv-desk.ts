@@ -25,11 +25,13 @@ import type {
   ForkOutcome,
   ListedSegment,
   Quota,
+  Reader,
 } from "../../src/kv/holders.ts";
 import { type ObjectName, type ObjectStat } from "../../src/kv/location.ts";
 import type { LoadRules } from "../../src/kv/model/load-rules.ts";
 import {
   type IndexPlace,
+  type Prefix,
   type PrefixKey,
   type Retention,
   type Segment,
@@ -65,6 +67,7 @@ export const UNVERIFIED: Verdict = { kind: "dropped", reason: "unverified" };
 
 /** Bytes of one token over both ranks, unless a test says otherwise. */
 export const TOKEN_BYTES = 10;
+const TENANTS = ["t", "u", "other", "third"];
 export const QUARANTINE_MS = 900_000;
 
 /** The prompt's tokens in namespaces: a tenant's has its name, and a prefix's `namespaceOf(...)`. */
@@ -113,6 +116,8 @@ export type TurnChanges = Partial<Omit<TurnRequest, "session" | "newFile" | "lis
 export class KvDesk {
   readonly catalog: Catalog;
   nowMs = 1_000_000;
+  /** Of each tenant; one that is not here trusts all tenants of the tests. */
+  trusts = new Map<string, Reader["trusts"]>();
   #made = 0;
   /** The tokens from 0 to the end of each segment that was reported. */
   #texts = new Map<SegmentId, string>();
@@ -125,6 +130,7 @@ export class KvDesk {
   reopened(catalog: Catalog): KvDesk {
     const desk = new KvDesk(catalog);
     desk.nowMs = this.nowMs;
+    desk.trusts = this.trusts;
     desk.#made = this.#made;
     desk.#texts = this.#texts;
     return desk;
@@ -135,10 +141,22 @@ export class KvDesk {
     return this.catalog.create({ session: key(name), ...base, ...changes });
   }
 
+  reader(tenant: string): Reader {
+    return { tenant, trusts: this.trusts.get(tenant) ?? TENANTS };
+  }
+
+  async prefixes(tenant: string): Promise<readonly Prefix[]> {
+    return this.catalog.prefixes(this.reader(tenant), this.nowMs);
+  }
+
+  async visible(tenant: string, id: SegmentId): Promise<Segment | undefined> {
+    return this.catalog.visibleSegment(this.reader(tenant), id, this.nowMs);
+  }
+
   async match(name: string, prompt: string, rules = LOAD_ALL): Promise<Match> {
     const session = key(name);
     const { tenant } = session;
-    const open = await this.catalog.prefixes(tenant, this.nowMs);
+    const open = await this.prefixes(tenant);
     const namespaces = [tenant, ...open.map(namespaceOf)];
     return this.catalog.match({ session, prompt: promptOf(namespaces, prompt), rules });
   }
@@ -152,13 +170,15 @@ export class KvDesk {
   attach(name: string, ids: readonly SegmentId[]): Promise<AttachOutcome> {
     const session = key(name);
     const listed = this.listed(ids, session.tenant);
-    return this.catalog.attach({ session, listed, nowMs: this.nowMs });
+    const { trusts } = this.reader(session.tenant);
+    return this.catalog.attach({ session, trusts, listed, nowMs: this.nowMs });
   }
 
   lease(name: string, ids: readonly SegmentId[], untilMs: number): Promise<boolean> {
     const session = key(name);
     const listed = this.listed(ids, session.tenant);
-    return this.catalog.lease({ session, listed, nowMs: this.nowMs, untilMs });
+    const { trusts } = this.reader(session.tenant);
+    return this.catalog.lease({ session, trusts, listed, nowMs: this.nowMs, untilMs });
   }
 
   /** Of one part with 4 tokens from 0, unless it is changed. */
@@ -185,6 +205,7 @@ export class KvDesk {
       engine: undefined,
       whenBusy: "wait",
       quota: PLENTY,
+      trusts: this.reader(key(name).tenant).trusts,
       ...changes,
       listed: this.listed(changes.listed ?? [], key(name).tenant),
       newFile,
@@ -278,7 +299,8 @@ export class KvDesk {
     const { tenant, id } = key(name);
     const prefix = { tenant, name: id };
     const segments = this.listed(ids, namespaceOf(prefix));
-    const base = { to: [], expiresAtMs: undefined, quota: PLENTY, nowMs: this.nowMs };
+    const { trusts } = this.reader(tenant);
+    const base = { to: [], trusts, expiresAtMs: undefined, quota: PLENTY, nowMs: this.nowMs };
     return this.catalog.createPrefix({ prefix, segments, ...base, ...changes });
   }
 

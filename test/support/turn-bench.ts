@@ -9,7 +9,7 @@ import { crc32 } from "node:zlib";
 
 import { createDigests } from "../../src/digests.ts";
 import type { Catalog, SettleOutcome, Verdict } from "../../src/kv/catalog.ts";
-import type { Quota } from "../../src/kv/holders.ts";
+import type { Quota, Reader } from "../../src/kv/holders.ts";
 import { NamespaceKeys } from "../../src/kv/chain/namespace-keys.ts";
 import { LocationFault } from "../../src/kv/location.ts";
 import { type DirectoryLocation, openDirectory } from "../../src/kv/locations/directory.ts";
@@ -57,6 +57,8 @@ export const SMALL: MhaProfile = {
   loraAdapter: null,
 };
 export const SMALL_TOKEN_BYTES = 32;
+
+const TENANTS = ["", "t", "u", "v", "red", "blue"];
 
 export const POLICY: TurnPolicy = {
   turnMs: 60_000,
@@ -147,6 +149,8 @@ export class TurnBench {
   wallJumpMs = 0;
   readonly verifier = new ReadingVerifier();
   readonly seen: string[] = [];
+  /** Of each tenant; one that is not here trusts all tenants of the tests. */
+  readonly trusts = new Map<string, Reader["trusts"]>();
   readonly pressures: Pressure[] = [];
   readonly #tokenBytes: number;
   readonly #newDesk: () => TurnDesk;
@@ -176,7 +180,13 @@ export class TurnBench {
       catalog,
       keys,
       digests: createDigests(),
-      tenants: { tenant: (name: string) => ({ key: keys.tenant(name), quota }) },
+      tenants: {
+        tenant: (name: string) => ({
+          key: keys.tenant(name),
+          quota,
+          trusts: this.reader(name).trusts,
+        }),
+      },
       profiles: { profile: (model: string) => (model === profile.id ? this.profile : undefined) },
       nowMs: () => this.clock.now() + this.wallJumpMs,
     };
@@ -211,6 +221,10 @@ export class TurnBench {
         },
       });
     this.desk = this.#newDesk();
+  }
+
+  reader(tenant: string): Reader {
+    return { tenant, trusts: this.trusts.get(tenant) ?? TENANTS };
   }
 
   location(id: string): DirectoryLocation | undefined {

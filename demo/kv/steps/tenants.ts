@@ -1,4 +1,4 @@
-/** Equal prompts of two tenants never meet, unless one opens a prefix to the other. */
+/** Equal prompts of two tenants never meet, unless one opens a prefix to the other, which trusts it. */
 import { tokens, type Turn } from "../caller.ts";
 import { formatList } from "../narration.ts";
 import { type Scene, seedSession } from "../scene.ts";

@@ -1,6 +1,7 @@
 /** What the bytes API needs of the rest of the service. */
 import type { Clock, Scheduler } from "../../clock.ts";
 import type { Catalog } from "../../kv/catalog.ts";
+import type { Reader } from "../../kv/holders.ts";
 import type { Digests } from "../../kv/digest.ts";
 import type { Location } from "../../kv/location.ts";
 import type { GeometryKey } from "../../kv/model/geometry-key.ts";
@@ -29,6 +30,8 @@ export interface BytesPorts {
     "segment" | "visibleSegment" | "turn" | "file" | "leaseRead" | "condemn"
   >;
   readonly checker: Pick<SegmentChecker, "look" | "check">;
+  /** Of the configuration. */
+  readonly reader: (tenant: string) => Reader;
   /** Undefined for one that is not configured. */
   location(id: string): Location | undefined;
   /** How bytes of that geometry lie; undefined if no configured model profile has it. */

@@ -12,7 +12,7 @@ export interface ReadableSegment extends StoredSegment {
 
 export type ReadablePorts = Pick<
   BytesPorts,
-  "catalog" | "location" | "checker" | "observer" | "nowMs"
+  "catalog" | "reader" | "location" | "checker" | "observer" | "nowMs"
 >;
 
 const SEGMENT_ID = /^[A-Za-z0-9_-]{1,64}\.\d{1,3}$/;
@@ -61,11 +61,11 @@ async function assertWhole(
 
 /** Throws `not_found` as `openReadable` does, and leases nothing. */
 export async function findReadable(
-  { catalog, nowMs }: Pick<ReadablePorts, "catalog" | "nowMs">,
+  { catalog, reader, nowMs }: Pick<ReadablePorts, "catalog" | "reader" | "nowMs">,
   id: SegmentId,
   tenant: string,
 ): Promise<Segment> {
-  const segment = await catalog.visibleSegment(tenant, id, nowMs());
+  const segment = await catalog.visibleSegment(reader(tenant), id, nowMs());
   if (segment === undefined) throw noSuch("segment");
   return segment;
 }

@@ -85,14 +85,14 @@ export interface Referrer {
   readonly sinceMs: number;
 }
 
-/** The prefixes of a tenant itself, or open to it by name, or to everyone; each by age. */
+/** The prefixes of one owner: all, or those open to a tenant by name, or those open to everyone; each by age. */
 export type PrefixReaders =
-  | { readonly kind: "owner" | "tenant"; readonly tenant: string }
-  | { readonly kind: "everyone" };
-export const readersPrefix = (readers: PrefixReaders): Key =>
-  readers.kind === "everyone" ? "we" : `w${readers.kind[0]}${textKey(readers.tenant)}`;
+  | { readonly kind: "owner" | "everyone" }
+  | { readonly kind: "tenant"; readonly tenant: string };
+export const readersPrefix = (owner: string, readers: PrefixReaders): Key =>
+  `w${textKey(owner)}${readers.kind[0]}${readers.kind === "tenant" ? textKey(readers.tenant) : ""}`;
 export const readerKey = (readers: PrefixReaders, prefix: Prefix): Key =>
-  `${readersPrefix(readers)}${numberKey(prefix.createdAtMs)}${prefixKey(prefix)}`;
+  `${readersPrefix(prefix.tenant, readers)}${numberKey(prefix.createdAtMs)}${prefixKey(prefix)}`;
 
 /** The durable segments of a file, by token end, the last one first. */
 export const inFilePrefix = (file: FileRef): Key => `i${fileKey(file)}`;

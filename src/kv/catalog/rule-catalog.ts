@@ -93,11 +93,11 @@ export async function openCatalog(
         return session === undefined ? [] : segmentsOf(view, sessionHolder(session));
       }),
     prefix: (key) => store.read((view) => prefixes.get(view, key)),
-    prefixes: (tenant, nowMs) => store.read((view) => readablePrefixes(view, tenant, nowMs)),
+    prefixes: (reader, nowMs) => store.read((view) => readablePrefixes(view, reader, nowMs)),
     prefixSegments: (key) => store.read((view) => segmentsOf(view, prefixHolder(key))),
     segment: (id) => store.read((view) => segmentAt(view, id)),
-    visibleSegment: (tenant, id, nowMs) =>
-      store.read((view) => (visibleTo(view, tenant, nowMs)(id) ? segmentAt(view, id) : undefined)),
+    visibleSegment: (reader, id, nowMs) =>
+      store.read((view) => (visibleTo(view, reader, nowMs)(id) ? segmentAt(view, id) : undefined)),
     turn: (id) => store.read((view) => turnAt(view, id)),
     file: (ref) => store.read((view) => files.get(view, ref)),
     tenantUsage: (tenant) => store.read((view) => tenantUsage(view, tenant)),

@@ -115,12 +115,12 @@ export const prefixes = new Table<PrefixKey, Prefix>({
   keyOf: prefixKey,
   codec: prefixCodec,
   indexesOf: (prefix) => {
-    const { tenant, to, expiresAtMs } = prefix;
+    const { to, expiresAtMs } = prefix;
     const others: readonly PrefixReaders[] =
       to === "everyone"
         ? [{ kind: "everyone" }]
         : to.map((reader) => ({ kind: "tenant", tenant: reader }));
-    const readers: readonly PrefixReaders[] = [{ kind: "owner", tenant }, ...others];
+    const readers: readonly PrefixReaders[] = [{ kind: "owner" }, ...others];
     const due = expiresAtMs === undefined ? [] : [dueKey("x", expiresAtMs, prefixKey(prefix))];
     return [...readers.map((each) => readerKey(each, prefix)), ...due];
   },

@@ -4,7 +4,7 @@
  */
 import { AppError } from "../../errors.ts";
 import type { Catalog, NewFile, Reservation, ReserveOutcome } from "../catalog.ts";
-import type { ListedSegment, Quota } from "../holders.ts";
+import type { ListedSegment, Quota, Reader } from "../holders.ts";
 import { type Location, LocationFault, type ObjectStat, roomIn } from "../location.ts";
 import type { EngineInstance, Session, TurnId } from "../records.ts";
 import type { GeometryKey } from "../model/geometry-key.ts";
@@ -26,6 +26,7 @@ export interface FreshRequest {
   readonly newTurn: () => TurnId;
   readonly session: Session;
   readonly quota: Quota;
+  readonly trusts: Reader["trusts"];
   readonly geometry: GeometryKey;
   readonly layout: SegmentLayout;
   readonly listed: readonly ListedSegment[];
@@ -119,6 +120,7 @@ export class Reserver {
       geometry: request.geometry,
       tokenBytes: layout.bytesPerToken,
       rankTokenBytes: layout.perRankBytesPerToken,
+      trusts: request.trusts,
       listed: request.listed,
       tokenStart: request.tokenStart,
       parts: request.parts,

@@ -95,15 +95,16 @@ export class SessionDesk {
     const model = this.#models.lookup(known.model);
     if (model === undefined) return refused("unknown_model");
     const now = nowMs();
+    const { trusts } = tenant;
     const segments: Segment[] = [];
     for (const id of new Set(ids)) {
-      const segment = await catalog.visibleSegment(session.tenant, id, now);
+      const segment = await catalog.visibleSegment({ tenant: session.tenant, trusts }, id, now);
       if (segment === undefined) return refused("no_segment");
       if (!isOf(model, segment)) return refused("other_model");
       segments.push(segment);
     }
     const listed = listedIn(tenant.key, segments, digests);
-    return catalog.attach({ session, listed, nowMs: now });
+    return catalog.attach({ session, trusts, listed, nowMs: now });
   }
 
   /** `untilMs`: wall clock; 0 lifts the pin. */
@@ -131,6 +132,7 @@ export class SessionDesk {
     const outcome = await catalog.createPrefix({
       prefix,
       to,
+      trusts: tenant.trusts,
       segments: listedIn(keys.prefix(prefix), cover, digests),
       expiresAtMs: ttlMs === undefined ? undefined : now + ttlMs,
       quota: tenant.quota,

@@ -45,10 +45,10 @@ export class Settings {
     return model === undefined ? "unknown_model" : { session, tenant, model };
   }
 
-  /** Those that the tenant may read. */
-  async prefixesOf(tenant: string): Promise<readonly Prefix[]> {
+  /** Those that the tenant's plans consult. */
+  async prefixesOf({ session, tenant: { trusts } }: Setting): Promise<readonly Prefix[]> {
     const { catalog, nowMs } = this.#options;
-    return catalog.prefixes(tenant, nowMs());
+    return catalog.prefixes({ tenant: session.tenant, trusts }, nowMs());
   }
 
   /** In the namespaces of the tenant and of these prefixes. */

@@ -1,9 +1,10 @@
-import type { Quota } from "../holders.ts";
+import type { Quota, Reader } from "../holders.ts";
 import type { NamespaceKey } from "../chain/index-key.ts";
 
 export interface Tenant {
   readonly key: NamespaceKey;
   readonly quota: Quota;
+  readonly trusts: Reader["trusts"];
 }
 
 /** Owned by the turn desk; the configuration has the tenants. */

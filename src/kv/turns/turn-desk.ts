@@ -177,7 +177,7 @@ export class TurnDesk {
     for (let attempt = 1; attempt <= PLAN_ATTEMPTS;) {
       const setting = await this.#settings.settingOf(request.session);
       if (typeof setting === "string") return unplanned(setting, nowMs());
-      const prefixes = await this.#settings.prefixesOf(request.session.tenant);
+      const prefixes = await this.#settings.prefixesOf(setting);
       const index = this.#settings.indexOf(request.prompt, setting, prefixes);
       const listing = await this.#lister.list(
         { session: request.session, prompt: index.view, rules: setting.model.rules },
@@ -202,7 +202,7 @@ export class TurnDesk {
     const setting = await this.#settings.settingOf(session);
     if (typeof setting === "string") return setting;
     const { model } = setting;
-    const prefixes = await this.#settings.prefixesOf(session.tenant);
+    const prefixes = await this.#settings.prefixesOf(setting);
     const { view } = this.#settings.indexOf(prompt, setting, prefixes);
     const request = { session, prompt: view, rules: model.rules };
     const { segments, tokens, limit } = await this.#lister.look(request, model);
@@ -221,7 +221,8 @@ export class TurnDesk {
     const isLeased = fresh.kind === "reserved" || (fresh.kind === "none" && fresh.isLeased);
     if (!isLeased) {
       const { session } = request;
-      const lease = { session, listed: this.#listed(turn), nowMs, untilMs: deadlineMs };
+      const { trusts } = turn.setting.tenant;
+      const lease = { session, trusts, listed: this.#listed(turn), nowMs, untilMs: deadlineMs };
       if (!(await this.#options.catalog.lease(lease))) return undefined;
     }
     this.#admission.remember(candidateOf(turn));
@@ -255,6 +256,7 @@ export class TurnDesk {
       newTurn: () => sealedTurn(newTurn(), index.keyAt(promptTokens)),
       session,
       quota: tenant.quota,
+      trusts: tenant.trusts,
       geometry: model.geometry(request.prompt.kind),
       layout: model.layout,
       listed: this.#listed(turn),

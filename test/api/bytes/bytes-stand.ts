@@ -117,6 +117,7 @@ export class BytesStand {
     return addBytesRoutes(scope, {
       catalog: this.desk.catalog,
       checker: new SegmentChecker({ catalog: this.desk.catalog, verifier: this.#verifier() }),
+      reader: (tenant) => this.desk.reader(tenant),
       location: (id) => (id === "disk" ? location : undefined),
       layout: () => (isLayoutKnown ? this.layout : undefined),
       digests: createDigests(),

@@ -81,12 +81,16 @@ describe("reading the bytes of a segment", () => {
     expect(await codeOf(await stand.fetch(reserved.id))).toBe("404 not_found");
   });
 
-  it("finds another tenant's segment in a prefix that is open to the caller, and while it is", async () => {
+  it("finds another tenant's segment in a prefix of who it trusts that is open to it, and while it is", async () => {
     const as = { headers: { "x-moorline-tenant": "u" } };
     expect((await stand.fetch(stored.id, as)).status).toBe(404);
     const [to, prefix] = [["u"], { tenant: "t", name: "paper" }];
     await stand.desk.createPrefix("t/paper", [stored.id], { to });
     expect(await bodyOf(await stand.fetch(stored.id, as))).toEqual(Buffer.from(stored.bytes));
+    stand.desk.trusts.set("u", ["v"]);
+    expect((await stand.fetch(stored.id, as)).status).toBe(404);
+    stand.desk.trusts.delete("u");
+    expect((await stand.fetch(stored.id, as)).status).toBe(200);
     const stranger = { headers: { "x-moorline-tenant": "v" } };
     expect((await stand.fetch(stored.id, stranger)).status).toBe(404);
     await stand.desk.catalog.removePrefix(prefix, stand.desk.nowMs);

@@ -57,9 +57,31 @@ export function describeAttachments(opened: () => KvDesk): void {
       expect((await desk.match("other/b", "abcd!")).tokens).toBe(4);
     });
 
+    it("are of an owner that the tenant trusts, when they are attached, leased, reserved after or shared on", async () => {
+      desk.trusts.set("other", []);
+      await desk.createPrefix("t/paper", [first], { to: ["other"] });
+      const refused = (reason: string) => ({ kind: "refused", reason });
+      expect(await desk.attach("other/b", [first])).toEqual(refused("no_segment"));
+      expect(await desk.lease("other/b", [first], desk.nowMs + 1)).toBe(false);
+      const next = { listed: [first], tokenStart: 4 };
+      expect(await desk.reserve("other/b", next)).toEqual(refused("stale_match"));
+      expect(await desk.createPrefix("other/own", [first])).toEqual(refused("no_segment"));
+      expect(await desk.visible("other", first)).toBeUndefined();
+      desk.trusts.set("other", ["t"]);
+      expect((await desk.visible("other", first))?.id).toBe(first);
+      expect(await desk.reserve("other/b", next)).toMatchObject({ kind: "reserved" });
+    });
+
+    it("stay with a session when its tenant trusts their owner no more", async () => {
+      await desk.createPrefix("t/paper", [first], { to: ["other"] });
+      await desk.attach("other/b", [first]);
+      desk.trusts.set("other", []);
+      expect(ranges(await catalog.segments(key("other/b")))).toEqual([[0, 4]]);
+      expect((await desk.match("other/b", "abcd!")).tokens).toBe(4);
+    });
+
     it("can be seen by whoever may attach them, and by nobody else", async () => {
-      const seen = async (tenant: string, id: SegmentId) =>
-        (await catalog.visibleSegment(tenant, id, desk.nowMs))?.id;
+      const seen = async (tenant: string, id: SegmentId) => (await desk.visible(tenant, id))?.id;
       await desk.createPrefix("t/paper", [first], { to: ["other"] });
       expect(await seen("t", second)).toBe(second);
       expect([await seen("other", first), await seen("other", second)]).toEqual([first, undefined]);

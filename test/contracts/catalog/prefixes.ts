@@ -58,7 +58,7 @@ export function describePrefixes(opened: () => KvDesk): void {
       expect(await desk.sweep()).toMatchObject({ expiredPrefixes: 0 });
       expect(await desk.lease("other/b", [segment.id], desk.nowMs + 1)).toBe(true);
       desk.nowMs += 1;
-      expect(await catalog.prefixes("other", desk.nowMs)).toEqual([]);
+      expect(await desk.prefixes("other")).toEqual([]);
       expect(await desk.lease("third/c", [segment.id], desk.nowMs + 1)).toBe(false);
       expect(await desk.sweep()).toMatchObject({ expiredPrefixes: 1 });
       expect(await catalog.prefix(paper)).toBeUndefined();
@@ -96,27 +96,56 @@ export function describePrefixes(opened: () => KvDesk): void {
       expect(await desk.createPrefix("other/paper", [id])).toMatchObject({ kind: "created" });
     });
 
-    it("is consulted after the tenant's own, the oldest first, up to the limit", async () => {
+    it("is consulted after the tenant's own, those that name it before those open to everyone, by age", async () => {
       await desk.store("a", "abcd");
       for (let n = 0; n < PREFIXES_CONSULTED_LIMIT; n++) {
         desk.nowMs += 1;
-        await created(n % 2 === 0 ? "everyone" : ["other"], `p${n}`);
+        await created(n < PREFIXES_CONSULTED_LIMIT / 2 ? "everyone" : ["other"], `p${n}`);
       }
-      const read = async () =>
-        (await catalog.prefixes("other", desk.nowMs)).map(({ name }) => name);
-      const oldest = Array.from({ length: PREFIXES_CONSULTED_LIMIT }, (_, n) => `p${n}`);
-      expect(await read()).toEqual(oldest);
+      const read = async () => (await desk.prefixes("other")).map(({ name }) => name);
+      const numbers = Array.from({ length: PREFIXES_CONSULTED_LIMIT }, (_, n) => `p${n}`);
+      const [open, named] = [numbers.slice(0, 32), numbers.slice(32)];
+      expect(await read()).toEqual([...named, ...open]);
       const [id] = (await catalog.segments(key("a"))).map((segment) => segment.id);
       if (id === undefined) throw new Error("nothing stored");
       await desk.createPrefix("other/own", [id], { to: "everyone" });
-      expect(await read()).toEqual(["own", ...oldest.slice(0, -1)]);
+      expect(await read()).toEqual(["own", ...named, ...open.slice(0, -1)]);
+    });
+
+    it("is consulted by who trusts its owner, and by nobody else it is open to", async () => {
+      desk.trusts.set("other", ["third"]).set("third", ["t"]);
+      await desk.store("a", "abcdefgh");
+      await created("everyone");
+      await created(["other", "third"], "manual");
+      const names = async (tenant: string) => (await desk.prefixes(tenant)).map(({ name }) => name);
+      expect([await names("other"), await names("third")]).toEqual([[], ["manual", "paper"]]);
+      expect([await matched("other/b"), await matched("third/c")]).toEqual([0, 8]);
+      desk.trusts.set("other", ["other", "t"]);
+      expect(await names("other")).toEqual(["manual", "paper"]);
+    });
+
+    it("is never pushed out by any number of others whose owner is not trusted", async () => {
+      desk.trusts.set("other", ["t"]);
+      await desk.create("third/c");
+      await desk.store("third/c", "abcdefgh");
+      const wrong = (await catalog.segments(key("third/c"))).map(({ id }) => id);
+      for (let n = 0; n < PREFIXES_CONSULTED_LIMIT; n++) {
+        await desk.createPrefix(`third/all${n}`, wrong, { to: "everyone" });
+        await desk.createPrefix(`third/named${n}`, wrong, { to: ["other"] });
+      }
+      desk.nowMs += 1;
+      await desk.store("a", "abcdefgh");
+      await created(["other"]);
+      const right = (await catalog.segments(key("a"))).map(({ id }) => id);
+      const { segments } = await desk.match("other/b", "abcdefgh!");
+      expect(segments.map(({ id }) => id)).toEqual(right);
     });
 
     it("is consulted once by its own tenant, whoever else may read it", async () => {
       await desk.store("a", "abcd");
       await created("everyone");
       await created(["t", "other"], "manual");
-      const names = (await catalog.prefixes("t", desk.nowMs)).map(({ name }) => name);
+      const names = (await desk.prefixes("t")).map(({ name }) => name);
       expect(names).toEqual(["manual", "paper"]);
     });
 

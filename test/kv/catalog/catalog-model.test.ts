@@ -133,6 +133,8 @@ class Run {
         );
       case "unshare":
         return this.#same(verb, ...(await this.#sharing.removePrefix(this.#desk, command)));
+      case "trust":
+        return this.#sharing.trust(this.#desk, command);
       case "evict":
         return this.#same(verb, ...(await this.#space.evict(this.#desk, command)));
       case "copy":
@@ -284,7 +286,7 @@ class Run {
       expect(segment?.isDurable === true && text.startsWith(segment.text)).toBe(true);
     }
     await this.#space.compare(catalog);
-    await this.#sharing.compare(catalog);
+    await this.#sharing.compare(this.#desk);
     expect(await catalog.audit()).toEqual([]);
   }
 }

@@ -21,6 +21,7 @@ const shares = {
   amend: 1,
   share: 3,
   unshare: 2,
+  trust: 1,
   pass: 1,
   sweep: 1,
   unlink: 1,

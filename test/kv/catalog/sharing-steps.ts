@@ -1,7 +1,6 @@
 /** What sessions and tenants have of each other, done to a catalog and to its model. */
 import { expect } from "vitest";
 
-import type { Catalog } from "../../../src/kv/catalog.ts";
 import type { SegmentId } from "../../../src/kv/records.ts";
 import { type CatalogModel, PRIORITIES, tenantOf } from "../../support/catalog-model.ts";
 import { key, type KvDesk, RETENTION } from "../../support/kv-desk.ts";
@@ -62,7 +61,17 @@ export class SharingSteps {
     return [removed, this.#model.holders.removePrefix(name, nowMs)];
   }
 
-  async compare(catalog: Catalog): Promise<void> {
+  /** Changes nothing that is listed. */
+  trust(desk: KvDesk, { name, isSo }: Command): void {
+    const tenant = tenantOf(name);
+    const owner = tenant === "t" ? "other" : "t";
+    desk.trusts.set(tenant, isSo ? [owner] : []);
+    if (isSo) this.#model.holders.mistrusted.delete(`${tenant} ${owner}`);
+    else this.#model.holders.mistrusted.add(`${tenant} ${owner}`);
+  }
+
+  async compare(desk: KvDesk): Promise<void> {
+    const { catalog } = desk;
     for (const name of PREFIXES) {
       const listed = (await catalog.prefixSegments(prefixKey(name))).map(({ id }) => id as string);
       const expected = this.#model.holders.prefixes.get(name)?.listed.keys() ?? [];
@@ -70,9 +79,9 @@ export class SharingSteps {
     }
     for (const id of this.#model.segments.keys()) {
       for (const tenant of ["t", "other"]) {
-        const { nowMs } = this.#model;
-        const seen = await catalog.visibleSegment(tenant, id as SegmentId, nowMs);
-        expect(seen !== undefined).toBe(this.#model.holders.sees(tenant, id, nowMs));
+        const seen = await desk.visible(tenant, id as SegmentId);
+        const isSeen = this.#model.holders.sees(tenant, id, this.#model.nowMs);
+        expect(seen !== undefined).toBe(isSeen);
       }
     }
   }

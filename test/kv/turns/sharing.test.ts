@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 
 import type { SegmentId } from "../../../src/kv/records.ts";
-import { freshOf, session, spans, type TurnBench } from "../../support/turn-bench.ts";
+import { freshOf, session, spans, tokens, type TurnBench } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "./catalogs.ts";
 
 describe.each(CATALOGS)("sharing over the $name catalog", (kind) => {
@@ -28,6 +28,28 @@ describe.each(CATALOGS)("sharing over the $name catalog", (kind) => {
     expect(spans((await bench.plan("u/a", "one two three!")).stored)).toEqual([[0, 8]]);
     expect(spans((await bench.plan("t/b", "one two three!")).stored)).toEqual([[0, 8]]);
     expect((await bench.plan("v/a", "one two three!")).stored).toEqual([]);
+  });
+
+  it("gives nothing of a tenant that the reader does not trust, whoever it opens a prefix to", async () => {
+    const bench = await opened();
+    bench.trusts.set("u", ["v"]);
+    await bench.sessions.createPrefix(open);
+    const everyone = { ...open, prefix: { tenant: "t", name: "all" }, to: "everyone" } as const;
+    await bench.sessions.createPrefix(everyone);
+    expect(await bench.plan("u/a", "one two three!")).toMatchObject({ stored: [] });
+    const look = { session: session("u/a"), prompt: tokens("one two three!") };
+    expect(await bench.desk.explain(look)).toMatchObject({ segments: [], prefixes: [] });
+    const ids = (await bench.catalog.segments(session("t/a"))).map(({ id }) => id).slice(0, 1);
+    const refused = { kind: "refused", reason: "no_segment" };
+    expect(await bench.sessions.attach(session("u/a"), ids)).toEqual(refused);
+  });
+
+  it("keeps what a session has read of a tenant that is not trusted any more", async () => {
+    const bench = await opened();
+    await bench.sessions.createPrefix(open);
+    await bench.turn("u/a", "one two ", "four");
+    bench.trusts.set("u", []);
+    expect((await bench.plan("u/a", "one two four!")).storedTokens).toBe(12);
   });
 
   it("keeps what a session has read of a prefix, when the prefix is removed", async () => {

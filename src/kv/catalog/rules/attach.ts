@@ -3,6 +3,7 @@ import {
   type AttachOutcome,
   type AttachRequest,
   type ListedSegment,
+  type Reader,
   SESSION_SEGMENTS_LIMIT,
 } from "../../holders.ts";
 import { type Session, sessionHolder } from "../../records.ts";
@@ -17,6 +18,10 @@ export interface Listing {
   readonly nowMs: number;
 }
 
+interface WantedListing extends Listing {
+  readonly trusts: Reader["trusts"];
+}
+
 export function attach(tx: CatalogTransaction, request: AttachRequest): AttachOutcome {
   const { session: key, listed, nowMs } = request;
   const session = liveSession(tx, key, nowMs);
@@ -29,9 +34,13 @@ export function attach(tx: CatalogTransaction, request: AttachRequest): AttachOu
   return { kind: "attached", session: sessions.update(tx, key, (known) => slide(known, nowMs)) };
 }
 
-export function areVisible(tx: CatalogTransaction, tenant: string, listing: Listing): boolean {
-  const isVisible = visibleTo(tx, tenant, listing.nowMs);
-  return listing.listed.every(({ segment }) => isVisible(segment));
+export function areVisible(
+  tx: CatalogTransaction,
+  tenant: string,
+  { listed, trusts, nowMs }: WantedListing,
+): boolean {
+  const isVisible = visibleTo(tx, { tenant, trusts }, nowMs);
+  return listed.every(({ segment }) => isVisible(segment));
 }
 
 /** So that nothing that a session goes on from vanishes under it. What is above its limit is not kept for it. */

@@ -8,6 +8,7 @@ import {
   type CreatePrefixRequest,
   PREFIX_READERS_LIMIT,
   PREFIXES_CONSULTED_LIMIT,
+  type Reader,
   SESSION_SEGMENTS_LIMIT,
 } from "../../holders.ts";
 import {
@@ -26,7 +27,7 @@ export function createPrefix(
   tx: CatalogTransaction,
   request: CreatePrefixRequest,
 ): CreatePrefixOutcome {
-  const { prefix: key, to, segments: listed, expiresAtMs, quota, nowMs } = request;
+  const { prefix: key, to, trusts, segments: listed, expiresAtMs, quota, nowMs } = request;
   assertSound(request);
   const known = livePrefix(tx, key, nowMs);
   if (known !== undefined) return { kind: "refused", reason: "exists" };
@@ -34,7 +35,7 @@ export function createPrefix(
     return { kind: "refused", reason: "quota_pins" };
   }
   if (listed.length > SESSION_SEGMENTS_LIMIT) return { kind: "refused", reason: "segments_limit" };
-  const isVisible = visibleTo(tx, key.tenant, nowMs);
+  const isVisible = visibleTo(tx, { tenant: key.tenant, trusts }, nowMs);
   if (listed.length === 0 || !listed.every(({ segment }) => isVisible(segment))) {
     return { kind: "refused", reason: "no_segment" };
   }
@@ -58,16 +59,25 @@ export function endPrefix(tx: CatalogTransaction, prefix: Prefix): void {
   prefixes.delete(tx, prefix);
 }
 
-/** Those that a tenant's plans consult: its own first, then the oldest. An expired one is nobody's, swept or not. */
-export function readablePrefixes(view: CatalogView, tenant: string, nowMs: number): Prefix[] {
-  const own = openTo(view, { kind: "owner", tenant });
-  const others = [
-    ...openTo(view, { kind: "tenant", tenant }),
-    ...openTo(view, { kind: "everyone" }),
+/**
+ * Those that a tenant's plans consult: its own; then, of the owners that it trusts, those that name it, and those open to everyone.
+ * The oldest of each kind come first. An expired one is nobody's, swept or not.
+ */
+export function readablePrefixes(
+  view: CatalogView,
+  { tenant, trusts }: Reader,
+  nowMs: number,
+): Prefix[] {
+  const owners = trusts.filter((owner) => owner !== tenant);
+  const byAge = (readers: PrefixReaders) =>
+    owners
+      .flatMap((owner) => openTo(view, owner, readers))
+      .toSorted((a, b) => a.createdAtMs - b.createdAtMs);
+  return [
+    ...openTo(view, tenant, { kind: "owner" }),
+    ...byAge({ kind: "tenant", tenant }),
+    ...byAge({ kind: "everyone" }),
   ]
-    .filter((prefix) => prefix.tenant !== tenant)
-    .toSorted((a, b) => a.createdAtMs - b.createdAtMs);
-  return [...own, ...others]
     .filter((prefix) => !hasExpired(prefix, nowMs))
     .slice(0, PREFIXES_CONSULTED_LIMIT);
 }
@@ -75,15 +85,15 @@ export function readablePrefixes(view: CatalogView, tenant: string, nowMs: numbe
 /** Whether the tenant may list a segment: it is in the tenant's namespace, or in a prefix that the tenant's plans consult. */
 export function visibleTo(
   view: CatalogView,
-  tenant: string,
+  reader: Reader,
   nowMs: number,
 ): (id: SegmentId) => boolean {
   let consulted: readonly Namespace[] | undefined;
   const isIn = (segment: SegmentId) => (namespace: Namespace) =>
     places.get(view, { segment, namespace }) !== undefined;
   return (id) => {
-    if (isIn(id)({ tenant, prefix: undefined })) return true;
-    consulted ??= readablePrefixes(view, tenant, nowMs).map((each) => ({
+    if (isIn(id)({ tenant: reader.tenant, prefix: undefined })) return true;
+    consulted ??= readablePrefixes(view, reader, nowMs).map((each) => ({
       tenant: each.tenant,
       prefix: each.name,
     }));
@@ -103,8 +113,8 @@ function hasExpired({ expiresAtMs }: Prefix, nowMs: number): boolean {
   return expiresAtMs !== undefined && nowMs >= expiresAtMs;
 }
 
-function openTo(view: CatalogView, readers: PrefixReaders): Prefix[] {
-  const from = readersPrefix(readers);
+function openTo(view: CatalogView, owner: string, readers: PrefixReaders): Prefix[] {
+  const from = readersPrefix(owner, readers);
   const found = scan(view, from, PREFIXES_CONSULTED_LIMIT);
   return found
     .map(({ key }) => prefixes.at(view, parseReader(from, key)))
