@@ -111,6 +111,21 @@ export function describeEnds(opened: () => KvDesk): void {
       expect(await desk.sweep(3)).toMatchObject({ expiredSessions: 2, isFull: false });
     });
 
+    it("names files to be unlinked in every pass, however many sessions are due", async () => {
+      const names = ["a", "b", "c", "d"];
+      for (const name of names) {
+        await desk.create(name);
+        await desk.reserved(name);
+        await catalog.end(key(name), desk.nowMs);
+      }
+      desk.nowMs += QUARANTINE_MS;
+      for (const name of names) await desk.create(name);
+      desk.nowMs += RETENTION.ttlMs;
+      const { unlinkable, ...ended } = await desk.sweep(4);
+      expect(unlinkable).toHaveLength(1);
+      expect(ended).toMatchObject({ expiredSessions: 3, isFull: true });
+    });
+
     it("ends a session that lists more than its limit in parts, the last segments first", async () => {
       await desk.create("a");
       for (const end of [4, 8, 12]) await desk.store("a", "abcdefghijkl".slice(0, end), end - 4);

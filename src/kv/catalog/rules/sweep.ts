@@ -12,15 +12,21 @@ import { dropReferences } from "./references.ts";
 import { dropEnded, endSession, isExpired, unpinned } from "./sessions.ts";
 import { abortTurn } from "./turn-end.ts";
 
+/** One in so many of a pass are files to be unlinked, where there are as many. */
+const FILES_SHARE = 4;
+
 export function sweep(tx: CatalogTransaction, request: SweepRequest): SweepReport {
   const { nowMs, limit, quarantineMs } = request;
-  let left = limit;
+  const idleSinceMs = nowMs - quarantineMs;
+  // However much else is due, room is made all the while.
+  const kept = listUnlinkable(tx, idleSinceMs, Math.floor(limit / FILES_SHARE)).length;
+  let left = limit - kept;
   const abortedTurns = sweepTurns(tx, nowMs, left);
   left -= abortedTurns;
   const { seen, ...ended } = sweepHolders(tx, nowMs, left);
   left -= seen;
-  const unlinkable = listUnlinkable(tx, nowMs - quarantineMs, left);
-  const isFull = left === unlinkable.length;
+  const unlinkable = listUnlinkable(tx, idleSinceMs, left + kept);
+  const isFull = left + kept === unlinkable.length;
   return { abortedTurns, ...ended, unlinkable, isFull };
 }
 
