@@ -126,7 +126,7 @@ it("sees and mends any one record that is broken, whichever way, and names its k
     for (const line of lines) expect(line).toMatch(CAUSES);
     expect(await catalog.audit()).toEqual([]);
   }
-});
+}, 60_000);
 
 it("throws for no byte of a record that is another", async () => {
   const kinds = new Map([...state].map(([at, value]) => [at[0] ?? "", { at, value }]));
@@ -139,7 +139,7 @@ it("throws for no byte of a record that is another", async () => {
       expect(await catalog.repair(nowMs)).toEqual([]);
     }
   }
-});
+}, 60_000);
 
 /** The first record of a kind, changed behind the back of all that follows from it. */
 function changedBy<T>(letter: string, codec: Codec<T>, change: (record: T) => T): State {
