@@ -6,6 +6,7 @@ import { AppError } from "../../errors.ts";
 import { decode, uint } from "./codec.ts";
 import {
   countKey,
+  ENDED,
   fileKey,
   holderKey,
   parseHolder,
@@ -16,7 +17,7 @@ import {
   tenantKey,
   UNLIMITED,
 } from "./keys.ts";
-import { files, places, prefixes, segments, sessions, turns } from "./tables.ts";
+import { ended, files, places, prefixes, segments, sessions, turns } from "./tables.ts";
 import type { CatalogView, Entry, Key } from "./transaction.ts";
 
 export interface ReadableView extends CatalogView {
@@ -49,7 +50,8 @@ const KINDS: readonly { readonly letter: Key; readonly check: Check }[] = [
   { letter: "n", check: ({ value }) => places.entryOf(value).key },
   { letter: "p", check: ({ value }) => prefixes.entryOf(value).key },
   { letter: "r", check: checkReference },
-  { letter: "s", check: checkSession },
+  { letter: "s", check: ({ value }) => checkSession(sessions, value) },
+  { letter: ENDED, check: ({ value }) => checkSession(ended, value) },
   { letter: "g", check: checkSegment },
   { letter: "t", check: checkTurn },
 ];
@@ -75,8 +77,8 @@ function checkReference({ key, value }: Entry): Key {
   return prefix + key.slice(prefix.length);
 }
 
-function checkSession({ value }: Entry): Key {
-  const { key, record } = sessions.entryOf(value);
+function checkSession(table: typeof sessions | typeof ended, value: Uint8Array): Key {
+  const { key, record } = table.entryOf(value);
   if (record.file !== undefined) fileKey(record.file);
   return key;
 }
