@@ -83,3 +83,11 @@ it("refuses a name that it does not know, either way", () => {
   expect(() => decode(color, Uint8Array.of(1))).toThrow("unknown name");
   expect(() => encode(color, "blue")).toThrow("unknown name blue");
 });
+
+it("refuses numbers that it would not have written, and lists of more than is there", () => {
+  const most = encode(uint, Number.MAX_SAFE_INTEGER);
+  const more = most.with(-1, 0x10);
+  expect(decode(uint, most)).toBe(Number.MAX_SAFE_INTEGER);
+  expect(() => decode(uint, more)).toThrow("catalog record has a number over 2^53 - 1");
+  expect(() => decode(list(uint), most)).toThrow("catalog record is cut short");
+});
