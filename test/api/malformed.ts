@@ -25,12 +25,15 @@ interface Route {
   readonly required: readonly string[];
 }
 
+/** Names that no parser refuses before any field is looked at; a body with those is among the broken ones below. */
+const KEY = fc.string().filter((name) => name !== "__proto__" && name !== "constructor");
+
 const NO_TEXT = fc.oneof(
   fc.integer(),
   fc.boolean(),
   fc.constant(null),
   fc.array(fc.string(), { maxLength: 2 }),
-  fc.dictionary(fc.string(), fc.integer(), { maxKeys: 2 }),
+  fc.dictionary(KEY, fc.integer(), { maxKeys: 2 }),
 );
 const INVISIBLE = fc.constantFrom(" ", "\u0000", "\n", "\u007f", "\u00e9", "\u20ac", "\u{1f600}");
 const VISIBLE = fc.string({ unit: fc.integer({ min: 0x21, max: 0x7e }).map(String.fromCharCode) });
@@ -55,7 +58,13 @@ function badInteger(min: number, max = Number.MAX_SAFE_INTEGER): fc.Arbitrary<un
   );
 }
 
-const NO_LIST = fc.oneof(fc.integer(), fc.string(), fc.boolean(), fc.constant(null), fc.object());
+const NO_LIST = fc.oneof(
+  fc.integer(),
+  fc.string(),
+  fc.boolean(),
+  fc.constant(null),
+  fc.object({ key: KEY }),
+);
 const BAD_ID = badInteger(0, 0xffff_ffff);
 const BAD_IDS = fc.oneof(
   NO_LIST,
