@@ -5,13 +5,11 @@
 import { mkdir, mkdtemp, open, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { crc32 } from "node:zlib";
 
 import { createDigests } from "../../src/digests.ts";
-import type { Catalog, SettleOutcome, Verdict } from "../../src/kv/catalog.ts";
+import type { Catalog, SettleOutcome } from "../../src/kv/catalog.ts";
 import type { Quota, Reader } from "../../src/kv/holders.ts";
 import { NamespaceKeys } from "../../src/kv/chain/namespace-keys.ts";
-import { LocationFault } from "../../src/kv/location.ts";
 import { type DirectoryLocation, openDirectory } from "../../src/kv/locations/directory.ts";
 import type { FileSystem } from "../../src/kv/locations/directory-folder.ts";
 import { layoutOf } from "../../src/kv/model/layout.ts";
@@ -31,14 +29,11 @@ import type {
   TurnPlan,
 } from "../../src/kv/turns/turn-plan.ts";
 import { SegmentChecker } from "../../src/kv/verify/segment-checker.ts";
-import type {
-  Recheck,
-  SegmentVerifier,
-  StoredSegment,
-} from "../../src/kv/verify/segment-verifier.ts";
+import type { SegmentVerifier } from "../../src/kv/verify/segment-verifier.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { PLENTY, RETENTION } from "./kv-desk.ts";
 import { ok } from "./location-results.ts";
+import { ReadingVerifier } from "./reading-verifier.ts";
 
 /** 32 bytes for each token, so that a file is read in no time. */
 export const SMALL: MhaProfile = {
@@ -91,47 +86,6 @@ export interface BenchOptions {
   readonly verifier?: (clock: FakeClock) => SegmentVerifier;
   /** In place of `seen`. */
   readonly observer?: TurnObserver;
-}
-
-/** Finds whole what has the CRC that it had; asks no engine and waits for nothing. */
-export class ReadingVerifier implements SegmentVerifier {
-  rechecks = 0;
-  /** From this token on, the store fails. */
-  unreadableFrom = Infinity;
-  /** Answers in place of a reading. */
-  verdict: (() => Promise<Verdict>) | undefined;
-
-  async verify(stored: StoredSegment): Promise<Verdict> {
-    if (this.verdict !== undefined) return this.verdict();
-    const found = await stored.location.stat(stored.segment.file.name);
-    const crc = await crcOf(stored);
-    if (found === undefined || found instanceof LocationFault || crc === undefined) {
-      return { kind: "dropped", reason: "unverified" };
-    }
-    return { kind: "durable", crc, stat: found };
-  }
-
-  async recheck(stored: StoredSegment): Promise<Recheck> {
-    this.rechecks += 1;
-    if (stored.segment.tokenStart >= this.unreadableFrom) {
-      return { kind: "unreadable", reason: "io" };
-    }
-    const found = await stored.location.stat(stored.segment.file.name);
-    if (found instanceof LocationFault) return { kind: "unreadable", reason: "io" };
-    if (found === undefined) return { kind: "damaged", reason: "missing" };
-    const crc = await crcOf(stored);
-    if (crc === undefined) return { kind: "damaged", reason: "truncated" };
-    if (crc !== stored.segment.crc) return { kind: "damaged", reason: "crc" };
-    return { kind: "ok", stat: found };
-  }
-
-  async close(): Promise<void> {}
-}
-
-async function crcOf({ segment, location }: StoredSegment): Promise<number | undefined> {
-  const bytes = new Uint8Array(segment.bytes);
-  const fault = await location.readInto(segment.file.name, segment.kvStart, bytes);
-  return fault === undefined ? crc32(bytes) : undefined;
 }
 
 export class TurnBench {
