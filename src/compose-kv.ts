@@ -29,6 +29,7 @@ import { NamespaceKeys } from "./kv/chain/namespace-keys.ts";
 import type { Location } from "./kv/location.ts";
 import { layoutsByGeometry } from "./kv/model/layouts.ts";
 import type { Tenants } from "./kv/turns/tenants.ts";
+import { Models } from "./kv/turns/models.ts";
 import { Places } from "./kv/turns/places.ts";
 import { SessionDesk } from "./kv/turns/session-desk.ts";
 import { TurnDesk } from "./kv/turns/turn-desk.ts";
@@ -95,7 +96,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   const keys = new NamespaceKeys(secret, digests);
   const known = {
     catalog,
-    profiles: modelProfiles(config.pools),
+    models: new Models(modelProfiles(config.pools), digests),
     tenants: tenantsOf(kv, keys),
     keys,
     digests,

@@ -11,6 +11,7 @@ import { type Location, LocationFault } from "../../src/kv/location.ts";
 import { openDirectory } from "../../src/kv/locations/directory.ts";
 import { timed } from "../../src/kv/locations/timed.ts";
 import type { SessionKey } from "../../src/kv/records.ts";
+import { Models } from "../../src/kv/turns/models.ts";
 import { Places } from "../../src/kv/turns/places.ts";
 import { SessionDesk } from "../../src/kv/turns/session-desk.ts";
 import { TurnDesk } from "../../src/kv/turns/turn-desk.ts";
@@ -50,8 +51,8 @@ export async function openStand(options: StandOptions): Promise<Stand> {
   const tenants = {
     tenant: (name: string) => ({ key: keys.tenant(name), quota: PLENTY, trusts: [] }),
   };
-  const profiles = { profile: () => PROFILE };
-  const shared = { catalog, keys, digests, tenants, profiles, nowMs };
+  const models = new Models({ profile: () => PROFILE }, digests);
+  const shared = { catalog, keys, digests, tenants, models, nowMs };
   const sessions = new SessionDesk({ ...shared, quotaRefused: () => undefined });
   const desk = new TurnDesk({
     ...shared,

@@ -15,6 +15,7 @@ import type { FileSystem } from "../../src/kv/locations/directory-folder.ts";
 import { layoutOf } from "../../src/kv/model/layout.ts";
 import type { MhaProfile, ModelProfile } from "../../src/kv/model/profile.ts";
 import type { SessionKey, TurnId } from "../../src/kv/records.ts";
+import { Models } from "../../src/kv/turns/models.ts";
 import { Places } from "../../src/kv/turns/places.ts";
 import { SessionDesk } from "../../src/kv/turns/session-desk.ts";
 import type { TokenSequence } from "../../src/kv/turns/token-sequence.ts";
@@ -129,11 +130,12 @@ export class TurnBench {
     this.#tokenBytes = layoutOf(profile).bytesPerToken;
     let names = 0;
     let turns = 0;
-    const keys = new NamespaceKeys(Buffer.from("a secret of the bench"), createDigests());
+    const digests = createDigests();
+    const keys = new NamespaceKeys(Buffer.from("a secret of the bench"), digests);
     const shared = {
       catalog,
       keys,
-      digests: createDigests(),
+      digests,
       tenants: {
         tenant: (name: string) => ({
           key: keys.tenant(name),
@@ -141,7 +143,10 @@ export class TurnBench {
           trusts: this.reader(name).trusts,
         }),
       },
-      profiles: { profile: (model: string) => (model === profile.id ? this.profile : undefined) },
+      models: new Models(
+        { profile: (model) => (model === profile.id ? this.profile : undefined) },
+        digests,
+      ),
       nowMs: () => this.clock.now() + this.wallJumpMs,
     };
     this.sessions = new SessionDesk({

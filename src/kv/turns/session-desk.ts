@@ -14,7 +14,7 @@ import type { NamespaceKeys } from "../chain/namespace-keys.ts";
 import type { Digests } from "../digest.ts";
 import type { Prefix, PrefixKey, Retention, Segment, SegmentId, SessionKey } from "../records.ts";
 import { listedIn } from "./listed.ts";
-import { type Model, type ModelProfiles, Models } from "./models.ts";
+import type { Model, Models } from "./models.ts";
 import { coverOfFirst } from "./prefix-cover.ts";
 import type { Tenant, Tenants } from "./tenants.ts";
 
@@ -23,7 +23,7 @@ export interface SessionDeskOptions {
   readonly tenants: Tenants;
   /** Of the prefixes; a tenant has its own. */
   readonly keys: Pick<NamespaceKeys, "prefix">;
-  readonly profiles: ModelProfiles;
+  readonly models: Models;
   readonly digests: Digests;
   /** Wall clock. */
   readonly nowMs: () => number;
@@ -53,21 +53,19 @@ type Refused<R extends string> = { readonly kind: "refused"; readonly reason: R 
 
 export class SessionDesk {
   readonly #options: SessionDeskOptions;
-  readonly #models: Models;
 
   constructor(options: SessionDeskOptions) {
     this.#options = options;
-    this.#models = new Models(options.profiles, options.digests);
   }
 
   /** Idempotent: a session that is there is answered as it is, whatever its model. */
   async create(
     open: OpenSession,
   ): Promise<CreateOutcome | Refused<"unknown_tenant" | "unknown_model">> {
-    const { catalog, profiles, nowMs } = this.#options;
+    const { catalog, models, nowMs } = this.#options;
     const tenant = this.#tenant(open.session);
     if (tenant === undefined) return refused("unknown_tenant");
-    if (profiles.profile(open.model) === undefined) return refused("unknown_model");
+    if (models.lookup(open.model) === undefined) return refused("unknown_model");
     return this.#told(await catalog.create({ ...open, quota: tenant.quota, nowMs: nowMs() }));
   }
 
@@ -92,7 +90,7 @@ export class SessionDesk {
     if (tenant === undefined) return refused("unknown_tenant");
     const known = await catalog.session(session);
     if (known === undefined) return refused("no_session");
-    const model = this.#models.lookup(known.model);
+    const model = this.#options.models.lookup(known.model);
     if (model === undefined) return refused("unknown_model");
     const now = nowMs();
     const { trusts } = tenant;

@@ -3,7 +3,7 @@ import type { Catalog } from "../catalog.ts";
 import type { NamespaceKeys } from "../chain/namespace-keys.ts";
 import type { Digests } from "../digest.ts";
 import type { Prefix, Session, SessionKey } from "../records.ts";
-import { type Model, type ModelProfiles, Models } from "./models.ts";
+import type { Model, Models } from "./models.ts";
 import { PromptIndex } from "./prompt-index.ts";
 import type { Tenant, Tenants } from "./tenants.ts";
 import { SequenceChain, type TokenSequence } from "./token-sequence.ts";
@@ -12,7 +12,7 @@ import type { UnplannedReason } from "./turn-plan.ts";
 export interface SettingsOptions {
   readonly catalog: Catalog;
   readonly tenants: Tenants;
-  readonly profiles: ModelProfiles;
+  readonly models: Models;
   /** Of the prefixes; a tenant has its own. */
   readonly keys: Pick<NamespaceKeys, "prefix">;
   readonly digests: Digests;
@@ -28,20 +28,18 @@ export interface Setting {
 
 export class Settings {
   readonly #options: SettingsOptions;
-  readonly #models: Models;
 
   constructor(options: SettingsOptions) {
     this.#options = options;
-    this.#models = new Models(options.profiles, options.digests);
   }
 
   async settingOf({ tenant: name, id }: SessionKey): Promise<Setting | UnplannedReason> {
-    const { catalog, tenants } = this.#options;
+    const { catalog, models, tenants } = this.#options;
     const tenant = tenants.tenant(name);
     if (tenant === undefined) return "unknown_tenant";
     const session = await catalog.session({ tenant: name, id });
     if (session === undefined) return "no_session";
-    const model = this.#models.lookup(session.model);
+    const model = models.lookup(session.model);
     return model === undefined ? "unknown_model" : { session, tenant, model };
   }
 
