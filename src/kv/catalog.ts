@@ -235,7 +235,7 @@ export interface AbortRequest {
 
 export interface SweepRequest {
   readonly nowMs: number;
-  /** Turns, sessions, prefixes, what these two list or listed, and files, together; the rest is met by the next pass. */
+  /** Turns, sessions, prefixes, references to be dropped, and files, together; the rest is met by the next pass. */
   readonly limit: number;
   /** Since the last reservation in a file ended and the last read lease ran out. */
   readonly quarantineMs: number;

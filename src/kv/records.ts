@@ -91,7 +91,7 @@ export interface Session extends SessionLife {
   readonly leasedBy: TurnId | undefined;
   /** Every turn that is not over, with branches and those that wait to be settled. */
   readonly turns: readonly TurnId[];
-  /** How many segments it refers to; all are durable. */
+  /** How many segments it refers to: durable, or withdrawn and not dropped yet. */
   readonly segments: number;
 }
 
@@ -101,7 +101,7 @@ export interface Prefix extends PrefixKey {
   readonly to: "everyone" | readonly string[];
   readonly createdAtMs: number;
   readonly expiresAtMs: number | undefined;
-  /** How many segments it refers to; all are durable. */
+  /** As of a session. */
   readonly segments: number;
 }
 
@@ -228,6 +228,14 @@ export interface Segment {
   readonly refs: number;
   readonly lastReadAtMs: number;
   readonly timesRead: number;
+}
+
+/** One that nobody can be given any more, while the references to it are not all dropped yet. */
+export interface WithdrawnSegment {
+  readonly id: SegmentId;
+  readonly tokenStart: number;
+  /** Sessions and prefixes that still refer to it; at least 1. */
+  readonly refs: number;
 }
 
 /** Which process of which engine writes: its start identity, only ever compared. */

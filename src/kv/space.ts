@@ -37,7 +37,7 @@ export interface EvictRequest {
 export interface EvictReport {
   /** Sessions that had expired, and were not swept yet; of any location. */
   readonly expiredSessions: number;
-  /** Evicted whole. One that the limit cut short is sealed, has lost its last segments, and comes first in the next pass. */
+  /** Evicted whole. Of segments that very many list the sweep drops the references. One that the limit cut short is sealed, has lost its last segments, and comes first in the next pass. */
   readonly files: number;
   readonly segments: number;
   /** Of files of the location that became idle by this, as they are booked. */
@@ -115,7 +115,10 @@ export interface SpaceRules {
    * False, and nothing changes, if the segment has gone or moved since, or the copy's deadline has passed.
    */
   moveSegment(request: MoveRequest): Promise<boolean>;
-  /** A durable segment turned out to be damaged: nobody lists it any more. False if there is none in that file. */
+  /**
+   * A durable segment turned out to be damaged: from here on nobody lists it, is given it or is charged for it. The sweep drops the
+   * references to it, which count as listed by their holders until then. False if there is none in that file.
+   */
   condemn(request: CondemnRequest): Promise<boolean>;
   /** The durable segment that comes after this one by id, whether that is still there or not; the first after undefined. */
   nextSegment(after: SegmentId | undefined): MaybePromise<Segment | undefined>;

@@ -9,6 +9,7 @@ import { KvDesk } from "../support/kv-desk.ts";
 import { describeAttachments } from "./catalog/attachments.ts";
 import { describeCharges } from "./catalog/charges.ts";
 import { describeCompactions } from "./catalog/compactions.ts";
+import { describeCondemnations } from "./catalog/condemnations.ts";
 import { describeEnds } from "./catalog/ends.ts";
 import { describeEvictions } from "./catalog/evictions.ts";
 import { describeFiles } from "./catalog/files.ts";
@@ -45,6 +46,7 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>): voi
     describeEnds(() => desk);
     describeEvictions(() => desk);
     describeCompactions(() => desk);
+    describeCondemnations(() => desk);
     describeFiles(() => desk);
     describeReadLeases(() => desk);
   });

@@ -5,9 +5,18 @@
 import type { Segment } from "../records.ts";
 import { schemaKey, scrubKey, UNLIMITED } from "./keys.ts";
 import { type ReadableView, readableView } from "./readable-view.ts";
-import { addReference } from "./rules/references.ts";
+import { addReference, addWithdrawnReference } from "./rules/references.ts";
 import { type SoundRecords, soundRecords } from "./sound-records.ts";
-import { ended, files, prefixes, segments, sessions, turns } from "./tables.ts";
+import {
+  ended,
+  files,
+  prefixes,
+  segmentAt,
+  segments,
+  sessions,
+  turns,
+  withdrawn,
+} from "./tables.ts";
 import type { CatalogTransaction, CatalogView, Key } from "./transaction.ts";
 
 /** What no record says, and so no difference can show. */
@@ -52,9 +61,12 @@ function rebuild(records: SoundRecords): ReadonlyMap<Key, Uint8Array> {
   for (const prefix of records.prefixes) prefixes.save(tx, { ...prefix, segments: 0 });
   for (const turn of records.turns) turns.save(tx, turn);
   for (const segment of records.segments) segments.save(tx, { ...segment, refs: 0 });
-  for (const { holder, segment: id, sinceMs, place } of records.references) {
-    const segment = segments.must(tx, id);
-    addReference(tx, holder, { segment, nowMs: sinceMs, place: () => place });
+  for (const segment of records.withdrawn) withdrawn.save(tx, { ...segment, refs: 0 });
+  for (const { holder, segment: referred, sinceMs, place } of records.references) {
+    const segment = segmentAt(tx, referred.id);
+    const added = { nowMs: sinceMs, place: () => place };
+    if (segment !== undefined) addReference(tx, holder, { ...added, segment });
+    else addWithdrawnReference(tx, holder, { ...added, segment: referred });
   }
   // What ever became durable follows from no record that is left, nor does what an eviction has seen.
   for (const { committedBytes, priorityFloor, ...file } of records.files) {

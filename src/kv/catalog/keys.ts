@@ -71,10 +71,16 @@ export const endedKey = (session: SessionLife): Key =>
   `${endedPrefix(session)}${textKey(String(session.life))}`;
 export const endedPrefix = (session: SessionKey): Key => ENDED + sessionKey(session);
 
+/** Segments that nobody lists any more, and that are still referred to. */
+export const WITHDRAWN = "j";
+export const withdrawnKey = (id: SegmentId): Key => WITHDRAWN + textKey(id);
+
 /** What a holder lists, by token start. */
 export const referencesPrefix = (holder: Holder): Key => `r${holderKey(holder)}`;
-export const referenceKey = (holder: Holder, { tokenStart, id }: Segment): Key =>
+export const referenceKey = (holder: Holder, { tokenStart, id }: ReferredSegment): Key =>
   `${referencesPrefix(holder)}${numberKey(tokenStart)}${id}`;
+
+export type ReferredSegment = Pick<Segment, "tokenStart" | "id">;
 
 /** Who lists a segment, by since when. */
 export const referrersPrefix = (id: SegmentId): Key => `b${textKey(id)}`;

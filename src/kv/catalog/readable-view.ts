@@ -16,8 +16,9 @@ import {
   sessionKey,
   tenantKey,
   UNLIMITED,
+  WITHDRAWN,
 } from "./keys.ts";
-import { ended, files, places, prefixes, segments, sessions, turns } from "./tables.ts";
+import { ended, files, places, prefixes, segments, sessions, turns, withdrawn } from "./tables.ts";
 import type { CatalogView, Entry, Key } from "./transaction.ts";
 
 export interface ReadableView extends CatalogView {
@@ -53,6 +54,7 @@ const KINDS: readonly { readonly letter: Key; readonly check: Check }[] = [
   { letter: "s", check: ({ value }) => checkSession(sessions, value) },
   { letter: ENDED, check: ({ value }) => checkSession(ended, value) },
   { letter: "g", check: checkSegment },
+  { letter: WITHDRAWN, check: ({ value }) => withdrawn.entryOf(value).key },
   { letter: "t", check: checkTurn },
 ];
 

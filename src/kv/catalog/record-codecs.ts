@@ -19,6 +19,7 @@ import type {
   TenantUsage,
   Turn,
   TurnId,
+  WithdrawnSegment,
 } from "../records.ts";
 import {
   bytes,
@@ -103,6 +104,12 @@ export const segmentCodec = record<Segment>({
   refs: uint,
   lastReadAtMs: uint,
   timesRead: uint,
+});
+
+export const withdrawnCodec = record<WithdrawnSegment>({
+  id: textOf<SegmentId>(),
+  tokenStart: uint,
+  refs: uint,
 });
 
 export const placedSegmentCodec = record<PlacedSegment>({

@@ -1,6 +1,6 @@
 /** The catalog over any store: one transaction for each rule. */
 import type { Catalog } from "../catalog.ts";
-import { type Holder, prefixHolder, type Segment, sessionHolder } from "../records.ts";
+import { prefixHolder, sessionHolder } from "../records.ts";
 import { audit, mended, repair } from "./audit.ts";
 import { compactable, moveSegment, openCopy } from "./rules/compact.ts";
 import { evict } from "./rules/evict.ts";
@@ -12,7 +12,7 @@ import { filesAfter, made, postpone } from "./rules/files.ts";
 import { match } from "./rules/match.ts";
 import { leaseRead } from "./rules/read-lease.ts";
 import { createPrefix, readablePrefixes, removePrefix, visibleTo } from "./rules/prefixes.ts";
-import { listReferences } from "./rules/references.ts";
+import { listedBy } from "./rules/references.ts";
 import { report } from "./rules/report.ts";
 import { lease, reserve } from "./rules/reserve.ts";
 import { keepScrubPosition, nextSegment, scrubPosition } from "./rules/scrub.ts";
@@ -27,13 +27,12 @@ import {
   prefixes,
   segmentAt,
   segmentCounts,
-  segments,
   segmentsIn,
   sessions,
   tenantUsage,
   turnAt,
 } from "./tables.ts";
-import type { CatalogStore, CatalogTransaction, CatalogView } from "./transaction.ts";
+import type { CatalogStore, CatalogTransaction } from "./transaction.ts";
 
 /** Takes the store over, and closes it if what is in it cannot be used. */
 export async function openCatalog(
@@ -90,11 +89,11 @@ export async function openCatalog(
     segments: (key) =>
       store.read((view) => {
         const session = sessions.get(view, key);
-        return session === undefined ? [] : segmentsOf(view, sessionHolder(session));
+        return session === undefined ? [] : listedBy(view, sessionHolder(session));
       }),
     prefix: (key) => store.read((view) => prefixes.get(view, key)),
     prefixes: (reader, nowMs) => store.read((view) => readablePrefixes(view, reader, nowMs)),
-    prefixSegments: (key) => store.read((view) => segmentsOf(view, prefixHolder(key))),
+    prefixSegments: (key) => store.read((view) => listedBy(view, prefixHolder(key))),
     segment: (id) => store.read((view) => segmentAt(view, id)),
     visibleSegment: (reader, id, nowMs) =>
       store.read((view) => (visibleTo(view, reader, nowMs)(id) ? segmentAt(view, id) : undefined)),
@@ -107,8 +106,4 @@ export async function openCatalog(
     repair: (nowMs) => write((tx) => repair(tx, nowMs)),
     close: () => store.close(),
   };
-}
-
-function segmentsOf(view: CatalogView, holder: Holder): Segment[] {
-  return listReferences(view, holder).map((id) => segments.must(view, { id }));
 }

@@ -4,20 +4,31 @@
  * to forget what could have been reused. The whole of it is held in memory.
  */
 import {
+  type FileRef,
   type Holder,
   type IndexPlace,
   isSameFile,
   namespaceOf,
   type Prefix,
   type Segment,
+  type SegmentId,
   type Session,
   sessionHolder,
   type StoredFile,
   type Turn,
   type TurnId,
+  type WithdrawnSegment,
 } from "../records.ts";
 import { decode, uint } from "./codec.ts";
-import { fileKey, holderKey, parseHolder, parseReference, scan, UNLIMITED } from "./keys.ts";
+import {
+  fileKey,
+  holderKey,
+  parseHolder,
+  parseReference,
+  type ReferredSegment,
+  scan,
+  UNLIMITED,
+} from "./keys.ts";
 import { worthOf } from "./rules/file-priority.ts";
 import {
   ended,
@@ -29,12 +40,15 @@ import {
   sessions,
   sessionsWith,
   turns,
+  withdrawn,
 } from "./tables.ts";
 import type { CatalogView } from "./transaction.ts";
 
 export interface Reference {
   readonly holder: Holder;
-  readonly segment: Segment;
+  readonly segment: ReferredSegment;
+  /** Unless the segment is withdrawn. */
+  readonly file: FileRef | undefined;
   readonly sinceMs: number;
   readonly place: IndexPlace;
 }
@@ -46,6 +60,7 @@ export interface SoundRecords {
   readonly prefixes: readonly Prefix[];
   readonly turns: readonly Turn[];
   readonly segments: readonly Segment[];
+  readonly withdrawn: readonly WithdrawnSegment[];
   readonly references: readonly Reference[];
 }
 
@@ -73,6 +88,7 @@ export function soundRecords(view: CatalogView, nowMs: number): SoundRecords {
     prefixes: prefixes.all(view),
     turns: [...kept.values()],
     segments: soundSegments,
+    withdrawn: withdrawn.all(view).filter(({ id }) => listed.has(id) && !segmentAt(view, id)),
     references,
   };
 }
@@ -91,14 +107,29 @@ function soundTurn(view: CatalogView, turn: Turn): [TurnId, Turn][] {
 function soundReferences(view: CatalogView): Reference[] {
   return scan(view, "r", UNLIMITED).flatMap(({ key, value }) => {
     const holder = parseHolder(key.slice(1));
-    const segment = segmentAt(view, parseReference(`r${holderKey(holder)}`, key));
-    if (segment?.state !== "durable" || files.get(view, segment.file) === undefined) return [];
+    const segment = soundReferred(view, parseReference(`r${holderKey(holder)}`, key));
+    if (segment === undefined) return [];
     // Without the place, which is under a secret and cannot be computed here, it would never be found.
     const id = { segment: segment.id, namespace: namespaceOf(holder) };
     const place = places.get(view, id)?.place;
     if (place === undefined || !isThere(view, holder)) return [];
-    return [{ holder, segment, sinceMs: decode(uint, value), place }];
+    const { file } = segment;
+    return [{ holder, segment, file, sinceMs: decode(uint, value), place }];
   });
+}
+
+/** What may be referred to: a durable segment in a file that there is, or one that is withdrawn. */
+function soundReferred(
+  view: CatalogView,
+  id: SegmentId,
+): (ReferredSegment & { readonly file: FileRef | undefined }) | undefined {
+  const segment = segmentAt(view, id);
+  if (segment === undefined) {
+    const known = withdrawn.get(view, { id });
+    return known && { ...known, file: undefined };
+  }
+  const isSound = segment.state === "durable" && files.get(view, segment.file) !== undefined;
+  return isSound ? segment : undefined;
 }
 
 function isThere(view: CatalogView, holder: Holder): boolean {
@@ -147,7 +178,7 @@ function withContents(
   { segments: known, references }: Pick<SoundRecords, "segments" | "references">,
 ): StoredFile[] {
   const inFile = Map.groupBy(known, ({ file }) => fileKey(file));
-  const listed = Map.groupBy(references, ({ segment }) => fileKey(segment.file));
+  const listed = Map.groupBy(references, ({ file }) => (file === undefined ? "" : fileKey(file)));
   return all.map((file) => {
     const contents = inFile.get(fileKey(file)) ?? [];
     const durable = contents.filter(({ state }) => state === "durable");

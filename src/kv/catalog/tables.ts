@@ -21,6 +21,7 @@ import {
   type TenantUsage,
   type Turn,
   type TurnId,
+  type WithdrawnSegment,
 } from "../records.ts";
 import { indexSegment, unindexSegment } from "./chain-index.ts";
 import {
@@ -46,6 +47,8 @@ import {
   sessionKey,
   tenantKey,
   turnKey,
+  WITHDRAWN,
+  withdrawnKey,
 } from "./keys.ts";
 import { readsPerByte } from "./read-score.ts";
 import {
@@ -58,6 +61,7 @@ import {
   sessionCodec,
   tenantUsageCodec,
   turnCodec,
+  withdrawnCodec,
 } from "./record-codecs.ts";
 import { Table } from "./table.ts";
 import type { CatalogTransaction, CatalogView } from "./transaction.ts";
@@ -194,6 +198,16 @@ export const segments = new Table<Pick<Segment, "id">, Segment>({
     if (before !== undefined && left > 0 && (taken === 0 || isMoved)) leaveFile(tx, before);
     if (after !== undefined && taken > 0 && (left === 0 || isMoved)) enterFile(tx, after);
   },
+});
+
+/**
+ * Charged to nobody, in no file, and given to nobody, though references and the index still name them; `sweep` drops those, and
+ * then them.
+ */
+export const withdrawn = new Table<Pick<Segment, "id">, WithdrawnSegment>({
+  prefix: WITHDRAWN,
+  keyOf: ({ id }) => withdrawnKey(id),
+  codec: withdrawnCodec,
 });
 
 /** The index has a segment exactly while it has a place. */

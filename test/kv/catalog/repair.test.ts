@@ -15,7 +15,7 @@ import type { Key } from "../../../src/kv/catalog/transaction.ts";
 import type { Catalog } from "../../../src/kv/catalog.ts";
 import type { ObjectName } from "../../../src/kv/location.ts";
 import { type Segment, segmentId, type StoredFile } from "../../../src/kv/records.ts";
-import { key, KvDesk, PLENTY, QUARANTINE_MS, RETENTION } from "../../support/kv-desk.ts";
+import { condemn, key, KvDesk, PLENTY, QUARANTINE_MS, RETENTION } from "../../support/kv-desk.ts";
 
 type State = ReadonlyMap<Key, Uint8Array>;
 
@@ -45,15 +45,20 @@ async function everything(): Promise<{ state: State; nowMs: number }> {
   await catalog.evict({ location: "disk", bytes: 1e9, priority: 100, nowMs, limit: 100 });
   await desk.create("ended", { retention: { ...RETENTION, ttlMs: 5 } });
   for (const end of [4, 8, 12]) await desk.store("ended", "ABCDEFGHIJKL".slice(0, end), end - 4);
+  await desk.create("d");
+  const damaged = await desk.store("d", "damaged");
+  await desk.fork("d", "e");
   desk.nowMs += 5;
   await desk.sweep(2);
+  await condemn(catalog, segmentId(damaged.turn, 0));
+  await desk.sweep(1);
   expect(await catalog.audit()).toEqual([]);
   return { state: store.snapshot(), nowMs: desk.nowMs };
 }
 
 /** Neither follows from anything, nor does anything follow from them. */
 const isAlone = (at: Key) => at === "v" || at === "y";
-const isRecord = (at: Key) => isAlone(at) || "sgtfpno".includes(at[0] ?? "");
+const isRecord = (at: Key) => isAlone(at) || "sgtfpnoj".includes(at[0] ?? "");
 
 let state: State;
 let nowMs: number;
@@ -154,6 +159,16 @@ it("forgets a session that has ended once nothing is left of what it listed", as
   const { store, catalog } = await openWith(rest);
   await catalog.repair(nowMs);
   expect([...store.snapshot().keys()].filter((at) => at.startsWith("o"))).toEqual([]);
+});
+
+it("forgets a segment that was withdrawn once nobody refers to it", async () => {
+  expect([...state.keys()].filter((at) => at.startsWith("j"))).toHaveLength(1);
+  const lists = ["rst\0d\0", "rst\0e\0"];
+  const rest = new Map([...state].filter(([at]) => !lists.some((list) => at.startsWith(list))));
+  await expectMended(rest);
+  const { store, catalog } = await openWith(rest);
+  await catalog.repair(nowMs);
+  expect([...store.snapshot().keys()].filter((at) => at.startsWith("j"))).toEqual([]);
 });
 
 it("mends every sum that is wrong", async () => {

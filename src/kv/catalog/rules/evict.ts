@@ -2,13 +2,13 @@
  * Makes room in a location. Files are met in the order of their index, which changes only ahead of the pass: one whose floor is
  * too low is raised, and met again in its place if that is within the request's priority.
  */
-import type { StoredFile } from "../../records.ts";
+import type { SegmentId, StoredFile } from "../../records.ts";
 import type { EvictReport, EvictRequest } from "../../space.ts";
 import { evictablePrefix, holderKey, parseEvictable, UNLIMITED } from "../keys.ts";
 import { files, locationUsage, listInFile } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
 import { worthOf } from "./file-priority.ts";
-import { dropSegment, listReferrers } from "./references.ts";
+import { dropWithdrawn, listReferrers, withdraw } from "./references.ts";
 import { sweepHolders } from "./sweep.ts";
 import { sealFile } from "./turn-end.ts";
 
@@ -18,7 +18,7 @@ export function evict(tx: CatalogTransaction, request: EvictRequest): EvictRepor
   const freedBytes = () => locationUsage(tx, location).idleBytes - idleBefore;
   const { seen, expiredSessions } = sweepHolders(tx, nowMs, limit);
   let left = limit - seen;
-  let [evicted, dropped] = [0, 0];
+  let [evicted, dropped, references] = [0, 0, 0];
   let from = evictablePrefix(location, 0);
   const to = evictablePrefix(location, request.priority + 1);
   while (left > 0 && freedBytes() < wanted) {
@@ -28,9 +28,10 @@ export function evict(tx: CatalogTransaction, request: EvictRequest): EvictRepor
     left--;
     const file = files.at(tx, parseEvictable(location, next.key));
     if (file === undefined || !isInPlace(tx, file, request)) continue;
-    const leaves = dropLeaves(tx, file, Math.max(1, left));
-    left -= leaves;
-    dropped += leaves;
+    const leaves = withdrawLeaves(tx, file, Math.max(1, left));
+    left -= leaves.length;
+    dropped += leaves.length;
+    for (const id of leaves) references += dropWithdrawn(tx, id, limit - references);
     evicted += Number(files.must(tx, file).referencedBytes === 0);
   }
   const bytes = freedBytes();
@@ -62,9 +63,13 @@ function priorityOf(tx: CatalogTransaction, file: StoredFile, request: EvictRequ
 }
 
 /** So that what is left after an interruption is still a prefix. */
-function dropLeaves(tx: CatalogTransaction, file: StoredFile, limit: number): number {
+function withdrawLeaves(
+  tx: CatalogTransaction,
+  file: StoredFile,
+  limit: number,
+): readonly SegmentId[] {
   sealFile(tx, file);
   const leaves = listInFile(tx, file, limit);
-  for (const id of leaves) dropSegment(tx, id);
-  return leaves.length;
+  for (const id of leaves) withdraw(tx, id);
+  return leaves;
 }

@@ -17,7 +17,7 @@ import { type Segment, sessionHolder } from "../../records.ts";
 import { anchorEntry, chainEntry } from "../chain-index.ts";
 import { numberKey, parseReference, referencesPrefix } from "../keys.ts";
 import type { ChainEntry } from "../record-codecs.ts";
-import { segments, sessions } from "../tables.ts";
+import { segmentAt, sessions } from "../tables.ts";
 import type { CatalogView } from "../transaction.ts";
 
 export function match(view: CatalogView, request: MatchRequest): Match {
@@ -61,8 +61,10 @@ function* endsOn(
 }
 
 function endingAt(view: CatalogView, at: number, { ends }: ChainEntry): Segment[] {
-  const found = ends.map(({ segment: id }) => segments.must(view, { id }));
-  return found.filter((segment) => endOf(segment) === at);
+  return ends
+    .map(({ segment: id }) => segmentAt(view, id))
+    .filter((segment) => segment !== undefined)
+    .filter((segment) => endOf(segment) === at);
 }
 
 /** Why what is on this prompt is not all in the cover. The furthest that is left out says it. */
@@ -88,10 +90,19 @@ function hasMore(view: CatalogView, request: MatchRequest, { cover, found }: Fou
   const session = sessions.get(view, request.session);
   if (session === undefined) return false;
   const prefix = referencesPrefix(sessionHolder(session));
-  const from = prefix + numberKey(cover.tokens);
+  let from = prefix + numberKey(cover.tokens);
   const to = prefix + numberKey(Number.MAX_SAFE_INTEGER);
-  const listed = view.range({ from, to, limit: found.size + 1 });
-  return listed.some(({ key }) => !found.has(parseReference(prefix, key)));
+  const limit = found.size + 1;
+  for (;;) {
+    const page = view.range({ from, to, limit });
+    const others = page
+      .map(({ key }) => parseReference(prefix, key))
+      .filter((id) => !found.has(id));
+    if (others.some((id) => segmentAt(view, id) !== undefined)) return true;
+    const last = page.at(-1);
+    if (last === undefined || page.length < limit) return false;
+    from = `${last.key}\0`;
+  }
 }
 
 function endOf({ tokenStart, tokenLength }: Segment): number {

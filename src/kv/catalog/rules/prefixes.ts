@@ -19,7 +19,7 @@ import {
   type SegmentId,
 } from "../../records.ts";
 import { parseReader, type PrefixReaders, readersPrefix, scan } from "../keys.ts";
-import { places, prefixes, segments, tenantUsage } from "../tables.ts";
+import { places, prefixes, segmentAt, segments, tenantUsage } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 import { addReference, listReferences, removeReference } from "./references.ts";
 
@@ -92,6 +92,7 @@ export function visibleTo(
   const isIn = (segment: SegmentId) => (namespace: Namespace) =>
     places.get(view, { segment, namespace }) !== undefined;
   return (id) => {
+    if (segmentAt(view, id) === undefined) return false;
     if (isIn(id)({ tenant: reader.tenant, prefix: undefined })) return true;
     consulted ??= readablePrefixes(view, reader, nowMs).map((each) => ({
       tenant: each.tenant,

@@ -1,6 +1,9 @@
 /**
  * Who lists what. A reference is two keys, from the holder and from the segment, with the time since when; it is counted on both
  * sides, and for each namespace, where a segment can be found exactly while somebody of that namespace lists it.
+ *
+ * A segment that many list is taken from all of them at once by being withdrawn: it has no record any more, and whoever meets its
+ * id passes it over. The references follow, in as many passes as it takes.
  */
 import {
   type Holder,
@@ -9,12 +12,14 @@ import {
   type PlacedSegment,
   type Segment,
   type SegmentId,
+  type WithdrawnSegment,
 } from "../../records.ts";
 import { decode, encode, uint } from "../codec.ts";
 import {
   parseReference,
   parseReferrer,
   placesPrefix,
+  type ReferredSegment,
   referenceKey,
   referencesPrefix,
   referrerKey,
@@ -22,16 +27,23 @@ import {
   scan,
   UNLIMITED,
 } from "../keys.ts";
-import { places, prefixes, segments, sessionsWith } from "../tables.ts";
+import { places, prefixes, segmentAt, segments, sessionsWith, withdrawn } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 import { forgetPriority, raisePriority } from "./file-priority.ts";
 
 const NOTHING = new Uint8Array(0);
 
-/** By token start. */
+/** By token start, with what is withdrawn. */
 export function listReferences(view: CatalogView, holder: Holder): readonly SegmentId[] {
   const prefix = referencesPrefix(holder);
   return scan(view, prefix, UNLIMITED).map(({ key }) => parseReference(prefix, key));
+}
+
+/** By token start. */
+export function listedBy(view: CatalogView, holder: Holder): Segment[] {
+  return listReferences(view, holder)
+    .map((id) => segmentAt(view, id))
+    .filter((segment) => segment !== undefined);
 }
 
 /** Those who have listed it for longest come first. */
@@ -54,17 +66,32 @@ export interface NewReference {
 
 /** Listing it again changes nothing. */
 export function addReference(tx: CatalogTransaction, holder: Holder, added: NewReference): void {
-  const { segment, nowMs } = added;
-  if (tx.get(referenceKey(holder, segment)) !== undefined) return;
-  tx.put(referenceKey(holder, segment), encode(uint, nowMs));
-  tx.put(referrerKey(segment.id, { holder, sinceMs: nowMs }), NOTHING);
-  const { id, tokenStart } = segment;
+  const { segment } = added;
+  if (!linkReference(tx, holder, added)) return;
   segments.update(tx, segment, (known) => ({ ...known, refs: known.refs + 1 }));
+  raisePriority(tx, segment.file, holder);
+}
+
+type Link = Omit<NewReference, "segment"> & { readonly segment: ReferredSegment };
+
+/** As it was when the segment was withdrawn: what an audit makes anew. */
+export function addWithdrawnReference(tx: CatalogTransaction, holder: Holder, added: Link): void {
+  if (!linkReference(tx, holder, added)) return;
+  withdrawn.update(tx, added.segment, (known) => ({ ...known, refs: known.refs + 1 }));
+}
+
+/** False if the holder refers to it already. */
+function linkReference(tx: CatalogTransaction, holder: Holder, added: Link): boolean {
+  const { segment, nowMs } = added;
+  if (tx.get(referenceKey(holder, segment)) !== undefined) return false;
+  const { id, tokenStart } = segment;
+  tx.put(referenceKey(holder, segment), encode(uint, nowMs));
+  tx.put(referrerKey(id, { holder, sinceMs: nowMs }), NOTHING);
   const at = { segment: id, namespace: namespaceOf(holder) };
   const placed = places.get(tx, at) ?? { ...at, tokenStart, place: added.place(), refs: 0 };
   places.save(tx, { ...placed, refs: placed.refs + 1 });
   countListed(tx, holder, 1);
-  raisePriority(tx, segment.file, holder);
+  return true;
 }
 
 /**
@@ -72,13 +99,15 @@ export function addReference(tx: CatalogTransaction, holder: Holder, added: NewR
  * charge goes to whoever of the others has listed it for longest.
  */
 export function removeReference(tx: CatalogTransaction, holder: Holder, id: SegmentId): void {
-  const segment = segments.must(tx, { id });
-  const since = tx.get(referenceKey(holder, segment));
+  const segment = segmentAt(tx, id);
+  const referred = segment ?? withdrawn.must(tx, { id });
+  const since = tx.get(referenceKey(holder, referred));
   if (since === undefined) return;
-  tx.remove(referenceKey(holder, segment));
+  tx.remove(referenceKey(holder, referred));
   tx.remove(referrerKey(id, { holder, sinceMs: decode(uint, since) }));
   leavePlace(tx, places.must(tx, { segment: id, namespace: namespaceOf(holder) }));
   countListed(tx, holder, -1);
+  if (segment === undefined) return leaveWithdrawn(tx, referred);
   if (segment.refs === 1) return segments.delete(tx, segment);
   segments.save(tx, { ...segment, refs: segment.refs - 1, tenant: payerOf(tx, segment) });
   forgetPriority(tx, segment.file);
@@ -87,6 +116,12 @@ export function removeReference(tx: CatalogTransaction, holder: Holder, id: Segm
 function leavePlace(tx: CatalogTransaction, placed: PlacedSegment): void {
   if (placed.refs === 1) places.delete(tx, placed);
   else places.save(tx, { ...placed, refs: placed.refs - 1 });
+}
+
+function leaveWithdrawn(tx: CatalogTransaction, known: Pick<WithdrawnSegment, "id">): void {
+  const { id, tokenStart, refs } = withdrawn.must(tx, known);
+  if (refs === 1) withdrawn.delete(tx, { id });
+  else withdrawn.save(tx, { id, tokenStart, refs: refs - 1 });
 }
 
 function payerOf(view: CatalogView, { id, tenant }: Segment): string {
@@ -116,7 +151,16 @@ export function dropReferences(tx: CatalogTransaction, holder: Holder, limit: nu
   return last.length;
 }
 
-/** From everybody who lists it. */
-export function dropSegment(tx: CatalogTransaction, id: SegmentId): void {
-  for (const holder of listReferrers(tx, id)) removeReference(tx, holder, id);
+/** From everybody who lists it, at once and whoever that is: `dropWithdrawn` drops the references. It is durable. */
+export function withdraw(tx: CatalogTransaction, id: SegmentId): void {
+  const { tokenStart, refs } = segments.must(tx, { id });
+  segments.delete(tx, { id });
+  withdrawn.save(tx, { id, tokenStart, refs });
+}
+
+/** References to one that is withdrawn. Returns how many there were; with the last one it is forgotten. */
+export function dropWithdrawn(tx: CatalogTransaction, id: SegmentId, limit: number): number {
+  const holders = limit > 0 ? listReferrers(tx, id, limit) : [];
+  for (const holder of holders) removeReference(tx, holder, id);
+  return holders.length;
 }

@@ -9,10 +9,10 @@ import type {
 } from "../../holders.ts";
 import { type Holder, type Session, sessionHolder, type SessionKey } from "../../records.ts";
 import { endedPrefix, scan, UNLIMITED } from "../keys.ts";
-import { ended, places, segments, sessions, tenantUsage, turns } from "../tables.ts";
+import { ended, places, sessions, tenantUsage, turns } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 import { forgetPriority } from "./file-priority.ts";
-import { addReference, dropReferences, listReferences } from "./references.ts";
+import { addReference, dropReferences, listedBy } from "./references.ts";
 import { abortTurn, sealFile } from "./turn-end.ts";
 
 /** References that go with their session in the rule that ends it: some milliseconds' worth. The sweep drops the others. */
@@ -66,10 +66,9 @@ export function fork(tx: CatalogTransaction, request: ForkRequest): ForkOutcome 
   const { model, retention } = parent;
   const forked = newSession(tx, key, { model, retention, parent: parent.id, nowMs });
   sessions.save(tx, forked);
-  for (const id of listReferences(tx, sessionHolder(parent))) {
-    const segment = segments.must(tx, { id });
-    const namespace = { tenant, prefix: undefined };
-    const place = () => places.must(tx, { segment: id, namespace }).place;
+  for (const segment of listedBy(tx, sessionHolder(parent))) {
+    const at = { segment: segment.id, namespace: { tenant, prefix: undefined } };
+    const place = () => places.must(tx, at).place;
     addReference(tx, sessionHolder(forked), { segment, nowMs, place });
   }
   return { kind: "created", session: sessions.must(tx, key) };
@@ -115,9 +114,7 @@ export function unpinned(tx: CatalogTransaction, session: Session): Session {
 }
 
 function forgetPriorities(tx: CatalogTransaction, session: Session): void {
-  for (const id of listReferences(tx, sessionHolder(session))) {
-    forgetPriority(tx, segments.must(tx, { id }).file);
-  }
+  for (const { file } of listedBy(tx, sessionHolder(session))) forgetPriority(tx, file);
 }
 
 export function end(tx: CatalogTransaction, key: SessionKey, nowMs: number): boolean {

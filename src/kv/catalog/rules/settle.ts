@@ -11,7 +11,7 @@ import type { CondemnRequest } from "../../space.ts";
 import { endsAt } from "../chain-index.ts";
 import { files, segmentAt, segments, sessions } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
-import { addReference, dropSegment } from "./references.ts";
+import { addReference, withdraw } from "./references.ts";
 import { liveTurn } from "./report.ts";
 import { abortTurn, dropPart, sealFile, settlePart } from "./turn-end.ts";
 
@@ -42,7 +42,7 @@ export function condemn(tx: CatalogTransaction, { segment: id, file }: CondemnRe
   const segment = segmentAt(tx, id);
   if (segment?.state !== "durable" || !isSameFile(segment.file, file)) return false;
   sealFile(tx, file);
-  dropSegment(tx, id);
+  withdraw(tx, id);
   return true;
 }
 
@@ -77,6 +77,6 @@ function findEqual(
   place: IndexPlace,
 ): Segment | undefined {
   return endsAt(view, place)
-    .map(({ segment: id }) => segments.must(view, { id }))
-    .find((known) => known.tokenStart === tokenStart && known.tokenLength === tokenLength);
+    .map(({ segment: id }) => segmentAt(view, id))
+    .find((known) => known?.tokenStart === tokenStart && known.tokenLength === tokenLength);
 }

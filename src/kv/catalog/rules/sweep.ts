@@ -4,11 +4,11 @@
  */
 import type { SweepReport, SweepRequest } from "../../catalog.ts";
 import { type FileRef, prefixHolder, sessionHolder } from "../../records.ts";
-import { ENDED, scan, scanDue } from "../keys.ts";
-import { ended, files, isIdle, prefixes, sessions, turns } from "../tables.ts";
+import { ENDED, scan, scanDue, WITHDRAWN } from "../keys.ts";
+import { ended, files, isIdle, prefixes, sessions, turns, withdrawn } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
 import { endPrefix } from "./prefixes.ts";
-import { dropReferences } from "./references.ts";
+import { dropReferences, dropWithdrawn } from "./references.ts";
 import { dropEnded, endSession, isExpired, unpinned } from "./sessions.ts";
 import { abortTurn } from "./turn-end.ts";
 
@@ -52,10 +52,22 @@ function sweepTurns(tx: CatalogTransaction, nowMs: number, limit: number): numbe
  * the others in the next pass: nobody can use it meanwhile.
  */
 export function sweepHolders(tx: CatalogTransaction, nowMs: number, limit: number) {
-  const left = sweepEnded(tx, limit);
+  const withdrawn = sweepWithdrawn(tx, limit);
+  const left = withdrawn + sweepEnded(tx, limit - withdrawn);
   const { seen, ...counts } = sweepSessions(tx, nowMs, limit - left);
   const prefixes = sweepPrefixes(tx, nowMs, limit - left - seen);
   return { ...counts, expiredPrefixes: prefixes.expired, seen: left + seen + prefixes.seen };
+}
+
+/** References to what nobody lists any more. */
+function sweepWithdrawn(tx: CatalogTransaction, limit: number): number {
+  let seen = 0;
+  for (const { key } of scan(tx, WITHDRAWN, limit)) {
+    const segment = withdrawn.at(tx, key);
+    if (seen >= limit || segment === undefined) break;
+    seen += dropWithdrawn(tx, segment.id, limit - seen);
+  }
+  return seen;
 }
 
 /** What sessions that have ended still list. */
