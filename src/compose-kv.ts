@@ -1,5 +1,5 @@
 /** The KV half: catalog, locations, turns, keeper and the KV API. */
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { Metrics } from "./admin/metrics.ts";
 import { KvMetrics } from "./admin/kv-metrics.ts";
@@ -41,6 +41,7 @@ import { TwoPassVerifier } from "./kv/verify/two-pass-verifier.ts";
 import { createKvObservers, type KvObservers } from "./kv-observers.ts";
 import type { Logger } from "./log.ts";
 import type { createObservers } from "./observers.ts";
+import { orderedName } from "./ordered-name.ts";
 import { readOrMakeSecret } from "./secret-file.ts";
 
 export interface KvHalfOptions {
@@ -108,7 +109,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     verifier,
     checker,
     scheduler: systemClock,
-    newTurn: randomUUID,
+    newTurn: newName,
     policy: turnPolicy(kv),
     pressed: (pressure) => keeper.press(pressure),
     observer: observers.turns((segment, outcome) => {
@@ -188,7 +189,7 @@ function openUpkeep(
     })),
     clock: systemClock,
     nowMs: systemWallClock,
-    newName: randomName,
+    newName,
     scrubSoon: (ids) => scrubber.scrubSoon(ids),
     policy: { ...kv.keeper, ...KEEPER_LIMITS },
     observer: observers.keeper,
@@ -223,7 +224,7 @@ function placesOf({ locations }: KvConfig, opened: ReadonlyMap<string, Location>
     })),
     tiers: ["memory", "disk"],
     random: systemRandom,
-    newName: randomName,
+    newName,
   });
 }
 
@@ -238,9 +239,9 @@ async function tlsOf({ kv: { tls: paths }, closers, observers }: KvHalfOptions) 
   return tls;
 }
 
-/** For files: nobody guesses it, and a file system takes it. */
-function randomName(): string {
-  return randomBytes(16).toString("hex");
+/** For turns and files. */
+function newName(): string {
+  return orderedName(systemWallClock());
 }
 
 function mustHave<T>(value: T | undefined): T {

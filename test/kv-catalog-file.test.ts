@@ -68,8 +68,8 @@ it("checks the catalog of a process that was killed", async () => {
 
 it.each([
   ["half of it", 0.5, "ends at byte "],
-  ["its metadata alone", 8_192, "ends at byte 8192, before its page "],
-  ["half of its metadata", 4_096, "ends at byte 4096, before its metadata; restore it from a copy"],
+  ["its metadata alone", 16_384, "ends at byte 16384, before its page "],
+  ["half of its metadata", 8_192, "ends at byte 8192, before its metadata; restore it from a copy"],
   ["100 bytes", 100, "ends at byte 100, before its metadata; restore it from a copy"],
 ])("says what is wrong where %s is left", async (_, left, problem) => {
   await truncate(file, left < 1 ? Math.floor((await stat(file)).size * left) : left);
@@ -77,9 +77,9 @@ it.each([
 });
 
 it("serve says what is wrong too", async () => {
-  await truncate(file, 8_192);
+  await truncate(file, 16_384);
   const serving = moorline("serve", "--roles", "kv");
-  expect(await serving).toEqual(refused("ends at byte 8192, before its page "));
+  expect(await serving).toEqual(refused("ends at byte 16384, before its page "));
 });
 
 it("refuses what is no LMDB file", async () => {

@@ -35,7 +35,7 @@ export function turnRequest(
   const tokenStart = ends[2 * turn - 1] ?? 0;
   const [prompt = 0, answer = 0] = ends.slice(2 * turn);
   return {
-    turn: `filled-${number}-${turn}` as TurnId,
+    turn: `${timeOf(nowMs)}filled-${number}-${turn}` as TurnId,
     session: sessionOf(number),
     nowMs,
     deadlineMs: nowMs + 1,
@@ -87,7 +87,13 @@ export function settleRequests(
 
 /** Of the one file of a session. */
 export function fileName(number: number): ObjectName {
-  return createHash("md5").update(`file ${number}`).digest("hex") as ObjectName;
+  const rest = createHash("md5").update(`file ${number}`).digest("hex");
+  return `${timeOf(number)}${rest.slice(12)}` as ObjectName;
+}
+
+/** What the program's own names begin with. */
+function timeOf(ms: number): string {
+  return ms.toString(16).padStart(12, "0");
 }
 
 function sessionOf(number: number) {

@@ -1,5 +1,5 @@
 /** The KV core as the program composes it, over a catalog that is there and a directory of its own. */
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { systemClock, systemRandom } from "../../src/clock.ts";
 import { createDigests } from "../../src/digests.ts";
 import type { Catalog } from "../../src/kv/catalog.ts";
@@ -17,6 +17,7 @@ import { SessionDesk } from "../../src/kv/turns/session-desk.ts";
 import { TurnDesk } from "../../src/kv/turns/turn-desk.ts";
 import { SegmentChecker } from "../../src/kv/verify/segment-checker.ts";
 import type { SegmentVerifier, StoredSegment } from "../../src/kv/verify/segment-verifier.ts";
+import { orderedName } from "../../src/ordered-name.ts";
 import { CONVERSATION, LOCATION, PLENTY, PROFILE, RETENTION } from "./scale.ts";
 import { partEnds, sequenceOf } from "./prompts.ts";
 
@@ -43,6 +44,7 @@ export interface Stand {
 
 export async function openStand(options: StandOptions): Promise<Stand> {
   const { path, root, nowMs } = options;
+  const newName = () => orderedName(nowMs());
   const digests = createDigests();
   const keys = new NamespaceKeys(Buffer.alloc(32, 7), digests);
   const store = new LmdbStore({ path, durability: "power_loss" });
@@ -60,12 +62,12 @@ export async function openStand(options: StandOptions): Promise<Stand> {
       places: [{ location, fileNames: "random", headroomBytes: 0 }],
       tiers: ["disk"],
       random: systemRandom,
-      newName: () => randomBytes(16).toString("hex"),
+      newName,
     }),
     verifier: believing,
     checker: new SegmentChecker({ catalog, verifier: believing }),
     scheduler: systemClock,
-    newTurn: randomUUID,
+    newTurn: newName,
     pressed: () => undefined,
     policy: {
       turnMs: 900_000,

@@ -7,7 +7,7 @@ import type { ObjectName, ObjectStat } from "./location.ts";
 import type { GeometryKey } from "./model/geometry-key.ts";
 
 declare const turnIdBrand: unique symbol;
-/** Random, `[A-Za-z0-9_-]{1,64}`: it alone entitles to report, settle or abort a turn. */
+/** Not to be guessed, `[A-Za-z0-9_-]{1,64}`: it alone entitles to report, settle or abort a turn. */
 export type TurnId = string & { readonly [turnIdBrand]: true };
 
 declare const segmentIdBrand: unique symbol;

@@ -48,7 +48,8 @@ export const locationKey = (location: string): Key => `l${textKey(location)}`;
 export const chainKey = ({ anchorKey, offset }: GridPlace, digest: Digest): Key =>
   `c${digestKey(anchorKey)}${String.fromCharCode(offset)}${digestKey(digest)}`;
 export type GridPlace = Pick<IndexPlace, "anchorKey" | "offset">;
-export const anchorKey = (digest: Digest): Key => `a${digestKey(digest)}`;
+/** Right before the entries below it, so that they change on the same pages. */
+export const anchorKey = (digest: Digest): Key => `c${digestKey(digest)}`;
 
 /** Where a segment is found. */
 export const placeKey = ({ segment, namespace }: PlaceId): Key =>

@@ -41,6 +41,8 @@ export class LmdbStore implements CatalogStore {
       path,
       noSubdir: false,
       encoding: "binary",
+      // A rule touches pages all over the tree, and what each costs is the write and hardly its size; larger ones are fewer.
+      pageSize: 8192,
       keyEncoder: latin1Keys,
       // A commit is synced before it is answered, with no second promise to wait for.
       overlappingSync: false,

@@ -14,6 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(path, { recursive: true }));
 
+const PAGE_BYTES = 8192;
 const KEYS = Array.from({ length: 400 }, (_, n) => `key ${n}`);
 
 async function store(valueBytes: number): Promise<LmdbStore> {
@@ -27,9 +28,9 @@ async function store(valueBytes: number): Promise<LmdbStore> {
 /** The later of the two metas says how many pages there are. */
 async function bytesOfAllPages(): Promise<number> {
   const bytes = await readFile(file);
-  const [one, other] = [bytes, bytes.subarray(4096)];
+  const [one, other] = [bytes, bytes.subarray(PAGE_BYTES)];
   const isOne = one.readBigUInt64LE(152) > other.readBigUInt64LE(152);
-  return (Number((isOne ? one : other).readBigUInt64LE(144)) + 1) * 4096;
+  return (Number((isOne ? one : other).readBigUInt64LE(144)) + 1) * PAGE_BYTES;
 }
 
 it("takes a file that is missing for one that is to be made", () => {
@@ -53,6 +54,6 @@ it.each([100, 6_000])("refuses it without its last page, of values of %i bytes",
   await (await store(bytes)).close();
   const { size } = await stat(file);
   expect(size).toBe(await bytesOfAllPages());
-  await truncate(file, size - 4096);
-  expect(() => assertMappable(file)).toThrow(`${file} ends at byte ${size - 4096}, before `);
+  await truncate(file, size - PAGE_BYTES);
+  expect(() => assertMappable(file)).toThrow(`${file} ends at byte ${size - PAGE_BYTES}, before `);
 });
