@@ -194,11 +194,16 @@ function keeperObserver(
   const nameIn = (location: string, name: string) =>
     sessionNamed.has(location) ? log.sessionId(name) : name;
   return {
-    swept: ({ abortedTurns, expiredSessions, expiredPrefixes, lapsedPins }) => {
+    swept: ({ abortedTurns, expiredSessions, expiredPrefixes, lapsedPins, brokenRecords }) => {
       metrics.add("kv_swept_total", abortedTurns, "turn");
       metrics.add("kv_swept_total", expiredSessions, "session");
       metrics.add("kv_swept_total", expiredPrefixes, "prefix");
       metrics.add("kv_swept_total", lapsedPins, "pin");
+      metrics.add("kv_broken_records_total", brokenRecords);
+      if (brokenRecords === 0) return;
+      log.error("records of the catalog cannot be read; kv check --repair mends it", {
+        records: brokenRecords,
+      });
     },
     unlinked: ({ file, result }) => {
       metrics.add("kv_unlinks_total", 1, result);

@@ -19,6 +19,7 @@ export const kvMetricCatalog = {
   kv_verified_bytes_total: counter("Bytes of segments that were verified or read again.", "by"),
   kv_scrub_rounds_total: counter("Rounds of the scrubber, by result.", "result"),
   kv_swept_total: counter("What time alone ended, by kind.", "what"),
+  kv_broken_records_total: counter("What was due, and named a record that cannot be read."),
   kv_evicted_total: counter("What was evicted for want of space.", "what", "cause"),
   kv_compacted_total: counter("Segments copied out of mostly dead files, by result.", "result"),
   kv_unlinks_total: counter("Files removed, by result.", "result"),

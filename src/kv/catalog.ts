@@ -246,6 +246,11 @@ export interface SweepReport {
   readonly expiredSessions: number;
   readonly expiredPrefixes: number;
   readonly lapsedPins: number;
+  /**
+   * Entries that could not be ended, as a record that they take cannot be read. They are not due any more; the records stay as they
+   * are until `repair`.
+   */
+  readonly brokenRecords: number;
   /** Nothing will ever refer to these again. Named by every pass until `unlinked` says that they are gone. */
   readonly unlinkable: readonly FileRef[];
   /** The limit was reached, so there may be more. */

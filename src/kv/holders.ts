@@ -146,7 +146,10 @@ export interface HolderRules {
   pin(request: PinRequest): Promise<PinOutcome>;
   /** Counts as a pin of its tenant. */
   createPrefix(request: CreatePrefixRequest): Promise<CreatePrefixOutcome>;
-  /** Drops its references. False if there was no such prefix. */
+  /**
+   * Nobody finds anything by it from then on. What it listed is dropped here, or by the sweep where that is much: until then its
+   * tenant is charged for it, and its name is taken. False if there was no such prefix.
+   */
   removePrefix(prefix: PrefixKey, nowMs: number): Promise<boolean>;
   /**
    * Aborts its turns. From then on there is no such session: another may be made under its id. What it listed is dropped here, or

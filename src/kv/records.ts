@@ -100,6 +100,7 @@ export interface Prefix extends PrefixKey {
   /** Besides its own tenant. */
   readonly to: "everyone" | readonly string[];
   readonly createdAtMs: number;
+  /** Undefined: until it is removed. */
   readonly expiresAtMs: number | undefined;
   /** As of a session. */
   readonly segments: number;

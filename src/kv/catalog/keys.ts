@@ -175,10 +175,17 @@ export function scanAfter(view: CatalogView, key: Key, limit: number): readonly 
   return view.range({ from: `${key}\0`, to: after(key.slice(0, 1)), limit });
 }
 
-/** The records that are due at `nowMs`, by their keys. */
-export function scanDue(view: CatalogView, index: DueIndex, due: Due): readonly Key[] {
+/** What is due at `nowMs`. */
+export function scanDue(view: CatalogView, index: DueIndex, due: Due): readonly DueEntry[] {
   const range = { from: index, to: index + numberKey(due.nowMs + 1), limit: due.limit };
-  return view.range(range).map(({ key }) => parseDue(key));
+  return view.range(range).map(({ key }) => ({ entry: key, of: parseDue(key) }));
+}
+
+export interface DueEntry {
+  /** In the index. */
+  readonly entry: Key;
+  /** Of the record. */
+  readonly of: Key;
 }
 
 export interface Due {

@@ -1,6 +1,6 @@
 /** The catalog over any store: one transaction for each rule. */
 import type { Catalog } from "../catalog.ts";
-import { prefixHolder, sessionHolder } from "../records.ts";
+import { sessionHolder } from "../records.ts";
 import { audit, mended, repair } from "./audit.ts";
 import { compactable, moveSegment, openCopy } from "./rules/compact.ts";
 import { evict } from "./rules/evict.ts";
@@ -8,10 +8,18 @@ import { tenantSessions } from "./keys.ts";
 import { layered } from "./layer.ts";
 import { MemoryStore } from "./memory.ts";
 import { attach } from "./rules/attach.ts";
+import { pastBroken } from "./rules/due.ts";
 import { filesAfter, made, postpone } from "./rules/files.ts";
 import { match } from "./rules/match.ts";
 import { leaseRead } from "./rules/read-lease.ts";
-import { createPrefix, readablePrefixes, removePrefix, visibleTo } from "./rules/prefixes.ts";
+import {
+  createPrefix,
+  knownPrefix,
+  prefixSegments,
+  readablePrefixes,
+  removePrefix,
+  visibleTo,
+} from "./rules/prefixes.ts";
 import { listedBy } from "./rules/references.ts";
 import { report } from "./rules/report.ts";
 import { lease, reserve } from "./rules/reserve.ts";
@@ -24,7 +32,6 @@ import {
   files,
   locations,
   locationUsage,
-  prefixes,
   segmentAt,
   segmentCounts,
   segmentsIn,
@@ -77,7 +84,7 @@ export async function openCatalog(
         locations: locations.all(view),
         segments: segmentCounts.all(view),
       })),
-    sweep: (request) => write((tx) => sweep(tx, request)),
+    sweep: (request) => pastBroken((broken) => write((tx) => sweep(tx, request, broken))),
     made: (file, stat) => write((tx) => made(tx, file, stat)),
     postpone: (request) => write((tx) => postpone(tx, request)),
     files: (request) => store.read((view) => filesAfter(view, request)),
@@ -91,9 +98,9 @@ export async function openCatalog(
         const session = sessions.get(view, key);
         return session === undefined ? [] : listedBy(view, sessionHolder(session));
       }),
-    prefix: (key) => store.read((view) => prefixes.get(view, key)),
+    prefix: (key) => store.read((view) => knownPrefix(view, key)),
     prefixes: (reader, nowMs) => store.read((view) => readablePrefixes(view, reader, nowMs)),
-    prefixSegments: (key) => store.read((view) => listedBy(view, prefixHolder(key))),
+    prefixSegments: (key) => store.read((view) => prefixSegments(view, key)),
     segment: (id) => store.read((view) => segmentAt(view, id)),
     visibleSegment: (reader, id, nowMs) =>
       store.read((view) => (visibleTo(view, reader, nowMs)(id) ? segmentAt(view, id) : undefined)),

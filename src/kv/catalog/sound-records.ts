@@ -10,6 +10,7 @@ import {
   isSameFile,
   namespaceOf,
   type Prefix,
+  prefixHolder,
   type Segment,
   type SegmentId,
   type Session,
@@ -29,6 +30,7 @@ import {
   scan,
   UNLIMITED,
 } from "./keys.ts";
+import { isRemoved } from "./removed-prefix.ts";
 import { worthOf } from "./rules/file-priority.ts";
 import {
   ended,
@@ -85,7 +87,9 @@ export function soundRecords(view: CatalogView, nowMs: number): SoundRecords {
     files: withContents(view, soundFiles, { segments: soundSegments, references }),
     sessions: sessions.all(view).map((session) => soundSession(session, kept, unsealed)),
     ended: ended.all(view).filter((session) => listing.has(holderKey(sessionHolder(session)))),
-    prefixes: prefixes.all(view),
+    prefixes: prefixes
+      .all(view)
+      .filter((prefix) => !isRemoved(prefix) || listing.has(holderKey(prefixHolder(prefix)))),
     turns: [...kept.values()],
     segments: soundSegments,
     withdrawn: withdrawn.all(view).filter(({ id }) => listed.has(id) && !segmentAt(view, id)),

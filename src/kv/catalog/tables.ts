@@ -63,6 +63,7 @@ import {
   turnCodec,
   withdrawnCodec,
 } from "./record-codecs.ts";
+import { isRemoved } from "./removed-prefix.ts";
 import { Table } from "./table.ts";
 import type { CatalogTransaction, CatalogView } from "./transaction.ts";
 
@@ -124,13 +125,15 @@ export const prefixes = new Table<PrefixKey, Prefix>({
       to === "everyone"
         ? [{ kind: "everyone" }]
         : to.map((reader) => ({ kind: "tenant", tenant: reader }));
-    const readers: readonly PrefixReaders[] = [{ kind: "owner" }, ...others];
+    const readers: readonly PrefixReaders[] = isRemoved(prefix)
+      ? []
+      : [{ kind: "owner" }, ...others];
     const due = expiresAtMs === undefined ? [] : [dueKey("x", expiresAtMs, prefixKey(prefix))];
     return [...readers.map((each) => readerKey(each, prefix)), ...due];
   },
   changed(tx, before, after) {
     const prefix = before ?? after;
-    const pins = Number(after !== undefined) - Number(before !== undefined);
+    const pins = Number(isPin(after)) - Number(isPin(before));
     if (prefix !== undefined && pins !== 0) chargeTenant(tx, prefix.tenant, { pins });
   },
 });
@@ -279,6 +282,10 @@ function spaceOf(file: StoredFile | undefined) {
   const bookedBytes = bookedBytesOf(file);
   const { referencedBytes } = file;
   return { bookedBytes, referencedBytes, idleBytes: isIdle(file) ? bookedBytes : 0 };
+}
+
+function isPin(prefix: Prefix | undefined): boolean {
+  return prefix !== undefined && !isRemoved(prefix);
 }
 
 function pinsOf(session: Session | undefined): number {

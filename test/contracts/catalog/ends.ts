@@ -226,9 +226,12 @@ export function describeEnds(opened: () => KvDesk): void {
       const expiresAtMs = desk.nowMs + 10;
       await desk.createPrefix("t/paper", [segmentId(turn, 0)], { expiresAtMs });
       desk.nowMs = expiresAtMs;
-      expect(await desk.sweep(1)).toMatchObject({ expiredPrefixes: 0, isFull: true });
-      expect(await desk.sweep(2)).toMatchObject({ expiredPrefixes: 1, isFull: true });
+      expect(await desk.sweep(1)).toMatchObject({ expiredPrefixes: 1, isFull: true });
+      expect(await catalog.prefix({ tenant: "t", name: "paper" })).toBeUndefined();
       expect(await catalog.tenantUsage("t")).toMatchObject({ pins: 0 });
+      expect(await catalog.segment(segmentId(turn, 0))).toMatchObject({ refs: 2 });
+      expect(await desk.sweep(2)).toMatchObject({ expiredPrefixes: 0, isFull: true });
+      expect(await catalog.segment(segmentId(turn, 0))).toMatchObject({ refs: 1 });
     });
 
     it("forgets no file that is in use, whoever says that it is gone", async () => {

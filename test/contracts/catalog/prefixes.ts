@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 
 import type { Catalog } from "../../../src/kv/catalog.ts";
 import { PREFIX_READERS_LIMIT, PREFIXES_CONSULTED_LIMIT } from "../../../src/kv/holders.ts";
-import { segmentId } from "../../../src/kv/records.ts";
+import { type SegmentId, segmentId } from "../../../src/kv/records.ts";
 import { key, type KvDesk, PLENTY, ranges } from "../../support/kv-desk.ts";
 
 const paper = { tenant: "t", name: "paper" };
@@ -26,6 +26,36 @@ export function describePrefixes(opened: () => KvDesk): void {
     }
 
     const matched = async (name: string) => (await desk.match(name, "abcdefgh!")).tokens;
+
+    it("is gone at once when it lists much, though what it listed is dropped in parts", async () => {
+      await desk.create("many");
+      const ids: SegmentId[] = [];
+      for (let n = 0; n < 400; n++) {
+        const { turn } = await desk.store("many", String(n).padStart(4, "0"));
+        ids.push(segmentId(turn, 0));
+      }
+      const name = { tenant: "t", name: "much" };
+      await desk.createPrefix("t/much", ids, { to: ["other"] });
+      await desk.create("other/reader");
+      expect(await desk.visible("other", ids[0] as SegmentId)).toBeDefined();
+      expect(await catalog.removePrefix(name, desk.nowMs)).toBe(true);
+      expect(await catalog.removePrefix(name, desk.nowMs)).toBe(false);
+      expect(await catalog.prefix(name)).toBeUndefined();
+      expect(await catalog.prefixSegments(name)).toEqual([]);
+      expect(await desk.visible("other", ids[0] as SegmentId)).toBeUndefined();
+      expect(await desk.match("other/reader", "0000!")).toMatchObject({ segments: [] });
+      expect(await catalog.tenantUsage("t")).toMatchObject({ pins: 0 });
+      expect(await catalog.segment(ids[0] as SegmentId)).toMatchObject({ refs: 2 });
+      expect(await catalog.audit()).toEqual([]);
+      // Whoever reads a new one of this name would find what is left of the old one.
+      const fresh = ids.slice(0, 1);
+      expect(await desk.createPrefix("t/much", fresh)).toMatchObject({ reason: "exists" });
+      expect(await desk.sweep(7)).toMatchObject({ expiredPrefixes: 0, isFull: true });
+      expect(await catalog.segment(ids[0] as SegmentId)).toMatchObject({ refs: 2 });
+      await desk.sweep();
+      expect(await catalog.segment(ids[0] as SegmentId)).toMatchObject({ refs: 1 });
+      expect(await desk.createPrefix("t/much", fresh)).toMatchObject({ kind: "created" });
+    });
 
     it("is found by the tenants that it is open to, and by no others", async () => {
       await desk.store("a", "abcdefgh");

@@ -6,6 +6,7 @@ import { MemoryStore } from "../../../src/kv/catalog/memory.ts";
 import {
   fileCodec,
   locationUsageCodec,
+  prefixCodec,
   segmentCodec,
   sessionCodec,
   tenantUsageCodec,
@@ -159,6 +160,15 @@ it("forgets a session that has ended once nothing is left of what it listed", as
   const { store, catalog } = await openWith(rest);
   await catalog.repair(nowMs);
   expect([...store.snapshot().keys()].filter((at) => at.startsWith("o"))).toEqual([]);
+});
+
+it("forgets a prefix that was removed once nothing is left of what it listed", async () => {
+  const removed = changedBy("p", prefixCodec, (prefix) => ({ ...prefix, expiresAtMs: 0 }));
+  const rest = new Map([...removed].filter(([at]) => !at.startsWith("rp")));
+  await expectMended(rest);
+  const { store, catalog } = await openWith(rest);
+  await catalog.repair(nowMs);
+  expect([...store.snapshot().keys()].filter((at) => at.startsWith("p"))).toEqual([]);
 });
 
 it("forgets a segment that was withdrawn once nobody refers to it", async () => {

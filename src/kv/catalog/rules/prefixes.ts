@@ -16,12 +16,14 @@ import {
   type Prefix,
   type PrefixKey,
   prefixHolder,
+  type Segment,
   type SegmentId,
 } from "../../records.ts";
 import { parseReader, type PrefixReaders, readersPrefix, scan } from "../keys.ts";
 import { places, prefixes, segmentAt, segments, tenantUsage } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
-import { addReference, listReferences, removeReference } from "./references.ts";
+import { isRemoved, REMOVED } from "../removed-prefix.ts";
+import { addReference, DROPPED_AT_ONCE, dropReferences, listedBy } from "./references.ts";
 
 export function createPrefix(
   tx: CatalogTransaction,
@@ -29,8 +31,9 @@ export function createPrefix(
 ): CreatePrefixOutcome {
   const { prefix: key, to, trusts, segments: listed, expiresAtMs, quota, nowMs } = request;
   assertSound(request);
-  const known = livePrefix(tx, key, nowMs);
-  if (known !== undefined) return { kind: "refused", reason: "exists" };
+  const isLive = livePrefix(tx, key, nowMs) !== undefined;
+  // What is left of one that was removed is in the same namespace, where readers of the new one would find it.
+  if (isLive || prefixes.get(tx, key) !== undefined) return { kind: "refused", reason: "exists" };
   if (tenantUsage(tx, key.tenant).pins >= quota.pins) {
     return { kind: "refused", reason: "quota_pins" };
   }
@@ -49,14 +52,31 @@ export function createPrefix(
 
 export function removePrefix(tx: CatalogTransaction, key: PrefixKey, nowMs: number): boolean {
   const prefix = livePrefix(tx, key, nowMs);
-  if (prefix !== undefined) endPrefix(tx, prefix);
-  return prefix !== undefined;
+  if (prefix === undefined) return false;
+  dropRemoved(tx, endPrefix(tx, prefix), DROPPED_AT_ONCE);
+  return true;
 }
 
-export function endPrefix(tx: CatalogTransaction, prefix: Prefix): void {
-  const holder = prefixHolder(prefix);
-  for (const id of listReferences(tx, holder)) removeReference(tx, holder, id);
-  prefixes.delete(tx, prefix);
+/** From here on it is nobody's and counts as no pin; what it lists is to be dropped by `dropRemoved`. */
+export function endPrefix(tx: CatalogTransaction, prefix: Prefix): PrefixKey {
+  prefixes.save(tx, { ...prefix, expiresAtMs: REMOVED });
+  return prefix;
+}
+
+/** The last ones by token start. Returns how many there were; with the last one the name is free. */
+export function dropRemoved(tx: CatalogTransaction, key: PrefixKey, limit: number): number {
+  const dropped = dropReferences(tx, prefixHolder(key), limit);
+  if (prefixes.must(tx, key).segments === 0) prefixes.delete(tx, key);
+  return dropped;
+}
+
+export function knownPrefix(view: CatalogView, key: PrefixKey): Prefix | undefined {
+  const prefix = prefixes.get(view, key);
+  return prefix === undefined || isRemoved(prefix) ? undefined : prefix;
+}
+
+export function prefixSegments(view: CatalogView, key: PrefixKey): Segment[] {
+  return knownPrefix(view, key) === undefined ? [] : listedBy(view, prefixHolder(key));
 }
 
 /**
@@ -106,7 +126,7 @@ export function visibleTo(
 function livePrefix(tx: CatalogTransaction, key: PrefixKey, nowMs: number): Prefix | undefined {
   const prefix = prefixes.get(tx, key);
   if (prefix === undefined || !hasExpired(prefix, nowMs)) return prefix;
-  endPrefix(tx, prefix);
+  dropRemoved(tx, endPrefix(tx, prefix), DROPPED_AT_ONCE);
   return undefined;
 }
 

@@ -31,6 +31,9 @@ import { places, prefixes, segmentAt, segments, sessionsWith, withdrawn } from "
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 import { forgetPriority, raisePriority } from "./file-priority.ts";
 
+/** References that go with their holder in the rule that ends it: some milliseconds' worth. The sweep drops the others. */
+export const DROPPED_AT_ONCE = 128;
+
 const NOTHING = new Uint8Array(0);
 
 /** By token start, with what is withdrawn. */

@@ -12,11 +12,8 @@ import { endedPrefix, scan, UNLIMITED } from "../keys.ts";
 import { ended, places, sessions, tenantUsage, turns } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 import { forgetPriority } from "./file-priority.ts";
-import { addReference, dropReferences, listedBy } from "./references.ts";
+import { addReference, DROPPED_AT_ONCE, dropReferences, listedBy } from "./references.ts";
 import { abortTurn, sealFile } from "./turn-end.ts";
-
-/** References that go with their session in the rule that ends it: some milliseconds' worth. The sweep drops the others. */
-export const DROPPED_AT_ONCE = 128;
 
 /** What has expired is ended by the first rule that meets it, so that swept or not makes no difference to a caller. */
 export function liveSession(

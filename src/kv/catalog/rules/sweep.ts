@@ -3,20 +3,30 @@
  * and the next one goes on where this one stopped.
  */
 import type { SweepReport, SweepRequest } from "../../catalog.ts";
-import { type FileRef, prefixHolder, sessionHolder } from "../../records.ts";
+import { type FileRef, sessionHolder } from "../../records.ts";
 import { ENDED, scan, scanDue, WITHDRAWN } from "../keys.ts";
+import { isRemoved } from "../removed-prefix.ts";
 import { ended, files, isIdle, prefixes, sessions, turns, withdrawn } from "../tables.ts";
-import type { CatalogTransaction } from "../transaction.ts";
-import { endPrefix } from "./prefixes.ts";
-import { dropReferences, dropWithdrawn } from "./references.ts";
+import type { CatalogTransaction, Key } from "../transaction.ts";
+import { BROKEN_AT_ONCE, due, forget, meet } from "./due.ts";
+import { dropRemoved, endPrefix } from "./prefixes.ts";
+import { dropWithdrawn } from "./references.ts";
 import { dropEnded, endSession, isExpired, unpinned } from "./sessions.ts";
 import { abortTurn } from "./turn-end.ts";
 
 /** One in so many of a pass are files to be unlinked, where there are as many. */
 const FILES_SHARE = 4;
 
-export function sweep(tx: CatalogTransaction, request: SweepRequest): SweepReport {
+/** `broken`: as of `pastBroken`. */
+export function sweep(
+  tx: CatalogTransaction,
+  request: SweepRequest,
+  broken: readonly Key[],
+): SweepReport {
   const { nowMs, limit, quarantineMs } = request;
+  forget(tx, broken);
+  const brokenRecords = broken.length;
+  if (brokenRecords >= BROKEN_AT_ONCE) return { ...NOTHING_DONE, brokenRecords };
   const idleSinceMs = nowMs - quarantineMs;
   // However much else is due, room is made all the while.
   const kept = listUnlinkable(tx, idleSinceMs, Math.floor(limit / FILES_SHARE)).length;
@@ -27,8 +37,19 @@ export function sweep(tx: CatalogTransaction, request: SweepRequest): SweepRepor
   left -= seen;
   const unlinkable = listUnlinkable(tx, idleSinceMs, left + kept);
   const isFull = left + kept === unlinkable.length;
-  return { abortedTurns, ...ended, unlinkable, isFull };
+  return { abortedTurns, ...ended, brokenRecords, unlinkable, isFull };
 }
+
+/** There is more to do, and the next pass does it. */
+const NOTHING_DONE: SweepReport = {
+  abortedTurns: 0,
+  expiredSessions: 0,
+  expiredPrefixes: 0,
+  lapsedPins: 0,
+  brokenRecords: 0,
+  unlinkable: [],
+  isFull: true,
+};
 
 /** Those that are still idle, so that a name which came too late or twice does no harm. */
 export function unlinked(tx: CatalogTransaction, refs: readonly FileRef[]): void {
@@ -39,12 +60,11 @@ export function unlinked(tx: CatalogTransaction, refs: readonly FileRef[]): void
 }
 
 function sweepTurns(tx: CatalogTransaction, nowMs: number, limit: number): number {
-  const due = scanDue(tx, "d", { nowMs, limit });
-  for (const key of due) {
-    const turn = turns.at(tx, key);
-    if (turn !== undefined) abortTurn(tx, turn, nowMs);
+  const all = scanDue(tx, "d", { nowMs, limit });
+  for (const { entry, of } of all) {
+    meet(entry, () => abortTurn(tx, due(turns.at(tx, of)), nowMs));
   }
-  return due.length;
+  return all.length;
 }
 
 /**
@@ -52,8 +72,8 @@ function sweepTurns(tx: CatalogTransaction, nowMs: number, limit: number): numbe
  * the others in the next pass: nobody can use it meanwhile.
  */
 export function sweepHolders(tx: CatalogTransaction, nowMs: number, limit: number) {
-  const withdrawn = sweepWithdrawn(tx, limit);
-  const left = withdrawn + sweepEnded(tx, limit - withdrawn);
+  const dropped = sweepWithdrawn(tx, limit);
+  const left = dropped + sweepEnded(tx, limit - dropped);
   const { seen, ...counts } = sweepSessions(tx, nowMs, limit - left);
   const prefixes = sweepPrefixes(tx, nowMs, limit - left - seen);
   return { ...counts, expiredPrefixes: prefixes.expired, seen: left + seen + prefixes.seen };
@@ -63,9 +83,8 @@ export function sweepHolders(tx: CatalogTransaction, nowMs: number, limit: numbe
 function sweepWithdrawn(tx: CatalogTransaction, limit: number): number {
   let seen = 0;
   for (const { key } of scan(tx, WITHDRAWN, limit)) {
-    const segment = withdrawn.at(tx, key);
-    if (seen >= limit || segment === undefined) break;
-    seen += dropWithdrawn(tx, segment.id, limit - seen);
+    if (seen >= limit) break;
+    seen += meet(key, () => dropWithdrawn(tx, due(withdrawn.at(tx, key)).id, limit - seen));
   }
   return seen;
 }
@@ -74,49 +93,50 @@ function sweepWithdrawn(tx: CatalogTransaction, limit: number): number {
 function sweepEnded(tx: CatalogTransaction, limit: number): number {
   let seen = 0;
   for (const { key } of scan(tx, ENDED, limit)) {
-    const session = ended.at(tx, key);
-    if (seen >= limit || session === undefined) break;
-    seen += dropEnded(tx, sessionHolder(session), limit - seen);
+    if (seen >= limit) break;
+    seen += meet(key, () => dropEnded(tx, sessionHolder(due(ended.at(tx, key))), limit - seen));
   }
   return seen;
 }
 
 function sweepSessions(tx: CatalogTransaction, nowMs: number, limit: number) {
   let [seen, expiredSessions, lapsedPins] = [0, 0, 0];
-  for (const key of scanDue(tx, "e", { nowMs, limit })) {
-    const session = sessions.at(tx, key);
-    if (seen >= limit || session === undefined) break;
+  for (const { entry, of } of scanDue(tx, "e", { nowMs, limit })) {
+    if (seen >= limit) break;
     seen++;
-    if (!isExpired(session, nowMs)) {
-      sessions.save(tx, unpinned(tx, session));
-      lapsedPins++;
-      continue;
-    }
-    seen += dropEnded(tx, endSession(tx, session, nowMs), limit - seen);
-    expiredSessions++;
+    meet(entry, () => {
+      const session = due(sessions.at(tx, of));
+      if (!isExpired(session, nowMs)) {
+        sessions.save(tx, unpinned(tx, session));
+        lapsedPins++;
+        return;
+      }
+      seen += dropEnded(tx, endSession(tx, session, nowMs), limit - seen);
+      expiredSessions++;
+    });
   }
   return { seen, expiredSessions, lapsedPins };
 }
 
+/** With what prefixes that were removed still list. */
 function sweepPrefixes(tx: CatalogTransaction, nowMs: number, limit: number) {
   let [seen, expired] = [0, 0];
-  for (const key of scanDue(tx, "x", { nowMs, limit })) {
-    const prefix = prefixes.at(tx, key);
-    if (seen >= limit || prefix === undefined) break;
+  for (const { entry, of } of scanDue(tx, "x", { nowMs, limit })) {
+    if (seen >= limit) break;
     seen++;
-    const room = limit - seen;
-    const dropped = dropReferences(tx, prefixHolder(prefix), room);
-    seen += dropped;
-    if (dropped === room && dropped < prefix.segments) break;
-    endPrefix(tx, prefixes.must(tx, prefix));
-    expired++;
+    meet(entry, () => {
+      const prefix = due(prefixes.at(tx, of));
+      if (!isRemoved(prefix)) expired++;
+      seen += dropRemoved(tx, endPrefix(tx, prefix), limit - seen);
+    });
   }
   return { seen, expired };
 }
 
 function listUnlinkable(tx: CatalogTransaction, idleSinceMs: number, limit: number): FileRef[] {
   if (idleSinceMs < 0) return [];
-  const due = scanDue(tx, "q", { nowMs: idleSinceMs, limit });
-  const idle = due.map((key) => files.at(tx, key)).filter((file) => file !== undefined);
-  return idle.map(({ location, name }) => ({ location, name }));
+  return scanDue(tx, "q", { nowMs: idleSinceMs, limit }).map(({ entry, of }) => {
+    const { location, name } = meet(entry, () => due(files.at(tx, of)));
+    return { location, name };
+  });
 }
