@@ -1,4 +1,5 @@
 /** What the parts of the KV half tell about themselves, as metrics and log lines: one observer for each part. */
+import type { MaybePromise } from "./affinity/binding-store.ts";
 import type { BytesObserver } from "./api/bytes/bytes-observer.ts";
 import type { KvAnswer } from "./api/server.ts";
 import type { KvCounter, KvGaugeSources, KvMetrics, KvRow } from "./admin/kv-metrics.ts";
@@ -71,15 +72,28 @@ export function createKvObservers(options: KvObserversOptions) {
       metrics.observeMs("kv_io_duration_seconds", durationMs, operation);
       if (fault !== undefined) metrics.add("kv_io_faults_total", 1, operation, fault);
     },
-    gauges: ({ catalog, locations, verifying }: GaugeOwners): KvGaugeSources => ({
-      kv_bytes_in_flight: () => [[inFlight]],
-      kv_verifying: () => [[verifying()]],
-      kv_orphan_bytes: () => [...locations.keys()].map((id) => [orphanBytes.get(id) ?? 0, id]),
-      kv_location_bytes: async () => locationRows(await catalog.totals(), locations),
-      kv_segments: async () => segmentRows(await catalog.totals(), locations, "segments"),
-      kv_segment_bytes: async () => segmentRows(await catalog.totals(), locations, "bytes"),
-    }),
+    gauges: ({ catalog, locations, verifying }: GaugeOwners): KvGaugeSources => {
+      const totals = oncePerScrape(() => catalog.totals());
+      return {
+        kv_bytes_in_flight: () => [[inFlight]],
+        kv_verifying: () => [[verifying()]],
+        kv_orphan_bytes: () => [...locations.keys()].map((id) => [orphanBytes.get(id) ?? 0, id]),
+        kv_location_bytes: async () => locationRows(await totals(), locations),
+        kv_segments: async () => segmentRows(await totals(), locations, "segments"),
+        kv_segment_bytes: async () => segmentRows(await totals(), locations, "bytes"),
+      };
+    },
   };
+}
+
+/** A scrape asks all gauges before any of them answers: whoever asks until then gets the same answer. */
+function oncePerScrape<T>(read: () => MaybePromise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined;
+  const ask = (): MaybePromise<T> => {
+    answer = undefined;
+    return read();
+  };
+  return () => (answer ??= Promise.resolve().then(ask));
 }
 
 interface GaugeOwners {

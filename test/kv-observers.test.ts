@@ -11,16 +11,17 @@ function open() {
   const sink = { write: (line: string) => void lines.push(JSON.parse(line)) };
   const log = createLogger({ level: "info", sessionIds: "hash" }, sink);
   const registry = new Registry();
+  const metrics = new KvMetrics(registry);
   const observers = createKvObservers({
     log,
-    metrics: new KvMetrics(registry),
+    metrics,
     sessionNamed: new Set(["flat"]),
   });
   const samples = async (name: string) => {
     const page = await registry.metrics();
     return page.split("\n").filter((line) => line.startsWith(`moorline_${name}`));
   };
-  return { lines, observers, samples };
+  return { lines, observers, samples, registry, metrics };
 }
 
 it("says once for a round how many files the catalog does not know, and nothing of a round without any", () => {
@@ -57,6 +58,24 @@ it("shows no bytes that the catalog does not know at each location, until stock 
     [90, "disk"],
     [0, "memory"],
   ]);
+});
+
+it("asks the catalog for its totals once for each scrape", async () => {
+  const { observers, metrics, registry } = open();
+  let segments = 0;
+  const totals = () => {
+    const count = { location: "disk", retentionClass: "c", state: "durable", bytes: 7 } as const;
+    return { locations: [], segments: [{ ...count, segments: ++segments }] };
+  };
+  metrics.watch(
+    observers.gauges({ catalog: { totals }, locations: new Map(), verifying: () => 0 }),
+  );
+  for (const scrape of [1, 2]) {
+    expect(await registry.metrics()).toMatch(
+      new RegExp(`^moorline_kv_segments{.*} ${scrape}$`, "m"),
+    );
+    expect(segments).toBe(scrape);
+  }
 });
 
 it("counts what was evicted by its cause, each from 0", async () => {
