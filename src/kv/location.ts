@@ -180,9 +180,6 @@ export interface Location {
    */
   removeIf(name: ObjectName, isIt: (stat: ObjectStat) => boolean): Promise<Removal | LocationFault>;
 
-  /** True if there was one. */
-  remove(name: ObjectName): Promise<boolean | LocationFault>;
-
   /** Looks at no more than `limit` entries. In pages from the start, each object that stays meanwhile is seen once. */
   list(cursor: string | undefined, limit: number): Promise<ListedPage | LocationFault>;
 

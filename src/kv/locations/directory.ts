@@ -200,10 +200,6 @@ export class DirectoryLocation implements Location {
     });
   }
 
-  remove(name: ObjectName): Promise<boolean | LocationFault> {
-    return this.#unlink(name, name);
-  }
-
   async removeIf(
     name: ObjectName,
     isIt: (stat: ObjectStat) => boolean,
@@ -217,7 +213,9 @@ export class DirectoryLocation implements Location {
 
   async discard(leftover: LeftoverId): Promise<boolean | LocationFault> {
     const name = draftedName(leftover);
-    return name === undefined ? false : this.#unlink(name, leftover);
+    if (name === undefined) return false;
+    const unlink = async (folder: Folder) => (await folder.unlink(leftover)) || absent();
+    return unlessAbsent(false, await this.#in(name, "fail", unlink));
   }
 
   list(cursor: string | undefined, limit: number): Promise<ListedPage | LocationFault> {
@@ -279,13 +277,6 @@ export class DirectoryLocation implements Location {
       if (faultCode(reason) === "not_found") await this.#marker.assertThere();
       throw reason;
     }
-  }
-
-  async #unlink(name: ObjectName, entry: string): Promise<boolean | LocationFault> {
-    return unlessAbsent(
-      false,
-      await this.#in(name, "fail", async (folder) => (await folder.unlink(entry)) || absent()),
-    );
   }
 
   /** The books are the caller's: this sees the device as it is, and what was promised and is not written yet it cannot see. */

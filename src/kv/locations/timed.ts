@@ -72,7 +72,6 @@ export function timed(location: Location, { clock, ended }: TimedOptions): Locat
     sync: (name) => time("sync", () => location.sync(name)),
     put: (name, source, expect) => time("put", () => location.put(name, source, expect)),
     removeIf: (name, isIt) => time("remove", () => location.removeIf(name, isIt)),
-    remove: (name) => time("remove", () => location.remove(name)),
     list: (cursor, limit) => time("list", () => location.list(cursor, limit)),
     discard: (leftover) => time("discard", () => location.discard(leftover)),
     freeBytes: () => time("free_bytes", () => location.freeBytes()),

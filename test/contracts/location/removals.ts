@@ -10,23 +10,6 @@ export function describeRemovals(opened: () => OpenLocation): void {
     location = opened().location;
   });
 
-  describe("remove", () => {
-    it("removes once, and has nothing to remove again", async () => {
-      await put(location, a, patterned(100));
-      expect(await location.remove(a)).toBe(true);
-      expect(await location.remove(a)).toBe(false);
-      expect(await location.stat(a)).toBeUndefined();
-      await expect(readWhole(location, a, 1)).rejects.toMatchObject({ code: "not_found" });
-    });
-
-    it("leaves the other objects", async () => {
-      await put(location, a, patterned(100));
-      await put(location, b, patterned(200));
-      await location.remove(a);
-      expect(await readWhole(location, b, 200)).toEqual(patterned(200));
-    });
-  });
-
   describe("removeIf", () => {
     it("removes what is the object that is meant, once", async () => {
       const stat = await put(location, a, patterned(100));
@@ -34,11 +17,19 @@ export function describeRemovals(opened: () => OpenLocation): void {
       expect(await location.removeIf(a, isIt)).toBe("removed");
       expect(await location.removeIf(a, isIt)).toBe("absent");
       expect(await location.stat(a)).toBeUndefined();
+      await expect(readWhole(location, a, 1)).rejects.toMatchObject({ code: "not_found" });
+    });
+
+    it("leaves the other objects", async () => {
+      await put(location, a, patterned(100));
+      await put(location, b, patterned(200));
+      await location.removeIf(a, () => true);
+      expect(await readWhole(location, b, 200)).toEqual(patterned(200));
     });
 
     it("keeps another object that took the name", async () => {
       const before = await put(location, a, patterned(100, 1));
-      await location.remove(a);
+      await location.removeIf(a, () => true);
       await put(location, a, patterned(100, 2));
       const removal = await location.removeIf(a, (found) => isSameContent(found, before));
       expect(removal).toBe("kept");

@@ -18,7 +18,7 @@ export function describeStats(opened: () => OpenLocation): void {
 
     it("tells the object before from another that took its name", async () => {
       const before = await put(location, a, patterned(100, 1));
-      await location.remove(a);
+      await location.removeIf(a, () => true);
       const after = await put(location, a, patterned(100, 2));
       expect(isSameContent(before, after)).toBe(false);
     });
