@@ -141,8 +141,6 @@ export interface HolderRules {
   attach(request: AttachRequest): Promise<AttachOutcome>;
   /** The session lives on as one that is used now under the new rules, for longer or shorter. Undefined if there is none. */
   amend(request: AmendRequest): Promise<Session | undefined>;
-  /** Slides the expiry. False if there is no such session. */
-  touch(session: SessionKey, nowMs: number): Promise<boolean>;
   pin(request: PinRequest): Promise<PinOutcome>;
   /** Counts as a pin of its tenant. */
   createPrefix(request: CreatePrefixRequest): Promise<CreatePrefixOutcome>;

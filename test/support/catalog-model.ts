@@ -87,7 +87,8 @@ export class CatalogModel {
     return true;
   }
 
-  touch(name: string): boolean {
+  /** A turn that reads nothing. */
+  use(name: string): boolean {
     const session = this.live(name);
     if (session !== undefined) this.#slide(session, name);
     return session !== undefined;

@@ -181,6 +181,11 @@ export class KvDesk {
     return this.catalog.lease({ session, trusts, listed, nowMs: this.nowMs, untilMs });
   }
 
+  /** As a turn that found nothing to read. False if there is no such session. */
+  use(name: string): Promise<boolean> {
+    return this.lease(name, [], this.nowMs + 1_000);
+  }
+
   /** Of one part with 4 tokens from 0, unless it is changed. */
   async reserve(name: string, changes: TurnChanges = {}): Promise<ReserveOutcome> {
     const made = ++this.#made;

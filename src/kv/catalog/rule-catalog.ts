@@ -24,7 +24,7 @@ import { listedBy } from "./rules/references.ts";
 import { report } from "./rules/report.ts";
 import { lease, reserve } from "./rules/reserve.ts";
 import { keepScrubPosition, nextSegment, scrubPosition } from "./rules/scrub.ts";
-import { amend, create, end, fork, pin, touch } from "./rules/sessions.ts";
+import { amend, create, end, fork, pin } from "./rules/sessions.ts";
 import { abort, condemn, settle } from "./rules/settle.ts";
 import { sweep, unlinked } from "./rules/sweep.ts";
 import { openSchema, type Schema, SCHEMA_VERSION, UPGRADES } from "./schema.ts";
@@ -66,7 +66,6 @@ export async function openCatalog(
     fork: (request) => write((tx) => fork(tx, request)),
     attach: (request) => write((tx) => attach(tx, request)),
     amend: (request) => write((tx) => amend(tx, request)),
-    touch: (session, nowMs) => write((tx) => touch(tx, session, nowMs)),
     pin: (request) => write((tx) => pin(tx, request)),
     end: (session, nowMs) => write((tx) => end(tx, session, nowMs)),
     createPrefix: (request) => write((tx) => createPrefix(tx, request)),

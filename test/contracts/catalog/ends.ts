@@ -168,7 +168,7 @@ export function describeEnds(opened: () => KvDesk): void {
           const page = { tenant: "t", after: undefined, limit: 9 };
           expect(await catalog.sessions(page)).toEqual([]);
           expect(await catalog.turn(turn)).toBeUndefined();
-          expect(await catalog.touch(key("a"), desk.nowMs)).toBe(false);
+          expect(await desk.use("a")).toBe(false);
           expect(await desk.fork("a", "b")).toMatchObject({ reason: "no_session" });
           expect(await catalog.tenantUsage("t")).toEqual({
             tenant: "t",

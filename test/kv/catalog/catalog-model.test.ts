@@ -94,8 +94,8 @@ class Run {
         return this.#same(verb, await this.#create(name), model.create(name));
       case "fork":
         return this.#fork(name, tenantOf(name) === tenantOf(other) ? other : name);
-      case "touch":
-        return this.#same(verb, await catalog.touch(key(name), nowMs), model.touch(name));
+      case "use":
+        return this.#same(verb, await this.#desk.use(name), model.use(name));
       case "pin": {
         const untilMs = isSo ? nowMs + (times[pick % times.length] ?? 0) : 0;
         const outcome = await catalog.pin({ session: key(name), nowMs, untilMs, quota: PLENTY });

@@ -13,7 +13,7 @@ const shares = {
   abort: 1,
   fork: 2,
   end: 1,
-  touch: 1,
+  use: 1,
   pin: 1,
   condemn: 1,
   lease: 2,

@@ -83,12 +83,6 @@ export function amend(tx: CatalogTransaction, request: AmendRequest): Session | 
   return amended;
 }
 
-export function touch(tx: CatalogTransaction, key: SessionKey, nowMs: number): boolean {
-  const session = liveSession(tx, key, nowMs);
-  if (session !== undefined) sessions.save(tx, slide(session, nowMs));
-  return session !== undefined;
-}
-
 export function pin(tx: CatalogTransaction, request: PinRequest): PinOutcome {
   const { session: key, nowMs, untilMs, quota } = request;
   const session = liveSession(tx, key, nowMs);
