@@ -11,7 +11,15 @@ import { ANCHOR_STEPS } from "../../src/kv/chain/chain-place.ts";
 import type { Digest } from "../../src/kv/digest.ts";
 import type { ObjectName } from "../../src/kv/location.ts";
 import type { IndexPlace, SegmentChain, TurnId } from "../../src/kv/records.ts";
-import { GEOMETRY, GRID_STEP, LOCATION, PLENTY, RETENTION, TOKEN_BYTES } from "./scale.ts";
+import {
+  GEOMETRY,
+  GRID_STEP,
+  LOCATION,
+  LOCATIONS,
+  PLENTY,
+  RETENTION,
+  TOKEN_BYTES,
+} from "./scale.ts";
 
 const DIGEST_BYTES = 32;
 
@@ -82,7 +90,7 @@ export function settleRequests(
   const known = { identity: `2050:${number}`, content: `${times}:${times}` };
   const stat = { ...known, sizeBytes, modifiedAtMs: nowMs };
   const verdict = { kind: "durable", crc: number, stat } as const;
-  return parts.map(({ segment }) => ({ segment, nowMs, verdict }));
+  return parts.map(({ segment }) => ({ segment, nowMs, verdict, locations: LOCATIONS }));
 }
 
 /** Of the one file of a session. */

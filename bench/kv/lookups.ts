@@ -6,7 +6,7 @@ import { Models } from "../../src/kv/turns/models.ts";
 import { PromptIndex } from "../../src/kv/turns/prompt-index.ts";
 import { SequenceChain } from "../../src/kv/turns/token-sequence.ts";
 import { type Prompt, sequenceOf } from "./prompts.ts";
-import { GEOMETRY, PROFILE } from "./scale.ts";
+import { GEOMETRY, LOCATIONS, PROFILE } from "./scale.ts";
 
 const digests = createDigests();
 
@@ -31,6 +31,7 @@ export class Lookups {
       session: { tenant: "", id },
       prompt: view,
       rules: PROFILE,
+      locations: LOCATIONS,
     });
     if (match instanceof Promise) throw new Error("LMDB answers at once");
     this.tookMs.push(performance.now() - from);

@@ -47,6 +47,7 @@ export const LOCATION: LocationProfile = {
   freeFloorBytes: 0,
   weight: 1,
 };
+export const LOCATIONS: ReadonlySet<string> = new Set([LOCATION.id]);
 
 /** Wall clock at which a run begins: the same each time, since the catalog is from before. */
 export const START_MS = 1_800_000_000_000;

@@ -118,6 +118,8 @@ export class KvDesk {
   nowMs = 1_000_000;
   /** Of each tenant; one that is not here trusts all tenants of the tests. */
   trusts = new Map<string, Reader["trusts"]>();
+  /** Of the configuration. */
+  locations: ReadonlySet<string> = new Set(["disk", "dis", "other", "tmpfs"]);
   #made = 0;
   /** The tokens from 0 to the end of each segment that was reported. */
   #texts = new Map<SegmentId, string>();
@@ -158,7 +160,8 @@ export class KvDesk {
     const { tenant } = session;
     const open = await this.prefixes(tenant);
     const namespaces = [tenant, ...open.map(namespaceOf)];
-    return this.catalog.match({ session, prompt: promptOf(namespaces, prompt), rules });
+    const { locations } = this;
+    return this.catalog.match({ session, prompt: promptOf(namespaces, prompt), rules, locations });
   }
 
   /** As the session lists them, or somebody else with this namespace. */
@@ -258,7 +261,8 @@ export class KvDesk {
 
   async settle(reservation: Reservation, part = 0, verdict = DURABLE): Promise<SettleOutcome> {
     const segment = segmentId(reservation.turn, part);
-    return this.catalog.settle({ segment, nowMs: this.nowMs, verdict });
+    const { nowMs, locations } = this;
+    return this.catalog.settle({ segment, nowMs, verdict, locations });
   }
 
   abort({ turn }: Reservation): Promise<boolean> {

@@ -11,6 +11,7 @@ import type { Catalog, SettleOutcome } from "../../src/kv/catalog.ts";
 import type { Quota, Reader } from "../../src/kv/holders.ts";
 import { NamespaceKeys } from "../../src/kv/chain/namespace-keys.ts";
 import { type DirectoryLocation, openDirectory } from "../../src/kv/locations/directory.ts";
+import type { Tier } from "../../src/kv/location.ts";
 import type { FileSystem } from "../../src/kv/locations/directory-folder.ts";
 import { layoutOf } from "../../src/kv/model/layout.ts";
 import type { MhaProfile, ModelProfile } from "../../src/kv/model/profile.ts";
@@ -108,7 +109,7 @@ export class TurnBench {
   readonly trusts = new Map<string, Reader["trusts"]>();
   readonly pressures: Pressure[] = [];
   readonly #tokenBytes: number;
-  readonly #newDesk: () => TurnDesk;
+  readonly #newDesk: (locations: readonly DirectoryLocation[]) => TurnDesk;
   readonly #newChecker: () => SegmentChecker;
 
   static async open(options: BenchOptions): Promise<TurnBench> {
@@ -156,11 +157,11 @@ export class TurnBench {
     const verifier = options.verifier?.(this.clock) ?? this.verifier;
     this.#newChecker = () => new SegmentChecker({ catalog, verifier });
     this.checker = this.#newChecker();
-    this.#newDesk = () =>
+    this.#newDesk = (configured) =>
       new TurnDesk({
         ...shared,
         places: new Places({
-          places: directories.map((location) => ({ location, fileNames, headroomBytes })),
+          places: configured.map((location) => ({ location, fileNames, headroomBytes })),
           tiers: ["memory", "disk"],
           random: () => 0.5,
           newName: () => `e${++names}`,
@@ -179,7 +180,7 @@ export class TurnBench {
           unverified: (_, cause) => this.seen.push(`unverified ${String(cause)}`),
         },
       });
-    this.desk = this.#newDesk();
+    this.desk = this.#newDesk(directories);
   }
 
   reader(tenant: string): Reader {
@@ -190,10 +191,10 @@ export class TurnBench {
     return this.locations.find(({ profile }) => profile.id === id);
   }
 
-  /** What a process that starts now has: the catalog and the files, and nothing else. */
-  restart(): void {
+  /** What a process that starts now has: the catalog and the files, and nothing else. `without`: of the locations. */
+  restart(without?: Tier): void {
     this.checker = this.#newChecker();
-    this.desk = this.#newDesk();
+    this.desk = this.#newDesk(this.locations.filter(({ profile }) => profile.id !== without));
   }
 
   async close(): Promise<readonly string[]> {

@@ -1,4 +1,5 @@
 /** What of a match an engine may be told to read: the segments up to the first that is not whole any more. */
+import { AppError } from "../../errors.ts";
 import type { Catalog, Match, MatchRequest } from "../catalog.ts";
 import { usableTokens } from "../model/load-rules.ts";
 import type { Segment } from "../records.ts";
@@ -16,6 +17,8 @@ export interface ListingOptions {
   readonly recheck: "changed" | "always";
 }
 
+export type ListingRequest = Omit<MatchRequest, "locations">;
+
 export interface Listing {
   readonly segments: readonly Segment[];
   readonly tokens: number;
@@ -32,8 +35,9 @@ export class Lister {
     this.#options = options;
   }
 
-  async list(request: MatchRequest, model: Model): Promise<Listing> {
-    const { catalog } = this.#options;
+  async list(asked: ListingRequest, model: Model): Promise<Listing> {
+    const { catalog, places } = this.#options;
+    const request = { ...asked, locations: places.ids };
     let match = await catalog.match(request);
     let problem = await this.#firstProblem(match);
     for (let attempt = 1; problem?.isFinal === true && attempt < MATCH_ATTEMPTS; attempt++) {
@@ -50,8 +54,9 @@ export class Lister {
   }
 
   /** As `list` begins, and with nothing condemned: what is whole before the first problem. */
-  async look(request: MatchRequest, model: Model): Promise<Listing> {
-    const match = await this.#options.catalog.match(request);
+  async look(request: ListingRequest, model: Model): Promise<Listing> {
+    const { catalog, places } = this.#options;
+    const match = await catalog.match({ ...request, locations: places.ids });
     const problem = await this.#firstProblem(match);
     return problem === undefined ? match : listingBefore(match, problem, model);
   }
@@ -60,7 +65,7 @@ export class Lister {
     const looks = new Map<string, Promise<FileLook>>();
     for (const segment of match.segments) {
       const location = this.#options.places.location(segment.file.location);
-      if (location === undefined) return { segment, reason: "location_unknown", isFinal: false };
+      if (location === undefined) throw new AppError("internal", "matched where nothing can be");
       const found = await this.#check({ segment, location }, looks);
       if (found.kind !== "ok") return { segment, ...findingOf(found) };
     }

@@ -28,11 +28,18 @@ const SESSION_NAME = /^[A-Za-z0-9_-]{1,128}$/;
 
 export class Places {
   readonly #byId: ReadonlyMap<string, Place>;
+  readonly #ids: ReadonlySet<string>;
   readonly #options: PlacesOptions;
 
   constructor(options: PlacesOptions) {
     this.#byId = new Map(options.places.map((place) => [place.location.profile.id, place]));
+    this.#ids = new Set(this.#byId.keys());
     this.#options = options;
+  }
+
+  /** Of the locations. */
+  get ids(): ReadonlySet<string> {
+    return this.#ids;
   }
 
   location(id: string): Location | undefined {

@@ -8,6 +8,8 @@ import type { SettledPart, TurnObserver } from "./turn-plan.ts";
 export interface SettlementsOptions {
   readonly catalog: Catalog;
   readonly verifier: SegmentVerifier;
+  /** Those that there are. */
+  readonly locations: ReadonlySet<string>;
   readonly nowMs: () => number;
   /** Turns under way. Segments of one more are dropped. */
   readonly limit: number;
@@ -70,8 +72,13 @@ export class Settlements {
   }
 
   async #settle({ segment }: WrittenSegment, verdict: Verdict): Promise<SettleOutcome> {
-    const { catalog, nowMs, observer } = this.#options;
-    const outcome = await catalog.settle({ segment: segment.id, nowMs: nowMs(), verdict });
+    const { catalog, locations, nowMs, observer } = this.#options;
+    const outcome = await catalog.settle({
+      segment: segment.id,
+      nowMs: nowMs(),
+      verdict,
+      locations,
+    });
     observer.settled(segment, outcome);
     return outcome;
   }

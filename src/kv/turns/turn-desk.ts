@@ -103,7 +103,8 @@ export class TurnDesk {
     this.#reserver = new Reserver({ catalog, places, aborted, pressed });
     this.#queue = new SessionQueue(options.scheduler, policy.waitingLimit);
     const limit = policy.settlingLimit;
-    this.#settlements = new Settlements({ catalog, verifier, nowMs, limit, observer });
+    const locations = places.ids;
+    this.#settlements = new Settlements({ catalog, verifier, locations, nowMs, limit, observer });
   }
 
   /** Leases what it lists and the bytes that it reserves, and counts as a use of the session. */

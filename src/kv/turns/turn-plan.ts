@@ -36,11 +36,7 @@ export interface PlannedSegment {
 }
 
 /** Why bytes that match are not listed. */
-export type UnlistedReason =
-  | "file_missing"
-  | "file_damaged"
-  | "file_unreadable"
-  | "location_unknown";
+export type UnlistedReason = "file_missing" | "file_damaged" | "file_unreadable";
 
 /** Why the turn can neither load nor store. */
 export type UnplannedReason =

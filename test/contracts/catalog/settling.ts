@@ -103,6 +103,28 @@ export function describeSettling(opened: () => KvDesk): void {
       }
     });
 
+    it("keeps what is equal to a segment at a location that there is no more, and matches that", async () => {
+      await desk.create("a");
+      const gone = await desk.store("a", "abcd", 0);
+      desk.locations = new Set(["tmpfs"]);
+      expect(await desk.match("a", "abcd!")).toMatchObject({
+        segments: [],
+        limit: "location_unknown",
+      });
+      const kept = await desk.reserved("a", { newFile: { location: "tmpfs" } });
+      await desk.report(kept, "abcd");
+      expect(await desk.settle(kept)).toEqual({ kind: "durable" });
+      const second = await desk.reserved("a", { newFile: { location: "tmpfs" } });
+      await desk.report(second, "abcd");
+      const of = segmentId(kept.turn, 0);
+      expect(await desk.settle(second)).toEqual({ kind: "duplicate", of });
+      expect((await desk.match("a", "abcd!")).segments).toMatchObject([{ id: of }]);
+      desk.locations = new Set(["disk"]);
+      const { segments } = await desk.match("a", "abcd!");
+      expect(segments).toMatchObject([{ id: segmentId(gone.turn, 0) }]);
+      expect(await catalog.audit()).toEqual([]);
+    });
+
     it("keeps equal prompts of two tenants apart", async () => {
       await desk.create("a");
       await desk.create("other/a");

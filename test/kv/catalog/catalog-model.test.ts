@@ -110,8 +110,9 @@ class Run {
       case "report":
         return this.#report(turn, command.few);
       case "settle": {
+        const { locations } = this.#desk;
         const verdict = isSo || pick % 4 > 0 ? DURABLE : UNVERIFIED;
-        const outcome = await catalog.settle({ segment, nowMs, verdict });
+        const outcome = await catalog.settle({ segment, nowMs, verdict, locations });
         return this.#same(verb, outcome.kind, model.settle(segment, verdict === DURABLE));
       }
       case "abort":

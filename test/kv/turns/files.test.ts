@@ -14,6 +14,7 @@ import {
   SMALL,
   spans,
   type TurnBench,
+  tokens,
   turnOf,
 } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "./catalogs.ts";
@@ -257,6 +258,21 @@ describe.each(CATALOGS)("files of turns over the $name catalog", (kind) => {
       const plan = await bench.plan("a", PROMPT);
       expect(plan.limit).toBe("file_unreadable");
       expect(spans(plan.stored)).toEqual(listed);
+    });
+
+    it("is stored again where its location is not configured any more", async () => {
+      const bench = await benches.open({ memoryBytes: 2 ** 20 });
+      await bench.create("a");
+      await bench.turn("a", "one ", "two ");
+      const explain = () =>
+        bench.desk.explain({ session: session("a"), prompt: tokens("one two three") });
+      expect(await explain()).toMatchObject({ storedTokens: 8, limit: "end_of_stored" });
+      bench.restart("memory");
+      expect(await explain()).toMatchObject({ storedTokens: 0, limit: "location_unknown" });
+      await bench.turn("a", "one ", "two ");
+      const [segment, ...others] = (await bench.plan("a", "one two three")).stored;
+      expect([segment?.tokenLength, others]).toEqual([8, []]);
+      expect(segment?.kvUri).toBe("file:///a");
     });
 
     it("may grow by right while a turn writes to it, but not become another", async () => {

@@ -21,7 +21,7 @@ import { segmentAt, sessions } from "../tables.ts";
 import type { CatalogView } from "../transaction.ts";
 
 export function match(view: CatalogView, request: MatchRequest): Match {
-  const { prompt, rules: loadRules } = request;
+  const { prompt, rules: loadRules, locations } = request;
   const rules = { ...loadRules, promptTokens: prompt.tokens };
   const found = new Map(
     prompt.namespaces
@@ -29,9 +29,10 @@ export function match(view: CatalogView, request: MatchRequest): Match {
       .map((segment) => [segment.id, segment]),
   );
   const candidates = [...found.values()];
-  const cover = pickCover(candidates, rules);
+  const isThere = ({ file }: Segment) => locations.has(file.location);
+  const cover = pickCover(candidates.filter(isThere), rules);
   const limit =
-    limitOf(candidates, cover, rules) ??
+    limitOf(candidates, cover, { ...rules, isThere }) ??
     (hasMore(view, request, { cover, found }) ? "diverged" : undefined) ??
     (candidates.length === 0 ? "nothing_stored" : "end_of_stored");
   return { segments: cover.segments, tokens: cover.tokens, limit };
@@ -71,13 +72,13 @@ function endingAt(view: CatalogView, at: number, { ends }: ChainEntry): Segment[
 function limitOf(
   candidates: readonly Segment[],
   cover: Cover<Segment>,
-  rules: CoverRules,
+  rules: CoverRules & { readonly isThere: (segment: Segment) => boolean },
 ): MatchLimit | undefined {
   if (cover.belowThresholdTokens > 0) return "below_threshold";
   const beyond = candidates.filter((segment) => endOf(segment) > cover.tokens);
   const furthest = beyond.toSorted((a, b) => endOf(b) - endOf(a))[0];
   if (furthest === undefined) return undefined;
-  return whyUnlistable(furthest, rules) ?? "gap";
+  return whyUnlistable(furthest, rules) ?? (rules.isThere(furthest) ? "gap" : "location_unknown");
 }
 
 interface Found {

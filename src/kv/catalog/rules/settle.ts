@@ -16,7 +16,7 @@ import { liveTurn } from "./report.ts";
 import { abortTurn, dropPart, sealFile, settlePart } from "./turn-end.ts";
 
 export function settle(tx: CatalogTransaction, request: SettleRequest): SettleOutcome {
-  const { segment: id, nowMs, verdict } = request;
+  const { segment: id, nowMs, verdict, locations } = request;
   const segment = segmentAt(tx, id);
   if (segment?.state !== "reported") return { kind: "conflict" };
   const turn = liveTurn(tx, segment.turn, nowMs);
@@ -27,7 +27,7 @@ export function settle(tx: CatalogTransaction, request: SettleRequest): SettleOu
     return { kind: "dropped" };
   }
   files.update(tx, segment.file, (file) => ({ ...file, stat: verdict.stat }));
-  const outcome = keep(tx, { turn, segment, verdict, nowMs });
+  const outcome = keep(tx, { turn, segment, verdict, nowMs, locations });
   settlePart(tx, turn, { id, nowMs });
   return outcome;
 }
@@ -51,14 +51,16 @@ interface Verified {
   readonly segment: Segment;
   readonly nowMs: number;
   readonly verdict: Extract<Verdict, { kind: "durable" }>;
+  readonly locations: SettleRequest["locations"];
 }
 
 /** An equal one that the tenant has is listed in its place, and the bytes of this one go with their file. */
-function keep(tx: CatalogTransaction, { turn, segment, verdict, nowMs }: Verified): SettleOutcome {
+function keep(tx: CatalogTransaction, verified: Verified): SettleOutcome {
+  const { turn, segment, verdict, nowMs } = verified;
   const { id, place } = segment;
   if (place === undefined) throw new AppError("internal", `reported segment ${id} has no place`);
   const holder = sessionHolder(sessions.must(tx, turn.session));
-  const equal = findEqual(tx, segment, place);
+  const equal = findEqual(tx, verified, place);
   if (equal !== undefined) {
     segments.delete(tx, segment);
     addReference(tx, holder, { segment: equal, nowMs, place: () => place });
@@ -73,10 +75,11 @@ function keep(tx: CatalogTransaction, { turn, segment, verdict, nowMs }: Verifie
 /** Of the same tokens: their digest may have been given for another position, so the end alone does not say it. */
 function findEqual(
   view: CatalogView,
-  { tokenStart, tokenLength }: Segment,
+  { segment: { tokenStart, tokenLength }, locations }: Verified,
   place: IndexPlace,
 ): Segment | undefined {
   return endsAt(view, place)
     .map(({ segment: id }) => segmentAt(view, id))
+    .filter((known) => known !== undefined && locations.has(known.file.location))
     .find((known) => known?.tokenStart === tokenStart && known.tokenLength === tokenLength);
 }
