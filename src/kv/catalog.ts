@@ -286,6 +286,12 @@ export interface Catalog extends HolderRules, SpaceRules, FileRules {
   segment(id: SegmentId): MaybePromise<Segment | undefined>;
   /** A durable one that the tenant may list: it is in its namespace, or in a prefix that its plans consult. */
   visibleSegment(reader: Reader, id: SegmentId, nowMs: number): MaybePromise<Segment | undefined>;
+  /** These in their order, of one moment, if each is one that the tenant may list; else undefined. */
+  visibleSegments(
+    reader: Reader,
+    ids: readonly SegmentId[],
+    nowMs: number,
+  ): MaybePromise<readonly Segment[] | undefined>;
   turn(id: TurnId): MaybePromise<Turn | undefined>;
   file(ref: FileRef): MaybePromise<StoredFile | undefined>;
   tenantUsage(tenant: string): MaybePromise<TenantUsage>;

@@ -103,6 +103,11 @@ export async function openCatalog(
     segment: (id) => store.read((view) => segmentAt(view, id)),
     visibleSegment: (reader, id, nowMs) =>
       store.read((view) => (visibleTo(view, reader, nowMs)(id) ? segmentAt(view, id) : undefined)),
+    visibleSegments: (reader, ids, nowMs) =>
+      store.read((view) => {
+        const isVisible = visibleTo(view, reader, nowMs);
+        return ids.every(isVisible) ? ids.map((id) => segments.must(view, { id })) : undefined;
+      }),
     turn: (id) => store.read((view) => turnAt(view, id)),
     file: (ref) => store.read((view) => files.get(view, ref)),
     tenantUsage: (tenant) => store.read((view) => tenantUsage(view, tenant)),

@@ -94,13 +94,10 @@ export class SessionDesk {
     if (model === undefined) return refused("unknown_model");
     const now = nowMs();
     const { trusts } = tenant;
-    const segments: Segment[] = [];
-    for (const id of new Set(ids)) {
-      const segment = await catalog.visibleSegment({ tenant: session.tenant, trusts }, id, now);
-      if (segment === undefined) return refused("no_segment");
-      if (!isOf(model, segment)) return refused("other_model");
-      segments.push(segment);
-    }
+    const reader = { tenant: session.tenant, trusts };
+    const segments = await catalog.visibleSegments(reader, [...new Set(ids)], now);
+    if (segments === undefined) return refused("no_segment");
+    if (!segments.every((segment) => isOf(model, segment))) return refused("other_model");
     const listed = listedIn(tenant.key, segments, digests);
     return catalog.attach({ session, trusts, listed, nowMs: now });
   }

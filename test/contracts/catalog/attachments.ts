@@ -85,6 +85,15 @@ export function describeAttachments(opened: () => KvDesk): void {
       await desk.createPrefix("t/paper", [first], { to: ["other"] });
       expect(await seen("t", second)).toBe(second);
       expect([await seen("other", first), await seen("other", second)]).toEqual([first, undefined]);
+      const all = async (tenant: string, ids: readonly SegmentId[]) => {
+        const found = await catalog.visibleSegments(desk.reader(tenant), ids, desk.nowMs);
+        return found?.map(({ id }) => id);
+      };
+      expect(await all("t", [second, first])).toEqual([second, first]);
+      expect([await all("other", [first]), await all("other", [first, second])]).toEqual([
+        [first],
+        undefined,
+      ]);
       const open = segmentId((await desk.reserved("a")).turn, 0);
       expect(await seen("t", open)).toBeUndefined();
     });
