@@ -34,6 +34,7 @@ export interface KvApiPorts {
     | "visibleSegment"
     | "prefix"
     | "prefixes"
+    | "ownPrefixes"
     | "turn"
     | "tenantUsage"
   >;

@@ -4,35 +4,25 @@ import * as z from "zod";
 import { Problem } from "../http/problem.ts";
 import type { Prefix } from "../kv/records.ts";
 import type { Api } from "./api.ts";
+import { cursorAfter, pageOf } from "./cursor.ts";
 import type { KvApiPorts } from "./ports.ts";
 import { tenantOf } from "./principal.ts";
 import { noSuch, quotaExceeded, segmentsLimit } from "./refusals.ts";
-import { createPrefixBody, prefixListSchema, prefixPath, prefixSchema } from "./schemas/prefix.ts";
+import {
+  createPrefixBody,
+  prefixListQuery,
+  prefixListSchema,
+  prefixPath,
+  prefixSchema,
+} from "./schemas/prefix.ts";
 import { problemAnswers } from "./schemas/problem.ts";
 
 const tags = ["prefixes"];
 
 export function addPrefixes(api: Api, ports: KvApiPorts): void {
-  const { catalog, reader, nowMs } = ports;
+  const { catalog, nowMs } = ports;
   addCreate(api, ports);
-
-  api.get(
-    "/v1/prefixes",
-    {
-      schema: {
-        operationId: "listPrefixes",
-        summary:
-          "What the tenant's plans consult: its own prefixes, then those open to it of tenants that it trusts",
-        tags,
-        response: { 200: prefixListSchema, ...problemAnswers },
-      },
-    },
-    async (request) => {
-      const tenant = tenantOf(request);
-      const prefixes = await catalog.prefixes(reader(tenant), nowMs());
-      return { prefixes: prefixes.map((prefix) => viewPrefix(prefix, tenant)) };
-    },
-  );
+  addList(api, ports);
 
   api.get(
     "/v1/prefixes/:name",
@@ -48,9 +38,8 @@ export function addPrefixes(api: Api, ports: KvApiPorts): void {
     async (request) => {
       const tenant = tenantOf(request);
       const prefix = await catalog.prefix({ tenant, name: request.params.name });
-      if (prefix === undefined || (prefix.expiresAtMs ?? Infinity) <= nowMs()) {
+      if (prefix === undefined || (prefix.expiresAtMs ?? Infinity) <= nowMs())
         throw noSuch("prefix");
-      }
       return viewPrefix(prefix, tenant);
     },
   );
@@ -70,6 +59,39 @@ export function addPrefixes(api: Api, ports: KvApiPorts): void {
       const prefix = { tenant: tenantOf(request), name: request.params.name };
       if (!(await catalog.removePrefix(prefix, nowMs()))) throw noSuch("prefix");
       return reply.code(204).send();
+    },
+  );
+}
+
+function addList(api: Api, { catalog, reader, nowMs }: KvApiPorts): void {
+  api.get(
+    "/v1/prefixes",
+    {
+      schema: {
+        operationId: "listPrefixes",
+        summary: "Prefixes that the tenant's plans consult, or all of its own in pages",
+        description:
+          "Plans consult the tenant's own, oldest first, then those open to it of tenants that it trusts. The last page has no cursor.",
+        tags,
+        querystring: prefixListQuery,
+        response: { 200: prefixListSchema, ...problemAnswers },
+      },
+    },
+    async (request) => {
+      const tenant = tenantOf(request);
+      const now = nowMs();
+      const view = (prefix: Prefix) => viewPrefix(prefix, tenant);
+      if (request.query.list !== "own") {
+        const consulted = await catalog.prefixes(reader(tenant), now);
+        return { prefixes: consulted.map(view), next_cursor: null };
+      }
+      const page = pageOf(request.query);
+      const own = await catalog.ownPrefixes({ tenant, ...page, nowMs: now });
+      const last = own.length < page.limit ? undefined : own.at(-1);
+      return {
+        prefixes: own.map(view),
+        next_cursor: last === undefined ? null : cursorAfter(last.name),
+      };
     },
   );
 }

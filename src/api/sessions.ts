@@ -3,7 +3,7 @@ import * as z from "zod";
 
 import type { SessionKey } from "../kv/records.ts";
 import type { Api } from "./api.ts";
-import { cursorAfter, parseCursor } from "./cursor.ts";
+import { cursorAfter, pageOf } from "./cursor.ts";
 import type { KvApiPorts } from "./ports.ts";
 import { tenantOf } from "./principal.ts";
 import { invalidField, noSuch, quotaExceeded } from "./refusals.ts";
@@ -20,7 +20,6 @@ import {
 import { isLive, keyOf, sessionAt, viewSession } from "./session-view.ts";
 
 const tags = ["sessions"];
-const DEFAULT_PAGE = 100;
 
 export function addSessions(api: Api, ports: KvApiPorts): void {
   addCreate(api, ports);
@@ -113,11 +112,9 @@ function addList(api: Api, { catalog, nowMs }: KvApiPorts): void {
       },
     },
     async (request) => {
-      const { cursor, limit: asked } = request.query;
-      const limit = asked === undefined ? DEFAULT_PAGE : Number(asked);
-      const page = { tenant: tenantOf(request), after: parseCursor(cursor), limit };
-      const found = await catalog.sessions(page);
-      const last = found.length < limit ? undefined : found.at(-1);
+      const page = pageOf(request.query);
+      const found = await catalog.sessions({ tenant: tenantOf(request), ...page });
+      const last = found.length < page.limit ? undefined : found.at(-1);
       const now = nowMs();
       return {
         sessions: found.filter((session) => isLive(session, now)).map(viewSession),

@@ -121,6 +121,14 @@ export interface SessionPage {
   readonly limit: number;
 }
 
+export interface PrefixPage {
+  readonly tenant: string;
+  /** The name of the last prefix of the page before; undefined for the first page. */
+  readonly after: string | undefined;
+  readonly limit: number;
+  readonly nowMs: number;
+}
+
 export interface PinRequest {
   readonly session: SessionKey;
   readonly nowMs: number;
@@ -164,6 +172,8 @@ export interface HolderRules {
   prefix(key: PrefixKey): MaybePromise<Prefix | undefined>;
   /** Those that the tenant's plans consult, in their order. */
   prefixes(reader: Reader, nowMs: number): MaybePromise<readonly Prefix[]>;
+  /** All that the tenant has, by their names; fewer than the limit where there are no more. */
+  ownPrefixes(page: PrefixPage): MaybePromise<readonly Prefix[]>;
   /** What the prefix lists, by token start. */
   prefixSegments(key: PrefixKey): MaybePromise<readonly Segment[]>;
 }

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 
 import type { KvClient } from "../../client/index.ts";
 import { CATALOGS } from "../kv/turns/catalogs.ts";
+import { PREFIXES_CONSULTED_LIMIT } from "../../src/kv/holders.ts";
 import { PLENTY } from "../support/kv-desk.ts";
 import type { ApiBench, ApiOptions } from "./api-bench.ts";
 import { ApiBenches } from "./api-benches.ts";
@@ -111,8 +112,11 @@ describe.each(CATALOGS)("sharing over HTTP and the $name catalog", (kind) => {
     expect(made.data).toEqual(prefix);
     expect((await client.GET("/v1/prefixes/{name}", named("paper"))).data).toEqual(prefix);
     const shown = { ...prefix, tenants: [] };
-    expect((await red.GET("/v1/prefixes")).data).toEqual({ prefixes: [shown] });
-    expect((await blue.GET("/v1/prefixes")).data).toEqual({ prefixes: [] });
+    expect((await red.GET("/v1/prefixes")).data).toEqual({
+      prefixes: [shown],
+      next_cursor: null,
+    });
+    expect((await blue.GET("/v1/prefixes")).data?.prefixes).toEqual([]);
     expect((await red.GET("/v1/prefixes/{name}", named("paper"))).response.status).toBe(404);
 
     expect((await attach(red, "r", [segment])).data).toMatchObject({ segments: 1 });
@@ -148,7 +152,7 @@ describe.each(CATALOGS)("sharing over HTTP and the $name catalog", (kind) => {
       const made = await client.POST("/v1/prefixes", { body: { name, session: "a", ...to } });
       expect(made.response.status).toBe(201);
     }
-    expect((await red.GET("/v1/prefixes")).data).toEqual({ prefixes: [] });
+    expect((await red.GET("/v1/prefixes")).data?.prefixes).toEqual([]);
     expect(await planned(bench, red, "r")).toBe(0);
     expect((await red.GET("/v1/segments/{id}", at(segment))).response.status).toBe(404);
     expect((await attach(red, "r", [segment])).response.status).toBe(404);
@@ -170,6 +174,31 @@ describe.each(CATALOGS)("sharing over HTTP and the $name catalog", (kind) => {
     expect((await make({ name: "p", session: "a", tokens: 7 })).response.status).toBe(201);
     expect(await make({ name: "p", session: "a" })).toMatchObject(refused(409, "prefix_exists"));
     expect(await make({ name: "q", session: "a" })).toMatchObject(refused(409, "quota_exceeded"));
+  });
+
+  it("lists all prefixes of a tenant's own in pages, and no expired one", async () => {
+    const { bench, client, red } = await openStored();
+    const limit = PREFIXES_CONSULTED_LIMIT;
+    const names = Array.from({ length: limit + 2 }, (_, n) => `p${100 + n}`);
+    for (const name of names) {
+      const ttl_ms = name === "p101" ? 1_000 : 2_000;
+      const body = { name, session: "a", everyone: true, tenants: [], ttl_ms };
+      expect((await client.POST("/v1/prefixes", { body })).response.status).toBe(201);
+    }
+    await bench.turns.clock.advance(1_000);
+    const list = async (query: { list?: "own"; cursor?: string; limit?: string }) => {
+      const { data } = await client.GET("/v1/prefixes", { params: { query } });
+      return [data?.prefixes.map(({ name }) => name), data?.next_cursor] as const;
+    };
+    const live = names.filter((name) => name !== "p101");
+    expect(await list({})).toEqual([live.slice(0, limit), null]);
+    const [first, cursor] = await list({ list: "own", limit: "3" });
+    expect(first).toEqual(live.slice(0, 3));
+    expect(await list({ list: "own", cursor: cursor ?? "" })).toEqual([live.slice(3), null]);
+    const foreign = await red.GET("/v1/prefixes", { params: { query: { list: "own" } } });
+    expect(foreign.data).toEqual({ prefixes: [], next_cursor: null });
+    const { error } = await client.GET("/v1/prefixes", { params: { query: { limit: "3" } } });
+    expect(error?.errors).toMatchObject([{ field: "query.list" }]);
   });
 
   it("takes no names for a prefix that everyone may read", async () => {

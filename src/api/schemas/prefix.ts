@@ -1,7 +1,15 @@
 import * as z from "zod";
 
-import { PREFIX_READERS_LIMIT } from "../../kv/holders.ts";
-import { sessionIdField, tenantField, timeField, TOKENS_LIMIT, wholeField } from "./fields.ts";
+import { PREFIX_READERS_LIMIT, PREFIXES_CONSULTED_LIMIT } from "../../kv/holders.ts";
+import {
+  cursorField,
+  pageLimitField,
+  sessionIdField,
+  tenantField,
+  timeField,
+  TOKENS_LIMIT,
+  wholeField,
+} from "./fields.ts";
 
 const prefixNameField = sessionIdField;
 const YEAR_MS = 365 * 86_400_000;
@@ -38,6 +46,22 @@ export const prefixSchema = z
   })
   .meta({ id: "Prefix" });
 
-export const prefixListSchema = z.object({ prefixes: z.array(prefixSchema) }).meta({
-  id: "PrefixList",
-});
+export const prefixListQuery = z
+  .strictObject({
+    list: z
+      .enum(["consulted", "own"])
+      .optional()
+      .describe(
+        `Default \`consulted\`: what the tenant's plans look into, ${PREFIXES_CONSULTED_LIMIT} at most. \`own\`: all of the tenant's, by name`,
+      ),
+    cursor: cursorField.optional(),
+    limit: pageLimitField,
+  })
+  .refine(({ list, cursor, limit }) => list === "own" || (cursor ?? limit) === undefined, {
+    path: ["list"],
+    error: "own, where a page of it is asked for",
+  });
+
+export const prefixListSchema = z
+  .object({ prefixes: z.array(prefixSchema), next_cursor: z.string().nullable() })
+  .meta({ id: "PrefixList" });

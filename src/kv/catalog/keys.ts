@@ -76,6 +76,13 @@ export const endedPrefix = (session: SessionKey): Key => ENDED + sessionKey(sess
 export const WITHDRAWN = "j";
 export const withdrawnKey = (id: SegmentId): Key => WITHDRAWN + textKey(id);
 
+/** Those of a tenant, after the one with this name. */
+export function tenantPrefixes(tenant: string, name: string | undefined): Omit<KeyRange, "limit"> {
+  const all = `p${textKey(tenant)}`;
+  const from = name === undefined ? all : after(prefixKey({ tenant, name }));
+  return { from, to: after(all) };
+}
+
 /** What a holder lists, by token start. */
 export const referencesPrefix = (holder: Holder): Key => `r${holderKey(holder)}`;
 export const referenceKey = (holder: Holder, { tokenStart, id }: ReferredSegment): Key =>
@@ -168,6 +175,22 @@ export function parseDue(key: Key): Key {
 /** Everything whose key starts with the prefix, which ends below 255. */
 export function scan(view: CatalogView, prefix: Key, limit: number): readonly Entry[] {
   return view.range({ from: prefix, to: after(prefix), limit });
+}
+
+/** All of the range, read as far as it is asked for: in pages of its limit. */
+export function* scanPages(view: CatalogView, { from, to, limit }: KeyRange): Generator<Entry> {
+  let page = view.range({ from, to, limit });
+  for (;;) {
+    yield* page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < limit) return;
+    page = view.range({ from: `${last.key}\0`, to, limit });
+  }
+}
+
+/** Everything that begins with it. */
+export function under(prefix: Key): Omit<KeyRange, "limit"> {
+  return { from: prefix, to: after(prefix) };
 }
 
 /** What follows a key, under the same letter. */

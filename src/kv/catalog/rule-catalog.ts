@@ -15,6 +15,7 @@ import { leaseRead } from "./rules/read-lease.ts";
 import {
   createPrefix,
   knownPrefix,
+  ownPrefixes,
   prefixSegments,
   readablePrefixes,
   removePrefix,
@@ -34,6 +35,7 @@ import {
   locationUsage,
   segmentAt,
   segmentCounts,
+  segments,
   segmentsIn,
   sessions,
   tenantUsage,
@@ -99,6 +101,7 @@ export async function openCatalog(
       }),
     prefix: (key) => store.read((view) => knownPrefix(view, key)),
     prefixes: (reader, nowMs) => store.read((view) => readablePrefixes(view, reader, nowMs)),
+    ownPrefixes: (page) => store.read((view) => ownPrefixes(view, page)),
     prefixSegments: (key) => store.read((view) => prefixSegments(view, key)),
     segment: (id) => store.read((view) => segmentAt(view, id)),
     visibleSegment: (reader, id, nowMs) =>

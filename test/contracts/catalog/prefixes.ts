@@ -142,6 +142,38 @@ export function describePrefixes(opened: () => KvDesk): void {
       expect(await read()).toEqual(["own", ...named, ...open.slice(0, -1)]);
     });
 
+    it("leaves its place to others once it has expired, swept or not", async () => {
+      await desk.store("a", "abcd");
+      const ids = (await catalog.segments(key("a"))).map(({ id }) => id);
+      const expiresAtMs = desk.nowMs + 50;
+      for (let n = 0; n < 2 * PREFIXES_CONSULTED_LIMIT; n++) {
+        await desk.createPrefix(`t/short${n}`, ids, { to: ["other"], expiresAtMs });
+      }
+      desk.nowMs += 1;
+      await created(["other"]);
+      expect(await desk.prefixes("other")).toHaveLength(PREFIXES_CONSULTED_LIMIT);
+      desk.nowMs += 49;
+      expect(await desk.prefixes("other")).toMatchObject([{ name: "paper" }]);
+      expect(await desk.prefixes("t")).toMatchObject([{ name: "paper" }]);
+    });
+
+    it("is listed by its own tenant among all that it has, page by page", async () => {
+      await desk.store("a", "abcd");
+      for (const name of ["b", "a-", "a"]) await created("everyone", name);
+      const page = async (tenant: string, after?: string) =>
+        (await catalog.ownPrefixes({ tenant, after, limit: 2, nowMs: desk.nowMs })).map(
+          ({ name }) => name,
+        );
+      expect([await page("t"), await page("t", "a"), await page("t", "a-")]).toEqual([
+        ["a", "a-"],
+        ["a-", "b"],
+        ["b"],
+      ]);
+      expect(await page("other")).toEqual([]);
+      await catalog.removePrefix({ tenant: "t", name: "a-" }, desk.nowMs);
+      expect(await page("t")).toEqual(["a", "b"]);
+    });
+
     it("is consulted by who trusts its owner, and by nobody else it is open to", async () => {
       desk.trusts.set("other", ["third"]).set("third", ["t"]);
       await desk.store("a", "abcdefgh");

@@ -7,6 +7,7 @@ import {
   type CreatePrefixOutcome,
   type CreatePrefixRequest,
   PREFIX_READERS_LIMIT,
+  type PrefixPage,
   PREFIXES_CONSULTED_LIMIT,
   type Reader,
   SESSION_SEGMENTS_LIMIT,
@@ -19,9 +20,16 @@ import {
   type Segment,
   type SegmentId,
 } from "../../records.ts";
-import { parseReader, type PrefixReaders, readersPrefix, scan } from "../keys.ts";
+import {
+  parseReader,
+  type PrefixReaders,
+  readersPrefix,
+  scanPages,
+  tenantPrefixes,
+  under,
+} from "../keys.ts";
 import { places, prefixes, segmentAt, segments, tenantUsage } from "../tables.ts";
-import type { CatalogTransaction, CatalogView } from "../transaction.ts";
+import type { CatalogTransaction, CatalogView, Key, KeyRange } from "../transaction.ts";
 import { isRemoved, REMOVED } from "../removed-prefix.ts";
 import { addReference, DROPPED_AT_ONCE, dropReferences, listedBy } from "./references.ts";
 
@@ -91,15 +99,19 @@ export function readablePrefixes(
   const owners = trusts.filter((owner) => owner !== tenant);
   const byAge = (readers: PrefixReaders) =>
     owners
-      .flatMap((owner) => openTo(view, owner, readers))
+      .flatMap((owner) => openTo(view, { owner, readers, nowMs }))
       .toSorted((a, b) => a.createdAtMs - b.createdAtMs);
   return [
-    ...openTo(view, tenant, { kind: "owner" }),
+    ...openTo(view, { owner: tenant, readers: { kind: "owner" }, nowMs }),
     ...byAge({ kind: "tenant", tenant }),
     ...byAge({ kind: "everyone" }),
-  ]
-    .filter((prefix) => !hasExpired(prefix, nowMs))
-    .slice(0, PREFIXES_CONSULTED_LIMIT);
+  ].slice(0, PREFIXES_CONSULTED_LIMIT);
+}
+
+export function ownPrefixes(view: CatalogView, page: PrefixPage): readonly Prefix[] {
+  const { tenant, after, limit, nowMs } = page;
+  const range = { ...tenantPrefixes(tenant, after), limit };
+  return firstLive(view, range, { nowMs, keyOf: (key) => key });
 }
 
 /** Whether the tenant may list a segment: it is in the tenant's namespace, or in a prefix that the tenant's plans consult. */
@@ -134,12 +146,32 @@ function hasExpired({ expiresAtMs }: Prefix, nowMs: number): boolean {
   return expiresAtMs !== undefined && nowMs >= expiresAtMs;
 }
 
-function openTo(view: CatalogView, owner: string, readers: PrefixReaders): Prefix[] {
+interface Opened {
+  readonly owner: string;
+  readonly readers: PrefixReaders;
+  readonly nowMs: number;
+}
+
+/** No more than may be consulted. */
+function openTo(view: CatalogView, { owner, readers, nowMs }: Opened): readonly Prefix[] {
   const from = readersPrefix(owner, readers);
-  const found = scan(view, from, PREFIXES_CONSULTED_LIMIT);
-  return found
-    .map(({ key }) => prefixes.at(view, parseReader(from, key)))
-    .filter((prefix) => prefix !== undefined);
+  const range = { ...under(from), limit: PREFIXES_CONSULTED_LIMIT };
+  return firstLive(view, range, { nowMs, keyOf: (key) => parseReader(from, key) });
+}
+
+/** `keyOf`: the prefix's, from one of the range. Expired ones take no place, however many wait to be swept. */
+function firstLive(
+  view: CatalogView,
+  range: KeyRange,
+  { nowMs, keyOf }: { readonly nowMs: number; readonly keyOf: (key: Key) => Key },
+): readonly Prefix[] {
+  const live: Prefix[] = [];
+  for (const { key } of scanPages(view, range)) {
+    const prefix = prefixes.at(view, keyOf(key));
+    if (prefix !== undefined && !hasExpired(prefix, nowMs)) live.push(prefix);
+    if (live.length === range.limit) break;
+  }
+  return live;
 }
 
 function assertSound({ prefix: { name }, to, expiresAtMs, nowMs }: CreatePrefixRequest): void {
