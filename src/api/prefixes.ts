@@ -1,7 +1,7 @@
 /** Shared prefixes: the first tokens of a session, kept under a name and open to others. */
 import * as z from "zod";
 
-import { Problem } from "../http/problem.ts";
+import { type FieldProblem, Problem } from "../http/problem.ts";
 import type { Prefix } from "../kv/records.ts";
 import type { Api } from "./api.ts";
 import { cursorAfter, pageOf } from "./cursor.ts";
@@ -16,6 +16,7 @@ import {
   prefixSchema,
 } from "./schemas/prefix.ts";
 import { problemAnswers } from "./schemas/problem.ts";
+import { SHOWN_PROBLEMS } from "./validation.ts";
 
 const tags = ["prefixes"];
 
@@ -96,7 +97,18 @@ function addList(api: Api, { catalog, reader, nowMs }: KvApiPorts): void {
   );
 }
 
-function addCreate(api: Api, { sessions }: KvApiPorts): void {
+/** A name that nobody has opens the prefix to nobody: it is a slip, and is told. */
+function assertConfigured(tenants: readonly string[], { quotas }: Pick<KvApiPorts, "quotas">) {
+  const limit = "the name of a configured tenant";
+  const unknown = tenants.flatMap((value, index): FieldProblem[] => {
+    const field = `tenants[${index}]`;
+    const message = `${field} must be ${limit}`;
+    return quotas.quota(value) === undefined ? [{ field, value, limit, message }] : [];
+  });
+  if (unknown.length > 0) throw Problem.ofFields(unknown.slice(0, SHOWN_PROBLEMS));
+}
+
+function addCreate(api: Api, { sessions, quotas }: KvApiPorts): void {
   api.post(
     "/v1/prefixes",
     {
@@ -111,6 +123,7 @@ function addCreate(api: Api, { sessions }: KvApiPorts): void {
     async (request, reply) => {
       const { name, session, tokens = Infinity, everyone, tenants, ttl_ms: ttlMs } = request.body;
       const tenant = tenantOf(request);
+      assertConfigured(tenants, { quotas });
       const outcome = await sessions.createPrefix({
         prefix: { tenant, name },
         session,

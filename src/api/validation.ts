@@ -8,7 +8,7 @@ import type * as z from "zod";
 import { type FieldProblem, Problem } from "../http/problem.ts";
 
 /** Of those that a request breaks; whoever has mended these hears of the next. */
-const SHOWN_PROBLEMS = 16;
+export const SHOWN_PROBLEMS = 16;
 const SHOWN_CHARACTERS = 64;
 const SHOWN_PATH = 8;
 

@@ -176,6 +176,19 @@ describe.each(CATALOGS)("sharing over HTTP and the $name catalog", (kind) => {
     expect(await make({ name: "q", session: "a" })).toMatchObject(refused(409, "quota_exceeded"));
   });
 
+  it("opens no prefix to a tenant that is not configured, and says which", async () => {
+    const { client } = await openStored();
+    const tenants = ["red", "nobody"];
+    const { error, response } = await client.POST("/v1/prefixes", {
+      body: { name: "p", session: "a", everyone: false, tenants },
+    });
+    expect([response.status, error?.code]).toEqual([400, "request_invalid"]);
+    const limit = "the name of a configured tenant";
+    expect(error?.errors).toMatchObject([{ field: "tenants[1]", value: "nobody", limit }]);
+    const made = await client.GET("/v1/prefixes/{name}", named("p"));
+    expect(made.response.status).toBe(404);
+  });
+
   it("lists all prefixes of a tenant's own in pages, and no expired one", async () => {
     const { bench, client, red } = await openStored();
     const limit = PREFIXES_CONSULTED_LIMIT;

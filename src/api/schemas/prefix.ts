@@ -26,7 +26,7 @@ export const createPrefixBody = z
       .array(tenantField)
       .max(PREFIX_READERS_LIMIT)
       .default([])
-      .describe("Who may read it besides its own tenant"),
+      .describe("Who may read it besides its own tenant: configured tenants"),
     ttl_ms: z.int().min(1).max(YEAR_MS).optional().describe("Default until it is removed"),
   })
   .refine(({ everyone, tenants }) => !everyone || tenants.length === 0, {
