@@ -142,6 +142,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
         clock: systemClock,
         nowMs: systemWallClock,
         limits: kv.api,
+        publicUrl: kv.api.publicUrl,
         observer: observers.bytes((segment) => scrubber.scrubSoon([segment])),
       },
       nowMs: systemWallClock,

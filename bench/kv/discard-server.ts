@@ -105,6 +105,7 @@ async function portsOf(root: string, bytes: number): Promise<BytesPorts> {
     signingKey: new Uint8Array(32),
     clock: systemClock,
     nowMs: systemWallClock,
+    publicUrl: null,
     limits: { bytesInFlightLimit: 2 ** 28, idleTimeoutMs: HOUR_MS, signedUrlLimitMs: HOUR_MS },
     observer: {
       served: () => undefined,

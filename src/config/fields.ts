@@ -119,6 +119,16 @@ export const uriPrefix = text(
     !/[?#]/.test(value),
 );
 
+/** What routes of ours are appended to, for others to ask. */
+export const publicUrl = text(
+  `http:// or https://, a host, perhaps a port and a path; no user, ? or #, no / at the end; at most ${URI_PREFIX_LIMIT} characters`,
+  (value) =>
+    value.length <= URI_PREFIX_LIMIT &&
+    /^https?:\/\/[!-~]*[^/]$/.test(value) &&
+    !/[?#@\\]/.test(value) &&
+    URL.canParse(value),
+);
+
 /** Relative to the folder of the configuration file. */
 export const filePath = text(
   `a path of 1..${FILE_PATH_LIMIT} characters`,

@@ -6,6 +6,7 @@ import {
   filePath,
   integer,
   knownTenant,
+  publicUrl,
   shortName,
   tcpAddress,
   tenantName,
@@ -114,6 +115,7 @@ const api = z.strictObject({
   bytesInFlightLimit: integer(4 * MIB, 64 * GIB).default(256 * MIB),
   idleTimeoutMs: integer(100, HOUR_MS).default(30 * SECOND_MS),
   signedUrlLimitMs: integer(SECOND_MS, 7 * DAY_MS).default(HOUR_MS),
+  publicUrl: publicUrl.nullable().default(null),
 });
 
 export const kvSchema = z.strictObject({

@@ -148,6 +148,7 @@ function portsOf(turns: TurnBench): KvApiPorts {
       clock: turns.clock,
       nowMs: () => turns.clock.now(),
       limits: { bytesInFlightLimit: 2 ** 26, idleTimeoutMs: 30_000, signedUrlLimitMs: 3_600_000 },
+      publicUrl: null,
       observer: {
         served: () => {},
         received: () => {},

@@ -94,6 +94,7 @@ describe("values", () => {
   it.each([
     [{ locations: location("a", "root: a, tier: memory") }],
     [{ locations: '{ id: a, root: a, capacityBytes: 1048576, uriPrefix: "nfs://host/kv/" }' }],
+    [{ kv: 'api: { publicUrl: "https://[2001:db8::1]:8443/kv" }' }],
     [{ kv: `tenants: [{ name: "${"t".repeat(128)}", tokenHashes: [${hash}] }]` }],
     [{ kv: "tenants: [{ name: t, quota: { bytes: null, sessions: 0, pins: 0 } }]" }],
   ])("takes %j", (sections) => {
@@ -122,6 +123,19 @@ describe("values", () => {
       { kv: 'listen: "unix:/run/kv.sock"' },
       'kv.listen "unix:/run/kv.sock" must be IP:port (IPv6 in brackets) or localhost:port',
     ],
+    ...[
+      "kv.example",
+      "ftp://kv.example",
+      "https://kv.example/",
+      "https://kv.example?a",
+      "https://kv.example/#a",
+      "https://me@kv.example",
+      "https://kv.example:0x1",
+      "https://kv example",
+    ].map((url): [Record<string, string>, string] => [
+      { kv: `api: { publicUrl: "${url}" }` },
+      `kv.api.publicUrl "${url}" must be http:// or https://, a host, perhaps a port and a path; no user, ? or #, no / at the end; at most 1024 characters`,
+    ]),
     [{ kv: "turns: { turnsMs: 1 }" }, "kv.turns.turnsMs is not a known key"],
   ])("refuses %j, and shows no token", (sections, problem) => {
     expect(problemsOf(kvText(sections))).toEqual([problem]);

@@ -43,5 +43,7 @@ export interface BytesPorts {
   /** Wall clock, for leases and expiry. */
   readonly nowMs: () => number;
   readonly limits: BytesLimits;
+  /** Where clients find the listener, for URLs that others will use: without a slash at its end. Null: at its own address. */
+  readonly publicUrl: string | null;
   readonly observer: BytesObserver;
 }

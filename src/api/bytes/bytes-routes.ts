@@ -6,6 +6,7 @@
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 
+import { formatAddress } from "../../endpoints/endpoint.ts";
 import type { Segment, SegmentId } from "../../kv/records.ts";
 import type { Api } from "../api.ts";
 import { tenantOf } from "../principal.ts";
@@ -185,10 +186,16 @@ function addUrls(api: Api, { ports, signer }: Pick<Reads, "ports" | "signer">): 
       const { signature } = signer.sign(id, tenant, expires);
       const query = new URLSearchParams({ tenant, expires: String(expires), signature });
       const path = BYTES_PATH.replace(":id", id);
-      const url = `${request.protocol}://${request.host}${path}?${query.toString()}`;
+      const url = `${ports.publicUrl ?? ownUrl(request)}${path}?${query.toString()}`;
       return { url, expires_at_ms: expires };
     },
   });
+}
+
+/** The listener's address as this connection met it. What the client calls us is not believed: others follow the URL. */
+function ownUrl({ protocol, socket }: FastifyRequest): string {
+  const { localAddress = "", localPort = 0 } = socket;
+  return `${protocol}://${formatAddress(localAddress.replace(/^::ffff:/i, ""), localPort)}`;
 }
 
 function addWrite(api: Api, writer: BytesWriter): void {

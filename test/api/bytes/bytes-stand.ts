@@ -50,6 +50,7 @@ export const LOGGED: string[] = [];
 export interface StandOptions {
   readonly limits?: Partial<BytesLimits>;
   readonly layout?: SegmentLayout;
+  readonly publicUrl?: string;
   readonly isLayoutKnown?: boolean;
   /** Default half a minute. */
   readonly handlerMs?: number;
@@ -104,7 +105,12 @@ export class BytesStand {
   }
 
   #addRoutes(scope: Api, options: StandOptions): Promise<void> {
-    const { around = (location) => location, isLayoutKnown = true, limits } = options;
+    const {
+      around = (location) => location,
+      isLayoutKnown = true,
+      limits,
+      publicUrl = null,
+    } = options;
     const location = around(this.location);
     const observer: BytesObserver = {
       served: (transfer) => this.served.push(transfer),
@@ -125,6 +131,7 @@ export class BytesStand {
       clock: this.clock,
       nowMs: () => this.desk.nowMs,
       limits: { ...LIMITS, ...limits },
+      publicUrl,
       observer,
     });
   }

@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
+import { json } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { key } from "../../support/kv-desk.ts";
@@ -45,6 +48,37 @@ describe("a signed URL", () => {
     expect((await fetch(url, { ...NOBODY, method: "HEAD" })).status).toBe(200);
     stand.desk.nowMs += 1;
     expect(await codeOf(await fetch(url, NOBODY))).toBe("403 url_expired");
+  });
+
+  it("leads to the listener itself, whatever the client calls it", async () => {
+    const asked = request(`${stand.origin}/v1/segments/${stored.id}/url`, {
+      method: "POST",
+      headers: {
+        host: "elsewhere.example",
+        "x-forwarded-host": "elsewhere.example",
+        "x-forwarded-proto": "https",
+        "content-type": "application/json",
+        "x-moorline-tenant": "t",
+      },
+    });
+    asked.end(JSON.stringify({ expires_in_ms: 1_000 }));
+    const [answer] = (await once(asked, "response")) as [IncomingMessage];
+    const { url } = (await json(answer)) as { url: string };
+    expect(url).toMatch(`${stand.origin}/v1/segments/${stored.id}/bytes?`);
+  });
+
+  it("leads to where clients find the listener, if that is configured", async () => {
+    const publicUrl = "https://kv.example:8443/moorline";
+    const elsewhere = await BytesStand.open({ publicUrl });
+    const { id } = await elsewhere.durable("a");
+    const answer = await fetch(`${elsewhere.origin}/v1/segments/${id}/url`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-moorline-tenant": "t" },
+      body: JSON.stringify({ expires_in_ms: 1_000 }),
+    });
+    const { url } = (await answer.json()) as { url: string };
+    expect(url).toMatch(`${publicUrl}/v1/segments/${id}/bytes?`);
+    expect(await elsewhere.close()).toEqual([]);
   });
 
   it("says until when it is good", async () => {
