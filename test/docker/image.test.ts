@@ -2,24 +2,13 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { dockerCommand } from "../../demo/stack/container.ts";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { freePort } from "../../demo/stack/ports.ts";
 import { packageVersion } from "../../src/version.ts";
 import { run } from "./command.ts";
+import { docker, healthcheck, image, inspect, sealed, untilHealthy } from "./sidecar.ts";
 
-const image = process.env["MOORLINE_IMAGE"] ?? fail("run this with `npm run test:docker`");
-const sealed = ["--network=host", "--read-only", "--cap-drop=ALL"];
-const healthcheck = ["/usr/local/bin/node", "/app/dist/healthcheck.js"];
 const dead = "127.0.0.1:1";
-
-function fail(message: string): never {
-  throw new Error(message);
-}
-
-async function docker(...args: string[]): Promise<string> {
-  return (await run(dockerCommand, args)).trim();
-}
 
 /** Every path in the image, without the leading slash. */
 async function listImage(): Promise<readonly string[]> {
@@ -50,17 +39,6 @@ async function serve(): Promise<string> {
     await rm(folder, { recursive: true });
   });
   return container;
-}
-
-async function inspect(container: string, field: string): Promise<string> {
-  return docker("inspect", `--format={{${field}}}`, container);
-}
-
-async function untilHealthy(container: string): Promise<void> {
-  await vi.waitFor(
-    async () => expect(await inspect(container, ".State.Health.Status")).toBe("healthy"),
-    { timeout: 20_000, interval: 200 },
-  );
 }
 
 describe("the image", () => {

@@ -23,6 +23,8 @@ export const MODEL = "small";
 export const PAGE = 16;
 export const LAYOUT: EngineLayout = { planes: 8, unitBytes: 64 };
 export const TOKEN_BYTES = LAYOUT.planes * LAYOUT.unitBytes;
+/** In one line of YAML. */
+export const PROFILE = `{ kind: mha, id: ${MODEL}, revision: r, layers: 4, kvHeads: 1, headDim: 32, dtype: bf16, pageSize: ${PAGE}, loadThreshold: 0 }`;
 
 /** Sections of `kv`, each in one line of YAML, in place of these. */
 const SECTIONS = {
@@ -163,8 +165,7 @@ const HEAD = `
 pools:
   - name: default
     endpoints: []
-    kv: { profile: { kind: mha, id: ${MODEL}, revision: r, layers: 4, kvHeads: 1, headDim: 32,
-                     dtype: bf16, pageSize: ${PAGE}, loadThreshold: 0 } }
+    kv: { profile: ${PROFILE} }
 admin: { listen: "127.0.0.1:0" }
 kv:
   listen: "127.0.0.1:0"
