@@ -9,10 +9,16 @@ import type { Catalog } from "../../src/kv/catalog.ts";
 import { LmdbStore } from "../../src/kv/catalog/lmdb.ts";
 import { openCatalog } from "../../src/kv/catalog/rule-catalog.ts";
 import type { ObjectName } from "../../src/kv/location.ts";
-import type { Segment, Session } from "../../src/kv/records.ts";
+import type { Segment, SegmentId, Session } from "../../src/kv/records.ts";
 import { engineBytes } from "./kv-engine-bytes.ts";
 import type { KvLedger } from "./kv-ledger.ts";
 import { type KvService, LAYOUT } from "./kv-service.ts";
+
+export interface Expected {
+  readonly ledger: KvLedger;
+  /** `scarce`: what is neither pinned nor in a prefix may have been evicted, as a file goes: whole, or its last segments first. */
+  readonly room: "plenty" | "scarce";
+}
 
 export interface Aftermath {
   readonly problems: readonly string[];
@@ -23,12 +29,15 @@ export interface Aftermath {
 }
 
 /** The service must not run. */
-export async function lookAfterKill(service: KvService, ledger: KvLedger): Promise<Aftermath> {
+export async function lookAfterKill(
+  service: KvService,
+  { ledger, room }: Expected,
+): Promise<Aftermath> {
   const { catalogPath: path } = service;
   const catalog = await openCatalog(new LmdbStore({ path, durability: "process" }));
   try {
     const files = await filesIn(join(service.folder, "disk"));
-    const look = new Look(catalog, ledger, files);
+    const look = new Look(catalog, { ledger, room }, files);
     await look.sessions();
     await look.prefixes();
     await look.files();
@@ -70,15 +79,17 @@ export async function lookForUnswept(service: KvService): Promise<Unswept> {
 class Look {
   readonly #catalog: Catalog;
   readonly #ledger: KvLedger;
+  readonly #room: Expected["room"];
   readonly #files: ReadonlyMap<string, string>;
   readonly problems: string[] = [];
   readonly seen = new Set<string>();
   /** Segments whose bytes were compared. */
   readonly read = new Set<string>();
 
-  constructor(catalog: Catalog, ledger: KvLedger, files: ReadonlyMap<string, string>) {
+  constructor(catalog: Catalog, { ledger, room }: Expected, files: ReadonlyMap<string, string>) {
     this.#catalog = catalog;
     this.#ledger = ledger;
+    this.#room = room;
     this.#files = files;
   }
 
@@ -120,9 +131,30 @@ class Look {
     const known = this.#ledger.sessions.get(id);
     if (known?.fate !== "lives") return;
     const listed = new Set<string>(segments.map((segment) => segment.id));
-    for (const segment of known.listed) {
-      if (!listed.has(segment)) this.problems.push(`session ${id} has lost ${segment}`);
+    for (const segment of new Set([...known.listed, ...known.pinned])) {
+      if (listed.has(segment)) continue;
+      const isPinned = known.pinned.has(segment);
+      if (isPinned || !(await this.#isEvicted(segment))) {
+        this.problems.push(`session ${id} has lost ${segment}${isPinned ? ", pinned" : ""}`);
+      }
     }
+  }
+
+  /** It is nobody's, and nothing that ends later is left in its file, which takes no more. */
+  async #isEvicted(id: string): Promise<boolean> {
+    const { evicted } = this.#ledger;
+    const place = this.#ledger.placeOf(id);
+    if (evicted.has(id)) return true;
+    if (this.#room === "plenty" || place === undefined) return false;
+    if ((await this.#catalog.segment(id as SegmentId)) !== undefined) return false;
+    const ref = { location: "disk", name: place.file as ObjectName };
+    const file = await this.#catalog.file(ref);
+    if (file?.isSealed === false) return false;
+    const left = file === undefined ? [] : await this.#catalog.segmentsIn(ref, 100_000);
+    const ends = left.map(({ tokenStart, tokenLength }) => tokenStart + tokenLength);
+    if (Math.max(0, ...ends) > place.tokenEnd) return false;
+    evicted.add(id);
+    return true;
   }
 
   async #segment(segment: Segment, holder: string): Promise<void> {
@@ -134,6 +166,8 @@ class Look {
     if (turn.tenant !== tenant) problem(`it is of "${turn.tenant}"`);
     if (this.read.has(id)) return;
     this.read.add(id);
+    const tokenEnd = segment.tokenStart + segment.tokenLength;
+    this.#ledger.seen(id, { file: segment.file.name, tokenEnd });
     const path = this.#files.get(segment.file.name);
     if (path === undefined) return void problem("its file is gone");
     const span = { start: segment.tokenStart, length: segment.tokenLength };

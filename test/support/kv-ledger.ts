@@ -2,6 +2,8 @@
  * What callers of a KV service were told, and what they know by it: which tokens are in which segment, what must still be listed
  * after a crash, and which bytes of which file were handed out. Nothing here asks the service.
  */
+import { basename } from "node:path";
+
 import { type Placed, type Plan, TOKEN_BYTES } from "./kv-service.ts";
 
 /** One turn as it was planned, with the tokens that its engine stores. */
@@ -19,11 +21,15 @@ export interface KnownSession {
   readonly id: string;
   /** Segments that a settled commit said are listed. */
   readonly listed: Set<string>;
+  /** Those that it listed when it was pinned: they are there for as long as the session is. */
+  readonly pinned: Set<string>;
   /** Token sequences to go on from: each is a prompt with its answer. */
   readonly histories: (readonly number[])[];
   /** Somebody has asked for its end, or it expires soon: it may be gone, and must be once that was answered. */
   fate: "lives" | "may_end" | "ended";
 }
+
+export type Listed = Pick<Placed, "token_start" | "token_length"> & { readonly segment: string };
 
 export interface KnownPrefix {
   readonly tenant: string;
@@ -33,11 +39,23 @@ export interface KnownPrefix {
   fate: KnownSession["fate"];
 }
 
+/** Where a segment lies. */
+export interface KnownPlace {
+  /** Name of its file. */
+  readonly file: string;
+  readonly tokenEnd: number;
+}
+
 export class KvLedger {
   readonly sessions = new Map<string, KnownSession>();
   readonly prefixes = new Map<string, KnownPrefix>();
   /** By turn. */
   readonly turns = new Map<string, PlannedTurn>();
+  /** Segments that were listed and went with their file, for want of space. */
+  readonly evicted = new Set<string>();
+  /** Segments that were seen in another file than before. */
+  readonly moved = new Set<string>();
+  readonly #places = new Map<string, KnownPlace>();
   readonly #ranges = new Map<string, { readonly from: number; readonly to: number }[]>();
   /** Said twice, or said wrongly: a test ends with none. */
   readonly problems: string[] = [];
@@ -47,6 +65,7 @@ export class KvLedger {
       tenant,
       id,
       listed: new Set(from?.listed),
+      pinned: new Set(),
       histories: [...(from?.histories ?? [])],
       fate: "lives",
     };
@@ -64,6 +83,25 @@ export class KvLedger {
   /** The tokens from 0 to the end of what the segment's turn could store; undefined if nobody ever heard of that turn. */
   turnOf(segment: string): PlannedTurn | undefined {
     return this.turns.get(segment.slice(0, segment.lastIndexOf(".")));
+  }
+
+  /** A settled commit of the session said so. */
+  listed(session: string, { segment, token_start: start, token_length: length }: Listed): void {
+    this.sessions.get(session)?.listed.add(segment);
+    const planned = this.turnOf(segment)?.plan.fresh_kv_cache[0];
+    if (planned === undefined || this.#places.has(segment)) return;
+    this.#places.set(segment, { file: basename(planned.kv_uri), tokenEnd: start + length });
+  }
+
+  seen(segment: string, place: KnownPlace): void {
+    const before = this.#places.get(segment);
+    if (before !== undefined && before.file !== place.file) this.moved.add(segment);
+    this.#places.set(segment, place);
+  }
+
+  /** When it was last seen, or else stored. */
+  placeOf(segment: string): KnownPlace | undefined {
+    return this.#places.get(segment);
   }
 
   #handOut({ kv_uri: uri, kv_start: from, token_length: length }: Placed): void {

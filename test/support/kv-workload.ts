@@ -1,6 +1,6 @@
 /**
- * A busy day of a KV service, as long as it is there: turns, several at once in one session, edits, forks, ends, aborts, commits
- * that come late and engines that write slowly. Every answer goes into the ledger before anything else is asked, and what was not
+ * A busy day of a KV service, as long as it is there: turns, several at once in one session, edits, forks, pins, ends, aborts,
+ * commits that come late and engines that write slowly. Every answer goes into the ledger before anything else is asked, and what was not
  * answered because the service died is nothing that anybody knows.
  */
 import { setTimeout as pause } from "node:timers/promises";
@@ -14,6 +14,8 @@ import { type KvService, MODEL, PAGE, storeWith, written } from "./kv-service.ts
 const TENANTS = ["", "acme"] as const;
 const SESSIONS_LIMIT = 24;
 const PREFIXES_LIMIT = 4;
+const PINNED_LIMIT = 3;
+const HOUR_MS = 3_600_000;
 const WORKERS = 8;
 
 export interface WorkloadOptions {
@@ -98,24 +100,26 @@ export class KvWorkload {
     );
     const session = this.#pick(living);
     if (session === undefined || (living.length < SESSIONS_LIMIT && this.#chance(0.1))) {
-      return this.#create();
+      await this.#create(this.#pick(TENANTS) ?? "");
+      return;
     }
-    if (this.#chance(0.06)) return this.#end(session);
+    if (this.#chance(0.04)) return this.#end(session);
+    if (this.#chance(0.06)) return this.#leaveOne(living);
     if (this.#chance(0.06)) return this.#fork(session);
     if (this.#chance(0.06)) return this.#attach(session, this.#pick(living));
     if (this.#chance(0.04)) return this.#prefix(session);
+    if (this.#chance(0.04)) return this.#pin(session, living);
     if (this.#chance(0.1)) return this.#commitLate();
     return this.#turn(session);
   }
 
-  async #create(): Promise<void> {
+  async #create(tenant: string): Promise<KnownSession | undefined> {
     const { ledger } = this.#options;
-    const tenant = this.#pick(TENANTS) ?? "";
     const id = `s${++this.#made}`;
     const { response } = await this.#client(tenant).POST("/v1/sessions", {
       body: { id, model: MODEL },
     });
-    if (this.#count("create", response)) ledger.created(tenant, id);
+    return this.#count("create", response) ? ledger.created(tenant, id) : undefined;
   }
 
   async #end(session: KnownSession): Promise<void> {
@@ -141,16 +145,35 @@ export class KvWorkload {
   async #attach(session: KnownSession, other: KnownSession | undefined): Promise<void> {
     const segments = [...(other?.listed ?? [])].slice(0, 1 + this.#upTo(4));
     if (other?.tenant !== session.tenant || segments.length === 0) return;
+    await this.#attachSome(session, other, segments);
+  }
+
+  /** A new session goes on from one segment of the longest one, which ends: of a file that is left with little, the rest is moved. */
+  async #leaveOne(living: readonly KnownSession[]): Promise<void> {
+    const [other] = living.toSorted((a, b) => b.listed.size - a.listed.size);
+    const segment = [...(other?.listed ?? [])].at(-1);
+    if (other === undefined || segment === undefined) return;
+    const session = await this.#create(other.tenant);
+    if (session === undefined) return;
+    await this.#attachSome(session, other, [segment]);
+    await this.#end(other);
+  }
+
+  async #attachSome(
+    session: KnownSession,
+    other: KnownSession,
+    segments: readonly string[],
+  ): Promise<void> {
     const { response } = await this.#client(session.tenant).POST("/v1/sessions/{id}/attach", {
       params: { path: { id: session.id } },
-      body: { segments },
+      body: { segments: [...segments] },
     });
     if (!this.#count("attach", response)) return;
     for (const segment of segments) session.listed.add(segment);
     session.histories.push(...other.histories);
   }
 
-  /** A new one, or the end of one that there is. */
+  /** A new one, of all that the session lists or of what it begins with, or the end of one that there is. */
   async #prefix({ id: session, tenant }: KnownSession): Promise<void> {
     const { prefixes } = this.#options.ledger;
     const living = [...prefixes.values()].filter(({ fate }) => fate === "lives");
@@ -158,10 +181,24 @@ export class KvWorkload {
     if (oldest !== undefined) return this.#removePrefix(oldest);
     const name = `p${++this.#made}`;
     const { data, response } = await this.#client(tenant).POST("/v1/prefixes", {
-      body: { name, session },
+      body: { name, session, ...(this.#chance(0.5) && { tokens: PAGE * (4 + this.#upTo(20)) }) },
     });
     if (!this.#count("prefix", response) || data === undefined) return;
     prefixes.set(name, { tenant, name, segments: data.segments, fate: "lives" });
+  }
+
+  /** From then on nothing that it lists goes away. */
+  async #pin(session: KnownSession, living: readonly KnownSession[]): Promise<void> {
+    if (living.filter(({ pinned }) => pinned.size > 0).length >= PINNED_LIMIT) return;
+    const client = this.#client(session.tenant);
+    const params = { path: { id: session.id } };
+    const { response } = await client.PATCH("/v1/sessions/{id}", {
+      params,
+      body: { pinned_until_ms: Date.now() + HOUR_MS },
+    });
+    if (!this.#count("pin", response)) return;
+    const { data } = await client.GET("/v1/sessions/{id}/segments", { params });
+    for (const { id } of data?.segments ?? []) session.pinned.add(id);
   }
 
   async #removePrefix(prefix: KnownPrefix): Promise<void> {
@@ -219,9 +256,9 @@ export class KvWorkload {
       },
     });
     if (!this.#count("commit", response) || data === undefined) return;
-    const session = this.#options.ledger.sessions.get(turn.session);
-    for (const { segment } of data.listed) session?.listed.add(segment);
-    session?.histories.push([...prompt, ...output]);
+    const { ledger } = this.#options;
+    for (const listed of data.listed) ledger.listed(turn.session, listed);
+    ledger.sessions.get(turn.session)?.histories.push([...prompt, ...output]);
   }
 
   async #abort({ plan, tenant }: PlannedTurn): Promise<void> {
