@@ -105,7 +105,7 @@ async function expectAllSwept(): Promise<void> {
 /** Half of the rounds each. The small location has room for what a round or two store. */
 const DAYS = [
   { where: "with room for all", room: "plenty", capacityBytes: GIB },
-  { where: "at a location that is too small", room: "scarce", capacityBytes: 8 * MIB },
+  { where: "at a location that is too small", room: "scarce", capacityBytes: 6 * MIB },
 ] as const;
 const halfOfRounds = Math.ceil(rounds / DAYS.length);
 

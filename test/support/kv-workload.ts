@@ -14,7 +14,7 @@ import { type KvService, MODEL, PAGE, storeWith, written } from "./kv-service.ts
 const TENANTS = ["", "acme"] as const;
 const SESSIONS_LIMIT = 24;
 const PREFIXES_LIMIT = 4;
-const PINNED_LIMIT = 3;
+const PINNED_LIMIT = 6;
 const HOUR_MS = 3_600_000;
 const WORKERS = 8;
 
@@ -108,7 +108,7 @@ export class KvWorkload {
     if (this.#chance(0.06)) return this.#fork(session);
     if (this.#chance(0.06)) return this.#attach(session, this.#pick(living));
     if (this.#chance(0.04)) return this.#prefix(session);
-    if (this.#chance(0.04)) return this.#pin(session, living);
+    if (this.#chance(0.08)) return this.#pin(session, living);
     if (this.#chance(0.1)) return this.#commitLate();
     return this.#turn(session);
   }
@@ -189,6 +189,7 @@ export class KvWorkload {
 
   /** From then on nothing that it lists goes away. */
   async #pin(session: KnownSession, living: readonly KnownSession[]): Promise<void> {
+    if (session.listed.size === 0) return;
     if (living.filter(({ pinned }) => pinned.size > 0).length >= PINNED_LIMIT) return;
     const client = this.#client(session.tenant);
     const params = { path: { id: session.id } };
