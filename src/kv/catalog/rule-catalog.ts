@@ -7,6 +7,7 @@ import { evict } from "./rules/evict.ts";
 import { tenantSessions } from "./keys.ts";
 import { layered } from "./layer.ts";
 import { MemoryStore } from "./memory.ts";
+import { Precedence } from "./precedence.ts";
 import { attach } from "./rules/attach.ts";
 import { pastBroken } from "./rules/due.ts";
 import { filesAfter, made, postpone } from "./rules/files.ts";
@@ -43,6 +44,8 @@ import {
 } from "./tables.ts";
 import type { CatalogStore, CatalogTransaction } from "./transaction.ts";
 
+type Rule<T> = (transaction: CatalogTransaction) => T;
+
 /** Takes the store over, and closes it if what is in it cannot be used. */
 export async function openCatalog(
   store: CatalogStore,
@@ -54,8 +57,11 @@ export async function openCatalog(
     await store.close();
     throw reason;
   }
-  const write = <T>(rule: (tx: CatalogTransaction) => T): Promise<T> =>
-    store.write((tx) => layered(tx, rule));
+  const precedence = new Precedence();
+  const write = <T>(rule: Rule<T>): Promise<T> =>
+    precedence.request(() => store.write((tx) => layered(tx, rule)));
+  const upkeep = <T>(rule: Rule<T>): Promise<T> =>
+    precedence.upkeep(() => store.write((tx) => layered(tx, rule)));
   return {
     create: (request) => write((tx) => create(tx, request)),
     match: (request) => store.read((view) => match(view, request)),
@@ -73,24 +79,24 @@ export async function openCatalog(
     createPrefix: (request) => write((tx) => createPrefix(tx, request)),
     removePrefix: (prefix, nowMs) => write((tx) => removePrefix(tx, prefix, nowMs)),
     condemn: (request) => write((tx) => condemn(tx, request)),
-    evict: (request) => write((tx) => evict(tx, request)),
+    evict: (request) => upkeep((tx) => evict(tx, request)),
     compactable: (request) => store.read((view) => compactable(view, request)),
-    openCopy: (request) => write((tx) => openCopy(tx, request)),
-    moveSegment: (request) => write((tx) => moveSegment(tx, request)),
+    openCopy: (request) => upkeep((tx) => openCopy(tx, request)),
+    moveSegment: (request) => upkeep((tx) => moveSegment(tx, request)),
     nextSegment: (id) => store.read((view) => nextSegment(view, id)),
     scrubPosition: () => store.read(scrubPosition),
-    keepScrubPosition: (id) => write((tx) => keepScrubPosition(tx, id)),
+    keepScrubPosition: (id) => upkeep((tx) => keepScrubPosition(tx, id)),
     totals: () =>
       store.read((view) => ({
         locations: locations.all(view),
         segments: segmentCounts.all(view),
       })),
-    sweep: (request) => pastBroken((broken) => write((tx) => sweep(tx, request, broken))),
+    sweep: (request) => pastBroken((broken) => upkeep((tx) => sweep(tx, request, broken))),
     made: (file, stat) => write((tx) => made(tx, file, stat)),
-    postpone: (request) => write((tx) => postpone(tx, request)),
+    postpone: (request) => upkeep((tx) => postpone(tx, request)),
     files: (request) => store.read((view) => filesAfter(view, request)),
     segmentsIn: (file, limit) => store.read((view) => segmentsIn(view, file, limit)),
-    unlinked: (refs) => write((tx) => unlinked(tx, refs)),
+    unlinked: (refs) => upkeep((tx) => unlinked(tx, refs)),
     session: (key) => store.read((view) => sessions.get(view, key)),
     sessions: ({ tenant, after, limit }) =>
       store.read((view) => sessions.range(view, { ...tenantSessions(tenant, after), limit })),

@@ -7,7 +7,7 @@ import type { Catalog } from "../catalog.ts";
 import { isOurs } from "../files.ts";
 import { type Location, LocationFault } from "../location.ts";
 import type { FileRef } from "../records.ts";
-import type { KeeperObserver, UnlinkResult } from "./keeper-observer.ts";
+import type { KeeperObserver, UnlinkEnd, UnlinkResult } from "./keeper-observer.ts";
 
 export interface SweeperOptions {
   readonly catalog: Catalog;
@@ -25,31 +25,43 @@ const FORGOTTEN: ReadonlySet<UnlinkResult> = new Set(["removed", "absent", "kept
 
 export class Sweeper {
   readonly #options: SweeperOptions;
+  #ends: readonly UnlinkEnd[] = [];
 
   constructor(options: SweeperOptions) {
     this.#options = options;
   }
 
-  /** One transaction, and what it names. True when there is more that is due. */
+  /**
+   * One transaction, and what it names. True when there is more that is due, and then what has become of those files is kept in the
+   * commit of the next step.
+   */
   async step(nowMs: number): Promise<boolean> {
     const { catalog, clock, observer, limit, quarantineMs } = this.#options;
     const startMs = clock.now();
-    const report = await catalog.sweep({ nowMs, limit, quarantineMs });
+    const kept = this.#keepEnds(nowMs);
+    const [report] = await Promise.all([catalog.sweep({ nowMs, limit, quarantineMs }), kept]);
     observer.swept(report, clock.now() - startMs);
-    const ends = await this.#unlinkAll(report.unlinkable);
-    const forgotten = ends.filter(({ result }) => FORGOTTEN.has(result));
-    const failed = ends.filter(({ result }) => !FORGOTTEN.has(result));
-    if (forgotten.length > 0) await catalog.unlinked(forgotten.map(({ file }) => file));
-    if (failed.length > 0) {
-      const sinceMs = Math.max(0, nowMs - quarantineMs + 1);
-      await catalog.postpone({ files: failed.map(({ file }) => file), sinceMs });
-    }
+    this.#ends = await this.#unlinkAll(report.unlinkable);
+    if (!report.isFull) await this.#keepEnds(nowMs);
     return report.isFull;
   }
 
-  async #unlinkAll(files: readonly FileRef[]) {
+  async #keepEnds(nowMs: number): Promise<void> {
+    const { catalog, quarantineMs } = this.#options;
+    const ends = this.#ends;
+    this.#ends = [];
+    const forgotten = ends.filter(({ result }) => FORGOTTEN.has(result)).map(({ file }) => file);
+    const failed = ends.filter(({ result }) => !FORGOTTEN.has(result)).map(({ file }) => file);
+    const sinceMs = Math.max(0, nowMs - quarantineMs + 1);
+    await Promise.all([
+      forgotten.length > 0 ? catalog.unlinked(forgotten) : undefined,
+      failed.length > 0 ? catalog.postpone({ files: failed, sinceMs }) : undefined,
+    ]);
+  }
+
+  async #unlinkAll(files: readonly FileRef[]): Promise<UnlinkEnd[]> {
     const left = [...files];
-    const ends: { file: FileRef; result: UnlinkResult }[] = [];
+    const ends: UnlinkEnd[] = [];
     const unlinkNext = async (): Promise<void> => {
       for (let file = left.shift(); file !== undefined; file = left.shift()) {
         const end = { file, result: await this.#unlink(file) };
