@@ -1,0 +1,121 @@
+/**
+ * What is peculiar to one engine's requests and answers, and nothing else. Pure and synchronous: bytes in, bytes out. Bodies are
+ * scanned and spliced, never written anew, with one exception: where a key that is read or written here comes twice or is spelled
+ * with an escape, the whole body goes through `JSON.parse` first, so that the last value wins as in the engines.
+ *
+ * Whatever a client sends: the members that only the service may send (`stored_kv_cache`, `fresh_kv_cache`, `stored_kvcache`,
+ * `fresh_kvcache`, `kvcache_params`) are removed wherever they are, in every dialect, on every path. A forged `kv_uri` would have
+ * the engine read another user's file.
+ */
+import type { ChainContext } from "../chain/chain-format.ts";
+import type { EngineSegment, PlannedSegment } from "../turns/turn-plan.ts";
+
+export type DialectName = "sglang-session" | "sglang-explicit";
+
+export interface Dialect {
+  readonly name: DialectName;
+  /** Of every body that goes to a KV pool. `path`: before the query, as the client sent it. Both are untrusted. */
+  readBody(path: string, body: Uint8Array): ReadBody | UnreadableBody;
+}
+
+/** Not strict UTF-8, not one JSON text, or nested deeper than `JSON_DEPTH_LIMIT`: what it would be to an engine, nobody can say. */
+export interface UnreadableBody {
+  readonly kind: "unreadable";
+  /** The first byte that does not fit. */
+  readonly offset: number;
+}
+
+export interface ReadBody {
+  readonly kind: "body";
+  /** The body without the members that were removed; the same bytes where there were none. Piece after piece. */
+  readonly stripped: readonly Uint8Array[];
+  /** Members that were removed. */
+  readonly removed: number;
+  readonly turn: TurnBody | NoTurn;
+}
+
+/** The request goes to the engine as it is in `stripped`. */
+export interface NoTurn {
+  readonly kind: "none";
+  readonly reason: NoTurnReason;
+}
+
+/** Why a request can neither load nor store. A value of `x-moorline-kv` and of a metric's label. */
+export type NoTurnReason =
+  | "path" // no path on which the dialect's engine takes KV
+  | "body" // no object, or a field of it is not what the engine takes
+  | "native_session" // it uses the engine's own sessions
+  | "batch" // several prompts
+  | "samples" // several answers to one prompt
+  | "media" // images, audio, video or embeddings are part of the prompt
+  | "adapter" // it asks for a LoRA adapter
+  | "unknown_field"; // and what that does to the prompt, nobody here knows
+
+/** One prompt that may be continued from KV. */
+export interface TurnBody {
+  readonly kind: "turn";
+  readonly prompt: Prompt;
+  /** The most tokens that the answer may have; undefined: as many as the engine likes. */
+  readonly maxNewTokens: number | undefined;
+  readonly context: ChainContext;
+  /** The body for the engine. */
+  inject(injection: Injection): readonly Uint8Array[];
+  /** For the answer to the injected body. */
+  openAnswer(form: AnswerForm): AnswerReader;
+}
+
+export type Prompt =
+  | { readonly kind: "ids"; readonly ids: readonly number[] }
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "chat"; readonly chat: ChatPrompt };
+
+/** Parsed JSON, as the client sent it. */
+export interface ChatPrompt {
+  /** At least one; each an object with a `role`, and a `content` that is a text, null, absent, or a list of text parts. */
+  readonly messages: readonly Readonly<Record<string, unknown>>[];
+  readonly tools: readonly unknown[] | undefined;
+  readonly templateKwargs: Readonly<Record<string, unknown>>;
+  readonly continueFinalMessage: boolean;
+}
+
+export interface Injection {
+  /** The id of the engine's own session for this turn, which no other turn has. */
+  readonly engineSession: string;
+  /** From token 0, without gaps; empty: nothing is loaded. */
+  readonly stored: readonly PlannedSegment[];
+  /** From where `stored` ends; empty: nothing is stored. */
+  readonly fresh: readonly PlannedSegment[];
+  /** Sent in place of the text of a `text` prompt; undefined: the engine gets the prompt as the client sent it. */
+  readonly inputIds: ArrayLike<number> | undefined;
+}
+
+/** By the response's content type: server-sent events, or else one JSON text. */
+export type AnswerForm = "events" | "json";
+
+/**
+ * One answer on its way to the client. The members that answer what was injected are removed, and nothing else is changed, delayed or
+ * reordered: an event that is whole goes on at once.
+ */
+export interface AnswerReader {
+  /** What the client gets now in place of this chunk, which is only lent; possibly nothing. */
+  push(chunk: Uint8Array): Uint8Array;
+  /** At the end of the stream: what was held back, and what the engine said. */
+  finish(): AnswerEnd;
+}
+
+export interface AnswerEnd {
+  readonly rest: Uint8Array;
+  /** Undefined: it was not whole (no `[DONE]`, JSON cut short), an error, or not understood. */
+  readonly answer: EngineAnswer | undefined;
+}
+
+/** As the engine says it. Nothing in it is believed. */
+export interface EngineAnswer {
+  readonly promptTokens: number | undefined;
+  readonly cachedTokens: number | undefined;
+  readonly completionTokens: number | undefined;
+  /** Undefined where the engine does not tell the ids of the answer. */
+  readonly outputIds: readonly number[] | undefined;
+  /** Of the last, authoritative report; empty where it stored nothing. */
+  readonly segments: readonly EngineSegment[];
+}

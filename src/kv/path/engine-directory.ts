@@ -1,0 +1,22 @@
+/** What is known of the engine process behind an endpoint, as far as turns need it. Owned by the request path. */
+import type { Endpoint } from "../../endpoints/endpoint.ts";
+import type { EngineInstance } from "../records.ts";
+
+export interface EngineDirectory {
+  engine(pool: string, endpoint: Endpoint): EngineState;
+  /** The engine counted other tokens than we did, so nothing that we know of its prompts holds: off until its process is another. */
+  miscounted(pool: string, endpoint: Endpoint): void;
+  /** Tells the engine that a session of ours is over. Returns at once; that it fails is nobody's harm. */
+  closeSession(endpoint: Endpoint, engineSession: string): void;
+}
+
+export type EngineState =
+  | { readonly kind: "ready"; readonly instance: EngineInstance }
+  /** Turns that go there neither load nor store. */
+  | { readonly kind: "off"; readonly reason: EngineOffReason };
+
+/** A value of `x-moorline-kv` and of a metric's label. */
+export type EngineOffReason =
+  | "engine_unknown" // it has not answered yet, or not since it was lost
+  | "engine_mismatch" // what it says of itself is not what the pool's profile says
+  | "engine_miscounted";

@@ -1,0 +1,71 @@
+/**
+ * Turns in the request path, as an exchange sees them: it shows each body of a KV pool, sends on what it is given back, and tells
+ * how the exchange ended. What is planned, stored and committed is none of its business.
+ */
+import type { Endpoint } from "../../endpoints/endpoint.ts";
+import type { ReadBody, UnreadableBody } from "../dialects/dialect.ts";
+import type { SessionKey } from "../records.ts";
+
+export interface TurnPath {
+  /** Undefined where the pool's requests pass as they are. */
+  pool(name: string): KvPool | undefined;
+}
+
+export interface KvPool {
+  readonly bodyLimitBytes: number;
+  /** How long Envoy is asked to wait for the answer to a request body (`max_message_timeout` must allow it). */
+  readonly holdMs: number;
+  /** Whether bodies on this raw path, with its query, pass unread, by the operator's word. */
+  passes(rawPath: string): boolean;
+  /** Of every other body. Throws for a bug only. */
+  readBody(path: string, body: Uint8Array): ReadBody | UnreadableBody;
+  /**
+   * Plans the turn. Rejects for a bug only: what cannot be planned goes on without reuse, with the reason in `status`. Every turn that
+   * was begun must be answered or ended.
+   */
+  begin(request: TurnRequest): Promise<PathTurn>;
+}
+
+export interface TurnRequest {
+  readonly session: SessionKey;
+  /** Of `readBody`, while the body that it views is still there; not kept past the answer of `begin`. */
+  readonly body: ReadBody;
+  /** The first offered, and those that Envoy may go on to. */
+  readonly endpoint: Endpoint;
+  readonly fallbacks: readonly Endpoint[];
+  /** A retention class that the client named; one that is not configured counts as none. */
+  readonly retentionClass: string | undefined;
+  /** The session is over with this turn. */
+  readonly isFinal: boolean;
+}
+
+export interface PathTurn {
+  /** For the engine, piece after piece. */
+  readonly body: readonly Uint8Array[];
+  /** Those of the offered that may serve this body. */
+  readonly fallbacks: readonly Endpoint[];
+  /** For `x-moorline-kv`: what is reused, or why nothing is. Visible ASCII. */
+  readonly status: string;
+  /**
+   * The response has begun. Undefined: its body passes as it is, and the turn is over. Otherwise it goes through the filter, and the
+   * turn is committed or aborted by what it said.
+   */
+  answer(head: AnswerHead): AnswerFilter | undefined;
+  /** The exchange ended in some other way: without a response, or before the filter saw the end. Idempotent. */
+  abandon(): void;
+}
+
+export interface AnswerHead {
+  readonly status: number;
+  readonly contentType: string;
+  readonly contentEncoding: string;
+  /** Who served, as Envoy says; undefined where it does not: a local reply, or nobody knows. */
+  readonly servedBy: string | undefined;
+  /** Undefined: nobody knows. More than one engine may have written. */
+  readonly attempts: number | undefined;
+}
+
+export interface AnswerFilter {
+  /** What the client gets in place of the chunk, which is only lent. With `isEnd`, the turn is committed, or aborted. Does not throw for anything in the bytes. */
+  push(chunk: Uint8Array, isEnd: boolean): Uint8Array;
+}

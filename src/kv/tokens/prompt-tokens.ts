@@ -1,0 +1,29 @@
+/**
+ * Prompts as the token ids that an engine makes of them, by the model's own `tokenizer.json` and chat template. Counting and
+ * encoding never hold the event loop for more than a few milliseconds: what is longer goes to a worker thread.
+ */
+import type { Prompt } from "../dialects/dialect.ts";
+
+export interface PromptTokens {
+  /** Rejects for a bug only. The ids of an `ids` prompt are its own. */
+  encode(prompt: Prompt): Promise<EncodedPrompt | Unencoded>;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface EncodedPrompt {
+  readonly kind: "encoded";
+  readonly ids: Uint32Array;
+}
+
+export interface Unencoded {
+  readonly kind: "unencoded";
+  readonly reason: UnencodedReason;
+}
+
+/** A value of `x-moorline-kv` and of a metric's label. */
+export type UnencodedReason =
+  | "no_tokenizer" // the pool has none configured
+  | "no_template" // nor a chat template, and the prompt is a chat
+  | "template_failed" // it refused these messages
+  | "tokens_busy"; // too many prompts wait for a worker already
