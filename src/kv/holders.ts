@@ -56,10 +56,28 @@ export interface ForkRequest {
   readonly child: string;
   readonly quota: Quota;
   readonly nowMs: number;
+  /** Of the segments that this rule copies; >= 1. */
+  readonly limit: number;
 }
 
+declare const forkPositionBrand: unique symbol;
+/** How far a list is copied. Says nothing to anybody but the catalog. */
+export type ForkPosition = string & { readonly [forkPositionBrand]: true };
+
+export interface ForkStepRequest extends Omit<ForkRequest, "quota"> {
+  /** From the step before. */
+  readonly after: ForkPosition;
+  /** Of the fork. */
+  readonly nowMs: number;
+}
+
+/** `rest`: where `goOnFork` begins; undefined when all is copied. */
 export type ForkOutcome =
-  | { readonly kind: "created"; readonly session: Session }
+  | {
+      readonly kind: "created";
+      readonly session: Session;
+      readonly rest: ForkPosition | undefined;
+    }
   | { readonly kind: "refused"; readonly reason: "no_session" | "exists" | "quota_sessions" };
 
 /** At most so many tenants are named by a prefix. */
@@ -143,8 +161,13 @@ export type PinOutcome = "pinned" | "unpinned" | "no_session" | "quota_pins" | "
 export interface HolderRules {
   /** Idempotent: a session that is there is answered as it is. */
   create(request: CreateRequest): Promise<CreateOutcome>;
-  /** Copies the list, not the bytes. Open turns stay the parent's alone. */
+  /** Copies the list or its first segments by token start, not the bytes. Open turns stay the parent's alone. */
   fork(request: ForkRequest): Promise<ForkOutcome>;
+  /**
+   * The next segments of the list as it is by now, and where the step after this one begins: undefined when all is copied, or when
+   * one of the two sessions has gone.
+   */
+  goOnFork(request: ForkStepRequest): Promise<ForkPosition | undefined>;
   /** The session lists these too, which counts as a use of it. */
   attach(request: AttachRequest): Promise<AttachOutcome>;
   /** The session lives on as one that is used now under the new rules, for longer or shorter. Undefined if there is none. */

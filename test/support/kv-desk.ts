@@ -294,9 +294,17 @@ export class KvDesk {
     return reservation;
   }
 
-  fork(parent: string, child: string, sessions = PLENTY.sessions): Promise<ForkOutcome> {
-    const quota = { ...PLENTY, sessions };
-    return this.catalog.fork({ parent: key(parent), child, quota, nowMs: this.nowMs });
+  /** To the end. */
+  async fork(
+    parent: string,
+    child: string,
+    { sessions = PLENTY.sessions, limit = 3 } = {},
+  ): Promise<ForkOutcome> {
+    const step = { parent: key(parent), child: key(child).id, nowMs: this.nowMs, limit };
+    const outcome = await this.catalog.fork({ ...step, quota: { ...PLENTY, sessions } });
+    let after = outcome.kind === "created" ? outcome.rest : undefined;
+    while (after !== undefined) after = await this.catalog.goOnFork({ ...step, after });
+    return outcome;
   }
 
   /** `name`: of the tenant and the prefix, as `tenant/name`. */

@@ -11,6 +11,7 @@ import { Precedence } from "./precedence.ts";
 import { attach } from "./rules/attach.ts";
 import { pastBroken } from "./rules/due.ts";
 import { filesAfter, made, postpone } from "./rules/files.ts";
+import { fork, goOnFork } from "./rules/fork.ts";
 import { match } from "./rules/match.ts";
 import { leaseRead } from "./rules/read-lease.ts";
 import {
@@ -26,7 +27,7 @@ import { listedBy } from "./rules/references.ts";
 import { report } from "./rules/report.ts";
 import { lease, reserve } from "./rules/reserve.ts";
 import { keepScrubPosition, nextSegment, scrubPosition } from "./rules/scrub.ts";
-import { amend, create, end, fork, pin } from "./rules/sessions.ts";
+import { amend, create, end, pin } from "./rules/sessions.ts";
 import { abort, condemn, settle } from "./rules/settle.ts";
 import { sweep, unlinked } from "./rules/sweep.ts";
 import { openSchema, type Schema, SCHEMA_VERSION, UPGRADES } from "./schema.ts";
@@ -72,6 +73,7 @@ export async function openCatalog(
     settle: (request) => write((tx) => settle(tx, request)),
     abort: (request) => write((tx) => abort(tx, request)),
     fork: (request) => write((tx) => fork(tx, request)),
+    goOnFork: (request) => write((tx) => goOnFork(tx, request)),
     attach: (request) => write((tx) => attach(tx, request)),
     amend: (request) => write((tx) => amend(tx, request)),
     pin: (request) => write((tx) => pin(tx, request)),

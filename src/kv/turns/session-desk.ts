@@ -8,6 +8,7 @@ import type {
   CreateOutcome,
   CreatePrefixOutcome,
   ForkOutcome,
+  ForkPosition,
   PinOutcome,
 } from "../holders.ts";
 import type { NamespaceKeys } from "../chain/namespace-keys.ts";
@@ -17,6 +18,9 @@ import { listedIn } from "./listed.ts";
 import type { Model, Models } from "./models.ts";
 import { coverOfFirst } from "./prefix-cover.ts";
 import type { Tenant, Tenants } from "./tenants.ts";
+
+/** Some milliseconds' worth of event loop. */
+const FORKED_AT_ONCE = 64;
 
 export interface SessionDeskOptions {
   readonly catalog: Catalog;
@@ -69,12 +73,21 @@ export class SessionDesk {
     return this.#told(await catalog.create({ ...open, quota: tenant.quota, nowMs: nowMs() }));
   }
 
-  /** `child`: the id of the new session, which lists what is durable of the parent now. */
+  /**
+   * `child`: the id of the new session, which lists what is durable of the parent now. A long list is copied in steps: what the
+   * parent lets go of meanwhile may be missing, and a process that ends meanwhile leaves a fork of its first segments.
+   */
   async fork(parent: SessionKey, child: string): Promise<ForkOutcome | Refused<"unknown_tenant">> {
     const { catalog, nowMs } = this.#options;
     const tenant = this.#tenant(parent);
     if (tenant === undefined) return refused("unknown_tenant");
-    return this.#told(await catalog.fork({ parent, child, quota: tenant.quota, nowMs: nowMs() }));
+    const step = { parent, child, nowMs: nowMs(), limit: FORKED_AT_ONCE };
+    const outcome = this.#told(await catalog.fork({ ...step, quota: tenant.quota }));
+    if (outcome.kind === "refused" || outcome.rest === undefined) return outcome;
+    let after: ForkPosition | undefined = outcome.rest;
+    while (after !== undefined) after = await catalog.goOnFork({ ...step, after });
+    const session = await catalog.session({ tenant: parent.tenant, id: child });
+    return { kind: "created", session: session ?? outcome.session, rest: undefined };
   }
 
   /**

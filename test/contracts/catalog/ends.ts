@@ -63,8 +63,7 @@ export function describeEnds(opened: () => KvDesk): void {
     it("keeps a file that a fork still reads from", async () => {
       await desk.create("a");
       const { file } = await desk.store("a", "abcd");
-      const forked = { parent: key("a"), child: "b", quota: PLENTY, nowMs: desk.nowMs };
-      await catalog.fork(forked);
+      await desk.fork("a", "b");
       const pin = { session: key("b"), nowMs: desk.nowMs, quota: PLENTY };
       await catalog.pin({ ...pin, untilMs: desk.nowMs + 3 * QUARANTINE_MS });
       desk.nowMs += 2 * QUARANTINE_MS;

@@ -167,10 +167,7 @@ class Run {
   }
 
   async #fork(parent: string, child: string): Promise<void> {
-    const { id } = key(child);
-    const { nowMs } = this.#model;
-    const request = { parent: key(parent), child: id, quota: PLENTY, nowMs };
-    const outcome = await this.#desk.catalog.fork(request);
+    const outcome = await this.#desk.fork(parent, child);
     const kind = outcome.kind === "refused" ? outcome.reason : outcome.kind;
     this.#same("fork", kind, this.#model.fork(parent, child));
   }

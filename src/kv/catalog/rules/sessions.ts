@@ -2,17 +2,15 @@ import type {
   AmendRequest,
   CreateOutcome,
   CreateRequest,
-  ForkOutcome,
-  ForkRequest,
   PinOutcome,
   PinRequest,
 } from "../../holders.ts";
 import { type Holder, type Session, sessionHolder, type SessionKey } from "../../records.ts";
 import { endedPrefix, scan, UNLIMITED } from "../keys.ts";
-import { ended, places, sessions, tenantUsage, turns } from "../tables.ts";
+import { ended, sessions, tenantUsage, turns } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 import { forgetPriority } from "./file-priority.ts";
-import { addReference, DROPPED_AT_ONCE, dropReferences, listedBy } from "./references.ts";
+import { DROPPED_AT_ONCE, dropReferences, listedBy } from "./references.ts";
 import { abortTurn, sealFile } from "./turn-end.ts";
 
 /** What has expired is ended by the first rule that meets it, so that swept or not makes no difference to a caller. */
@@ -48,27 +46,6 @@ export function create(tx: CatalogTransaction, request: CreateRequest): CreateOu
   const session = newSession(tx, key, { model, retention, parent: undefined, nowMs });
   sessions.save(tx, session);
   return { kind: "created", session };
-}
-
-export function fork(tx: CatalogTransaction, request: ForkRequest): ForkOutcome {
-  const { parent: parentKey, child, quota, nowMs } = request;
-  const { tenant } = parentKey;
-  const parent = liveSession(tx, parentKey, nowMs);
-  if (parent === undefined) return { kind: "refused", reason: "no_session" };
-  const key = { tenant, id: child };
-  if (liveSession(tx, key, nowMs) !== undefined) return { kind: "refused", reason: "exists" };
-  if (tenantUsage(tx, tenant).sessions >= quota.sessions) {
-    return { kind: "refused", reason: "quota_sessions" };
-  }
-  const { model, retention } = parent;
-  const forked = newSession(tx, key, { model, retention, parent: parent.id, nowMs });
-  sessions.save(tx, forked);
-  for (const segment of listedBy(tx, sessionHolder(parent))) {
-    const at = { segment: segment.id, namespace: { tenant, prefix: undefined } };
-    const place = () => places.must(tx, at).place;
-    addReference(tx, sessionHolder(forked), { segment, nowMs, place });
-  }
-  return { kind: "created", session: sessions.must(tx, key) };
 }
 
 export function amend(tx: CatalogTransaction, request: AmendRequest): Session | undefined {
@@ -141,7 +118,7 @@ function nextLife(view: CatalogView, key: SessionKey): number {
   return 1 + Math.max(-1, ...before.map(({ key: at }) => ended.at(view, at)?.life ?? 0));
 }
 
-function newSession(
+export function newSession(
   view: CatalogView,
   key: SessionKey,
   from: Pick<Session, "model" | "retention" | "parent"> & { readonly nowMs: number },
