@@ -116,6 +116,7 @@ describe.each(CATALOGS)("turns over HTTP and the $name catalog", (kind) => {
     const { bench, client } = await open();
     const text = "x".repeat(64);
     const chain = new SequenceChain(tokens(text), tokenChain(1), createDigests());
+    chain.append(tokens(text).ids);
     const digest = Buffer.from(chain.endAt(64)?.digest ?? []).toString("hex");
     const plan = await bench.plan(client, "a", [text, 3]);
     const fresh_kv_cache = await bench.write(plan, 67);

@@ -1,4 +1,5 @@
 /** What a turn of a session is about, as it is now: whose it is, its model, and where the prompt may be found. */
+import type { Scheduler } from "../../clock.ts";
 import type { Catalog } from "../catalog.ts";
 import type { NamespaceKeys } from "../chain/namespace-keys.ts";
 import type { Digests } from "../digest.ts";
@@ -7,6 +8,7 @@ import type { Model, Models } from "./models.ts";
 import { PromptIndex } from "./prompt-index.ts";
 import type { Tenant, Tenants } from "./tenants.ts";
 import { SequenceChain, type TokenSequence } from "./token-sequence.ts";
+import { appendUnhurried } from "./unhurried.ts";
 import type { UnplannedReason } from "./turn-plan.ts";
 
 export interface SettingsOptions {
@@ -18,6 +20,14 @@ export interface SettingsOptions {
   readonly digests: Digests;
   /** Wall clock: whole milliseconds, as in the catalog. */
   readonly nowMs: () => number;
+  /** Of waiting, which no jump of the wall clock makes longer. */
+  readonly scheduler: Scheduler;
+}
+
+export interface IndexedTokens {
+  readonly sequence: TokenSequence;
+  /** That follow it. */
+  readonly output: ArrayLike<number>;
 }
 
 export interface Setting {
@@ -49,14 +59,17 @@ export class Settings {
     return catalog.prefixes({ tenant: session.tenant, trusts }, nowMs());
   }
 
-  /** In the namespaces of the tenant and of these prefixes. */
-  indexOf(
-    sequence: TokenSequence,
+  /** In the namespaces of the tenant and of these prefixes. Hashes all of the sequence, in no hurry. */
+  async indexOf(
+    { sequence, output }: IndexedTokens,
     { tenant, model }: Setting,
     prefixes: readonly Prefix[],
-  ): PromptIndex {
-    const { digests, keys } = this.#options;
+  ): Promise<PromptIndex> {
+    const { digests, keys, scheduler } = this.#options;
     const chain = new SequenceChain(sequence, model.chainFormat, digests);
+    const rest = () => new Promise<void>((resolve) => void scheduler.after(0, resolve));
+    await appendUnhurried(chain, sequence.ids, rest);
+    await appendUnhurried(chain, output, rest);
     const shared = prefixes.map((prefix) => keys.prefix(prefix));
     const scope = { geometry: model.geometry(sequence.kind), own: tenant.key, shared };
     return new PromptIndex(chain, scope, digests);

@@ -25,14 +25,18 @@ export class SequenceChain {
   readonly #grid: readonly Digest[];
   readonly #rest: Chain;
 
-  constructor(sequence: TokenSequence, format: ChainFormat, digests: Digests) {
-    const { context, grid, ids } = sequence;
+  /** Up to the ids, which `append` takes. */
+  constructor(start: Omit<TokenSequence, "ids">, format: ChainFormat, digests: Digests) {
+    const { context, grid } = start;
     this.step = format.stepUnits;
     this.#start = chainStart(context, digests);
     this.#grid = grid;
     const known = grid.at(-1);
     const from = known === undefined ? this.#start : { at: grid.length * this.step, digest: known };
     this.#rest = new Chain({ format, from, digests });
+  }
+
+  append(ids: ArrayLike<number>): void {
     this.#rest.append(tokenBytes(ids));
   }
 

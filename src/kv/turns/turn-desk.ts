@@ -23,7 +23,6 @@ import type { PromptIndex } from "./prompt-index.ts";
 import { type FreshOutcome, Reserver } from "./reserver.ts";
 import { SessionQueue } from "./session-queue.ts";
 import { Settlements } from "./settlements.ts";
-import type { TokenSequence } from "./token-sequence.ts";
 import { plannedReservation, plannedSegments, unplanned } from "./planned.ts";
 import { type Setting, Settings, type SettingsOptions } from "./settings.ts";
 import type {
@@ -179,7 +178,8 @@ export class TurnDesk {
       const setting = await this.#settings.settingOf(request.session);
       if (typeof setting === "string") return unplanned(setting, nowMs());
       const prefixes = await this.#settings.prefixesOf(setting);
-      const index = this.#settings.indexOf(request.prompt, setting, prefixes);
+      const prompt = { sequence: request.prompt, output: [] };
+      const index = await this.#settings.indexOf(prompt, setting, prefixes);
       const listing = await this.#lister.list(
         { session: request.session, prompt: index.view, rules: setting.model.rules },
         setting.model,
@@ -204,7 +204,8 @@ export class TurnDesk {
     if (typeof setting === "string") return setting;
     const { model } = setting;
     const prefixes = await this.#settings.prefixesOf(setting);
-    const { view } = this.#settings.indexOf(prompt, setting, prefixes);
+    const sequence = { sequence: prompt, output: [] };
+    const { view } = await this.#settings.indexOf(sequence, setting, prefixes);
     const request = { session, prompt: view, rules: model.rules };
     const { segments, tokens, limit } = await this.#lister.look(request, model);
     const used = new Set(segments.map(({ id }) => id));
@@ -283,7 +284,7 @@ export class TurnDesk {
     if (turn === undefined || setting === "no_session") return conflict("unknown_turn");
     if (typeof setting !== "object") return conflict("other_prompt");
     const { prompt, output } = request;
-    const index = this.#settings.indexOf(followedBy(prompt, output), setting, []);
+    const index = await this.#settings.indexOf({ sequence: prompt, output }, setting, []);
     const promptKey = index.keyAt(index.view.tokens - output.length);
     if (!isTurnOf(turn.id, promptKey)) return conflict("other_prompt");
     const location = places.location(turn.file.location);
@@ -332,8 +333,4 @@ type Conflict = Extract<CommitOutcome, { kind: "conflict" }>;
 
 function conflict(reason: Conflict["reason"]): Conflict {
   return { kind: "conflict", reason };
-}
-
-function followedBy(prompt: TokenSequence, output: ArrayLike<number>): TokenSequence {
-  return { ...prompt, ids: [...Array.from(prompt.ids), ...Array.from(output)] };
 }

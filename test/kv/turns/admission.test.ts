@@ -13,11 +13,9 @@ const SECOND_HIT = { admission: "second_hit" } as const;
 /** Tokens of one value each, after a shared beginning of zeros. */
 function promptOf(tokens: number, value: number, { shared = 0, tenant = 1 } = {}): PromptIndex {
   const ids = Array.from({ length: tokens }, (_, at) => (at < shared ? 0 : value));
-  const chain = new SequenceChain(
-    { kind: "engine", context: {}, grid: [], ids },
-    tokenChain(1),
-    digests,
-  );
+  const start = { kind: "engine", context: {}, grid: [] } as const;
+  const chain = new SequenceChain(start, tokenChain(1), digests);
+  chain.append(ids);
   const own = Uint8Array.of(tenant);
   return new PromptIndex(chain, { own, shared: [], geometry: new Uint8Array(33) }, digests);
 }

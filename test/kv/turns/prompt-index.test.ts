@@ -12,7 +12,9 @@ const WHOLE: TokenSequence = { kind: "engine", context: {}, grid: [], ids: IDS }
 const SCOPE = { own: Uint8Array.of(1), shared: [], geometry: new Uint8Array(33) };
 
 function chainOf(sequence: TokenSequence): SequenceChain {
-  return new SequenceChain(sequence, tokenChain(1), digests);
+  const chain = new SequenceChain(sequence, tokenChain(1), digests);
+  chain.append(sequence.ids);
+  return chain;
 }
 
 /** The same tokens, of which the first 128 are known by their digests alone. */
