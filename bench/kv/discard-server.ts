@@ -123,6 +123,7 @@ const limits = {
   handlerMs: 30_000,
   requestMs: HOUR_MS,
   idleMs: 60_000,
+  headersMs: 60_000,
   connections: 8,
 };
 const server = createHttpServer({

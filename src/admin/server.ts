@@ -19,6 +19,7 @@ const LIMITS: HttpLimits = {
   handlerMs: 5_000,
   requestMs: 10_000,
   idleMs: 30_000,
+  headersMs: 10_000,
   connections: 256,
 };
 

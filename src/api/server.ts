@@ -33,6 +33,7 @@ const LIMITS: HttpLimits = {
   handlerMs: 30_000,
   requestMs: 600_000, // the longest body is a segment's bytes
   idleMs: 60_000,
+  headersMs: 10_000,
   connections: 4_096,
 };
 

@@ -14,6 +14,7 @@ import type { TlsFiles } from "../extproc/tls.ts";
 import type { ListenAddress } from "../extproc/transport.ts";
 import { listenFailed } from "../listen-address.ts";
 import type { Logger } from "../log.ts";
+import { limitConnections } from "./open-connections.ts";
 import { Problem, PROBLEM_MEDIA_TYPE } from "./problem.ts";
 import { keepUnsentAnswers } from "./unsent-answers.ts";
 
@@ -32,6 +33,9 @@ export interface HttpLimits {
   readonly requestMs: number;
   /** For a connection that is silent between requests or in the middle of one; not while a handler has it. */
   readonly idleMs: number;
+  /** For the headers of a request: from when the connection is opened, later from their first byte. Seen within half as much again. */
+  readonly headersMs: number;
+  /** Above so many, the one that has been idle for longest makes room. */
   readonly connections: number;
 }
 
@@ -52,8 +56,10 @@ export function createHttpServer({ limits, tls, log }: HttpServerOptions): Fasti
       .type(PROBLEM_MEDIA_TYPE)
       .send(JSON.stringify(problem.document));
   };
+  const { headersMs } = limits;
+  const times = { headersTimeout: headersMs, connectionsCheckingInterval: headersMs / 2 };
   const server = fastify({
-    https: tls === undefined ? null : secured(tls),
+    ...(tls === undefined ? { http: times } : { https: { ...secured(tls), ...times } }),
     bodyLimit: limits.bodyBytes,
     handlerTimeout: limits.handlerMs,
     requestTimeout: limits.requestMs,
@@ -68,7 +74,7 @@ export function createHttpServer({ limits, tls, log }: HttpServerOptions): Fasti
       void refuse(error, reply as unknown as FastifyReply);
     },
   }) as unknown as FastifyInstance; // whose type differs by the kind of server alone
-  server.server.maxConnections = limits.connections;
+  limitConnections(server.server, limits.connections);
   server.addHook("preHandler", outlastSilence);
   server.setErrorHandler<FastifyError | Problem>((error, _request, reply) => refuse(error, reply));
   followRenewals(server, tls);
@@ -163,7 +169,7 @@ function toProblem(error: FastifyError | Problem): Problem {
 }
 
 /** What is no HTTP request never reaches a route. */
-function refuseBrokenRequest(_error: unknown, socket: Socket): void {
+function refuseBrokenRequest({ code }: { readonly code?: string }, socket: Socket): void {
   if (!socket.writable) return socket.destroy() && undefined;
   const problem = new Problem("request_invalid", "this is no HTTP request within the limits");
   const body = JSON.stringify(problem.document);
@@ -174,4 +180,5 @@ function refuseBrokenRequest(_error: unknown, socket: Socket): void {
     "connection: close",
   ];
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") socket.destroySoon(); // who says nothing may never end its own side
 }

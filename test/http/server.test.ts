@@ -9,6 +9,7 @@ const limits = {
   handlerMs: 60_000,
   requestMs: 60_000,
   idleMs: 60_000,
+  headersMs: 60_000,
   connections: 10,
 };
 /** A server whose one route answers when it is told to. */

@@ -16,6 +16,7 @@ async function open() {
     handlerMs: 60_000,
     requestMs: 60_000,
     idleMs: IDLE_MS,
+    headersMs: 60_000,
     connections: 10,
   };
   const server = createHttpServer({ limits, log });

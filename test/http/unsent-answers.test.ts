@@ -12,7 +12,7 @@ const LONG = 32 * 1024 * 1024;
 /** A long answer, ended, of which its client has taken nothing yet. */
 async function answered({ idleMs }: { readonly idleMs: number }) {
   const log = createLogger({ level: "silent", sessionIds: "hash" });
-  const times = { handlerMs: 60_000, requestMs: 60_000, idleMs };
+  const times = { handlerMs: 60_000, requestMs: 60_000, headersMs: 60_000, idleMs };
   const server = createHttpServer({ limits: { bodyBytes: 1_024, connections: 10, ...times }, log });
   const ended = Promise.withResolvers<void>();
   server.get("/", async (_request, { raw }) => {

@@ -42,6 +42,7 @@ const HTTP_LIMITS = {
   handlerMs: 30_000,
   requestMs: 600_000,
   idleMs: 60_000,
+  headersMs: 60_000,
   connections: 1_000,
 };
 /** What the servers of all stands held for faults of ours. */
