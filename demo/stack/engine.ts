@@ -3,14 +3,14 @@ import { join, resolve } from "node:path";
 import { startChild, waitUntilReady } from "./child.ts";
 import type { Child } from "./child.ts";
 
-const main = join(resolve(import.meta.dirname, ".."), "engine", "main.ts");
+const main = join(resolve(import.meta.dirname, ".."), "simulated-engine", "main.ts");
 const readyDeadlineMs = 10_000;
 
 export interface EngineProcessOptions {
   readonly name: string;
   /** 0 or absent takes a free one, and keeps it over restarts. */
   readonly port?: number;
-  /** Further options of demo/engine/main.ts, without the dashes: `{ "prefill-us": 400 }`. */
+  /** Further options of demo/simulated-engine/main.ts, without the dashes: `{ "prefill-us": 400 }`. */
   readonly settings?: Readonly<Record<string, number>>;
 }
 

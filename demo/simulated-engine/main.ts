@@ -1,5 +1,5 @@
 /**
- * One simulated engine as a process of its own: `node demo/engine/main.ts --name a --port 8001`. Prints its port once it
+ * One simulated engine as a process of its own: `node demo/simulated-engine/main.ts --name a --port 8001`. Prints its port once it
  * listens. Times are in microseconds per token, the cache in blocks.
  */
 import { parseArgs } from "node:util";

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { defaultSpeed } from "../../demo/engine/engine.ts";
-import { openEngineServer } from "../../demo/engine/server.ts";
-import type { EngineServer } from "../../demo/engine/server.ts";
-import { json, send } from "../support/client.ts";
-import type { ClientRequest } from "../support/client.ts";
+import { defaultSpeed } from "../../../demo/simulated-engine/engine.ts";
+import { openEngineServer } from "../../../demo/simulated-engine/server.ts";
+import type { EngineServer } from "../../../demo/simulated-engine/server.ts";
+import { json, send } from "../../support/client.ts";
+import type { ClientRequest } from "../../support/client.ts";
 
 const chatPath = "/v1/chat/completions";
 /** With the marks of the template, 1 + 14 + 1 tokens: one block. */

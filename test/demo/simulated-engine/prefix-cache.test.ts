@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { nameBlocks, PrefixCache } from "../../demo/engine/prefix-cache.ts";
+import { nameBlocks, PrefixCache } from "../../../demo/simulated-engine/prefix-cache.ts";
 
 describe("nameBlocks", () => {
   it("names whole blocks only", () => {
