@@ -2,8 +2,8 @@
  * What a request says about itself, as far as routing needs it: session id, tenant, model. Headers are read when they come; the
  * body is read only where they leave something open, on routes where a body may be asked for.
  */
-import { scanJsonFields } from "../affinity/json-fields.ts";
-import { compileFieldPaths, type FieldPaths } from "../affinity/json-paths.ts";
+import { scanJsonFields } from "../json/json-fields.ts";
+import { compileFieldPaths, type FieldPaths } from "../json/json-paths.ts";
 import {
   createSessionKeyReader,
   MODEL_LIMIT_BYTES,

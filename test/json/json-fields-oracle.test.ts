@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compileFieldPaths, scanJsonFields } from "../../src/affinity/json-fields.ts";
+import { compileFieldPaths, scanJsonFields } from "../../src/json/json-fields.ts";
 
 const encoder = new TextEncoder();
 

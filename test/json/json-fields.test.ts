@@ -4,7 +4,7 @@ import {
   JSON_DEPTH_LIMIT,
   JSON_VALUE_LIMIT_BYTES,
   scanJsonFields,
-} from "../../src/affinity/json-fields.ts";
+} from "../../src/json/json-fields.ts";
 
 const encoder = new TextEncoder();
 
