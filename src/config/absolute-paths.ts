@@ -1,10 +1,11 @@
 import { resolve } from "node:path";
 import type * as z from "zod";
 import type { configSchema } from "./schema.ts";
+import type { TurnKeys } from "./turn-schema.ts";
 
 type Shape = z.output<typeof configSchema>;
 
-/** The configuration with each file that it names resolved from `folder`; those of pools are left to who parses pools. */
+/** The configuration with each file that it names resolved from `folder`; those of pools are left to who assembles pools. */
 export function withAbsolutePaths(shape: Shape, folder: string): Shape {
   const { extproc, envoy, admin, kv } = shape;
   const file = (path: string | null) => path && resolve(folder, path);
@@ -23,6 +24,19 @@ export function withAbsolutePaths(shape: Shape, folder: string): Shape {
         root: resolve(folder, location.root),
       })),
     },
+  };
+}
+
+export function absoluteTokenizer(
+  tokenizer: TurnKeys["tokenizer"],
+  folder: string,
+): TurnKeys["tokenizer"] {
+  if (tokenizer === null) return null;
+  const { file, config, template } = tokenizer;
+  return {
+    file: resolve(folder, file),
+    config: config && resolve(folder, config),
+    template: template && resolve(folder, template),
   };
 }
 

@@ -56,13 +56,21 @@ async function readWithFiles(path: string, roles: Roles | undefined): Promise<Co
     const role = roleOf(file);
     return role === undefined || roles === undefined || roles.includes(role);
   });
-  const isKvMissing = reading.lacksKv && roles?.includes("kv") === true;
   const problems = [
     ...reading.problems,
-    ...(isKvMissing ? ["kv is required, because --roles has kv"] : []),
+    ...roleProblems(reading, roles),
     ...(await fileProblems(files)),
   ];
   return { ...reading, files, problems };
+}
+
+function roleProblems({ lacksKv, dialects }: ConfigReading, roles: Roles | undefined): string[] {
+  if (roles === undefined) return [];
+  if (roles.includes("kv")) return lacksKv ? ["kv is required, because --roles has kv"] : [];
+  if (lacksKv) return []; // said already, where it is said at all
+  // Fail closed: requests to these pools would pass unread, and a forged field reads another user's file.
+  const why = "only a process with both removes what clients forge from what it routes to the pool";
+  return dialects.map((key) => `${key} needs --roles routing,kv: ${why}`);
 }
 
 /** The endpoints files, by path. Their share of the ring is judged where its size is known. */

@@ -12,7 +12,7 @@ import { parseEndpointItems } from "../endpoints/spec.ts";
 import { AppError } from "../errors.ts";
 import { describeFileFailure } from "../file-failure.ts";
 import type { ModelProfile } from "../kv/model/profile.ts";
-import { withAbsolutePaths } from "./absolute-paths.ts";
+import { absoluteTokenizer, withAbsolutePaths } from "./absolute-paths.ts";
 import { capacityProblems } from "./capacity.ts";
 import { valueAt, type Path } from "./document-path.ts";
 import { parseYaml, readDocument } from "./document.ts";
@@ -21,6 +21,8 @@ import { namedFiles, type NamedFile } from "./named-files.ts";
 import { describeIssue } from "./problems.ts";
 import { checkRules } from "./rules.ts";
 import { affinitySchema, configSchema } from "./schema.ts";
+import { checkTurnRules, dialectKeys } from "./turn-rules.ts";
+import type { TurnKeys } from "./turn-schema.ts";
 
 type Frozen<T> = T extends string | number | boolean | null | undefined
   ? T
@@ -40,7 +42,11 @@ export interface PoolConfig {
   readonly models: readonly string[];
   readonly source: EndpointSource;
   /** How the pool's engines keep KV; null where nothing of it is stored. */
-  readonly kv: { readonly profile: ModelProfile } | null;
+  readonly kv: PoolKvConfig | null;
+}
+
+export interface PoolKvConfig extends Frozen<TurnKeys> {
+  readonly profile: ModelProfile;
 }
 
 export type Config = Frozen<Omit<Shape, "pools">> & { readonly pools: readonly PoolConfig[] };
@@ -55,6 +61,8 @@ export interface ConfigReading {
   readonly ringSlots: number | undefined;
   /** It is a document, and none with a `kv` section. */
   readonly lacksKv: boolean;
+  /** Where a pool names its dialect: `pools[0].kv.dialect`. */
+  readonly dialects: readonly string[];
 }
 
 /** Throws `config_invalid` when the file cannot be read, or as `parseConfig`. What it names is not looked at. */
@@ -94,7 +102,8 @@ function understand(text: string, path: string): ConfigReading {
   const document = parseYaml(text);
   if (document.kind === "unreadable") {
     const { problems } = document;
-    return { config: undefined, problems, files: [], ringSlots: undefined, lacksKv: false };
+    const nothing = { files: [], dialects: [], ringSlots: undefined, lacksKv: false };
+    return { config: undefined, problems, ...nothing };
   }
   const folder = dirname(path);
   const shape = parseShape(document.value, folder);
@@ -110,6 +119,7 @@ function understand(text: string, path: string): ConfigReading {
     files: namedFiles(document.value, folder),
     ringSlots: affinity?.ringSlots,
     lacksKv: (valueAt(document.value, "kv") ?? null) === null,
+    dialects: dialectKeys(document.value),
   };
 }
 
@@ -124,6 +134,7 @@ function parseShape(
       };
       checkRules(value, report);
       checkKvRules(value, folder, report);
+      checkTurnRules(value, report);
     },
     { when: ({ value }) => typeof value === "object" && value !== null },
   );
@@ -166,7 +177,7 @@ function assemble(
     pools: shape.pools.map(({ name, models, endpointsFile, kv }, index) => ({
       name,
       models,
-      kv,
+      kv: kv && { ...kv, tokenizer: absoluteTokenizer(kv.tokenizer, folder) },
       source:
         endpointsFile === undefined
           ? { kind: "static", endpoints: endpoints[index] ?? [] }

@@ -2,17 +2,21 @@
  * The files that a configuration names. They are taken from the document and not from the finished configuration, so that a
  * problem of another key does not hide one that is missing.
  */
-import { access, constants, stat } from "node:fs/promises";
+import { access, constants, readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { edsPath } from "../endpoints/eds-file.ts";
 import { describeFileFailure } from "../file-failure.ts";
 import type { Role } from "../roles.ts";
 import { filePath } from "./fields.ts";
 import { formatPath, listAt, valueAt, type Path } from "./document-path.ts";
+import { MIB } from "./units.ts";
 
 /** As many as HMAC-SHA-256 makes full use of; and no more than a file of nothing but a secret has. */
 export const SECRET_MIN_BYTES = 32;
 export const SECRET_MAX_BYTES = 4096;
+
+/** The largest tokenizers in use have some 35 MB. */
+export const JSON_FILE_LIMIT_BYTES = 64 * MIB;
 
 export interface NamedFile {
   /** `admin.tokenFile` */
@@ -21,9 +25,14 @@ export interface NamedFile {
   readonly path: string;
   /**
    * `folder`: one in which files are made; `made`: a folder that is made where only the one around it is there; `secret`: a file
-   * whose bytes are a key.
+   * whose bytes are a key; `json`: a file of JSON.
    */
-  readonly kind: "file" | "endpoints" | "folder" | "made" | "secret";
+  readonly kind: "file" | "json" | "endpoints" | "folder" | "made" | "secret";
+}
+
+interface Named {
+  readonly at: Path;
+  readonly kind: NamedFile["kind"];
 }
 
 /** As far as their keys can be used. `folder` is that of the configuration file. */
@@ -32,7 +41,7 @@ export function namedFiles(document: unknown, folder: string): readonly NamedFil
     ["certFile", "keyFile", "clientCaFile"].map(
       (key) => ({ at: [...at, key], kind: "file" }) as const,
     );
-  const named: readonly { readonly at: Path; readonly kind: NamedFile["kind"] }[] = [
+  const named: readonly Named[] = [
     ...tlsFiles(["extproc", "tls"]),
     { at: ["admin", "tokenFile"], kind: "file" },
     ...tlsFiles(["kv", "tls"]),
@@ -44,6 +53,7 @@ export function namedFiles(document: unknown, folder: string): readonly NamedFil
     ...listAt(document, "pools").map(
       (_, index) => ({ at: ["pools", index, "endpointsFile"], kind: "endpoints" }) as const,
     ),
+    ...listAt(document, "pools").flatMap((_, index) => tokenizerFiles(index)),
   ];
   return [
     ...named.map(({ at, kind }) => ({
@@ -60,6 +70,15 @@ export function namedFiles(document: unknown, folder: string): readonly NamedFil
     const { data } = filePath.safeParse(value);
     return data === undefined ? [] : [{ key, path: resolve(folder, data), kind }];
   });
+}
+
+function tokenizerFiles(pool: number): readonly Named[] {
+  const at = ["pools", pool, "kv", "tokenizer"];
+  return [
+    { at: [...at, "file"], kind: "json" },
+    { at: [...at, "config"], kind: "json" },
+    { at: [...at, "template"], kind: "file" },
+  ];
 }
 
 /** Of the half of the program that needs the file; undefined for what each process needs. */
@@ -85,10 +104,10 @@ export async function fileProblems(files: readonly NamedFile[]): Promise<string[
     files.map(async ({ key, path, kind }) => {
       const why = await WHY_UNUSABLE[kind](path);
       if (why === undefined) return [];
-      const isRead = kind === "file" || kind === "secret";
-      return isRead
-        ? [`${key} ${path} cannot be read: ${why}`]
-        : [`${key} cannot be written to ${path}: ${why}`];
+      const isWritten = kind === "folder" || kind === "made";
+      return isWritten
+        ? [`${key} cannot be written to ${path}: ${why}`]
+        : [`${key} ${path} cannot be read: ${why}`];
     }),
   );
   return problems.flat();
@@ -98,6 +117,7 @@ const WHY_UNUSABLE: Readonly<
   Record<NamedFile["kind"], (path: string) => Promise<string | undefined>>
 > = {
   file: whyUnreadable,
+  json: whyNoJson,
   endpoints: () => Promise.resolve(undefined),
   folder: whyUnwritable,
   made: whyUnmakable,
@@ -140,4 +160,19 @@ async function whyNoSecret(path: string): Promise<string | undefined> {
   const { size } = await stat(path);
   if (size >= SECRET_MIN_BYTES && size <= SECRET_MAX_BYTES) return undefined;
   return `its ${size} bytes must be ${SECRET_MIN_BYTES}..${SECRET_MAX_BYTES}`;
+}
+
+async function whyNoJson(path: string): Promise<string | undefined> {
+  const why = await whyUnreadable(path);
+  if (why !== undefined) return why;
+  const { size } = await stat(path);
+  if (size > JSON_FILE_LIMIT_BYTES) {
+    return `its ${size} bytes must be at most ${JSON_FILE_LIMIT_BYTES}`;
+  }
+  try {
+    JSON.parse(await readFile(path, "utf8"));
+    return undefined;
+  } catch (reason) {
+    return reason instanceof SyntaxError ? "it is no JSON" : describeFileFailure(reason);
+  }
 }

@@ -2,7 +2,8 @@
  * Every configuration key with its default and its limits, nested by component: the one place where they are written.
  * docs/config.md describes them for people, and a test compares the two.
  *
- * The keys of `kv` are in kv-schema.ts. Rules that span several keys are in rules.ts and kv-rules.ts. Endpoint items are parsed in
+ * The keys of `kv` are in kv-schema.ts, those of `pools[].kv` in profile-schema.ts and turn-schema.ts. Rules that span several keys
+ * are in rules.ts, kv-rules.ts and turn-rules.ts. Endpoint items are parsed in
  * endpoints/spec.ts, which the endpoints file shares.
  */
 import * as z from "zod";
@@ -22,6 +23,7 @@ import {
 } from "./fields.ts";
 import { kvSchema } from "./kv-schema.ts";
 import { profileSchema } from "./profile-schema.ts";
+import { turnKeys } from "./turn-schema.ts";
 import { DAY_MS, GIB, HOUR_MS, KIB, MIB, SECOND_MS } from "./units.ts";
 
 const extproc = z.strictObject({
@@ -84,7 +86,10 @@ const pool = z.strictObject({
   models: distinctList(modelName, 1000).default([]),
   endpoints: z.array(z.unknown()).max(10_000).optional(),
   endpointsFile: filePath.optional(),
-  kv: z.strictObject({ profile: profileSchema }).nullable().prefault(null),
+  kv: z
+    .strictObject({ profile: profileSchema, ...turnKeys })
+    .nullable()
+    .prefault(null),
 });
 
 const health = z.strictObject({

@@ -1,11 +1,14 @@
 import { formatListenAddress } from "../listen-address.ts";
-import type { Config } from "./config.ts";
+import type { Config, PoolKvConfig } from "./config.ts";
 import { isLoopback } from "./rules.ts";
 
 /** What works and is likely a mistake; one line each. */
 export function configWarnings(config: Config): readonly string[] {
-  return [...extprocWarnings(config), ...kvWarnings(config)];
+  return [...extprocWarnings(config), ...kvWarnings(config), ...turnWarnings(config)];
 }
+
+/** `max_message_timeout` of the bootstraps in envoy/. */
+const REFERENCE_HOLD_LIMIT_MS = 30_000;
 
 function extprocWarnings({ extproc }: Config): readonly string[] {
   if ((extproc.tls?.clientCaFile ?? null) !== null) return [];
@@ -27,4 +30,20 @@ function kvWarnings({ kv, pools }: Config): readonly string[] {
   if (kv.tls !== null || isLoopback(kv.listen.host)) return [];
   const key = `kv.listen ${formatListenAddress(kv.listen)}`;
   return [`${key} is no loopback, and tokens and bytes go there in plain text: set kv.tls`];
+}
+
+function turnWarnings({ kv, pools }: Config): readonly string[] {
+  return pools.flatMap(({ kv: turns }, index) => {
+    if (kv === null || turns === null || turns.dialect === null) return [];
+    return holdWarnings(`pools[${index}].kv.holdMs ${turns.holdMs}`, turns, kv.turns.waitMs);
+  });
+}
+
+function holdWarnings(key: string, { holdMs }: PoolKvConfig, waitMs: number): readonly string[] {
+  const longer = `${key} is above ${REFERENCE_HOLD_LIMIT_MS}, the max_message_timeout of the bootstraps in envoy/: where Envoy's is not raised, it answers each turn 504`;
+  const shorter = `${key} is below kv.turns.waitMs ${waitMs}: a turn that waits so long for another of its session is answered 504`;
+  return [
+    ...(holdMs > REFERENCE_HOLD_LIMIT_MS ? [longer] : []),
+    ...(holdMs < waitMs ? [shorter] : []),
+  ];
 }

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkConfig, loadUsableConfig, rolesOf } from "../../src/config/check.ts";
+import { fileProblems, JSON_FILE_LIMIT_BYTES } from "../../src/config/named-files.ts";
 import { AppError } from "../../src/errors.ts";
 import { kvText, location } from "../support/kv-config.ts";
 
@@ -159,6 +160,40 @@ describe("a KV service", () => {
   });
 });
 
+describe("a tokenizer", () => {
+  const tokenizer = "tokenizer: { file: t.json, config: c.json, template: t.jinja }";
+  const turns = `dialect: sglang-session, ${tokenizer}`;
+
+  it("has files that are there and, but for the template, JSON", async () => {
+    await mkdir(join(folder, "bytes"));
+    const path = await write(
+      "tokenizer.yaml",
+      kvText({ turns, locations: location("a", "root: bytes") }),
+    );
+    await write("t.json", '{"version": "1.0"');
+    expect(await refusalOf(checkConfig(path))).toEqual([
+      `${path}: 3 problems`,
+      `  pools[0].kv.tokenizer.file ${folder}/t.json cannot be read: it is no JSON`,
+      `  pools[0].kv.tokenizer.config ${folder}/c.json cannot be read: no such file`,
+      `  pools[0].kv.tokenizer.template ${folder}/t.jinja cannot be read: no such file`,
+    ]);
+    await write("t.json", "{}");
+    await write("c.json", "{}");
+    await write("t.jinja", "{{ messages }");
+    expect((await checkConfig(path)).warnings).toEqual([]);
+  });
+
+  it("is not read where it is larger than any", async () => {
+    const path = join(folder, "huge.json");
+    await write("huge.json", "1");
+    await truncate(path, JSON_FILE_LIMIT_BYTES + 1);
+    const file = { key: "k", path, kind: "json" } as const;
+    expect(await fileProblems([file])).toEqual([
+      `k ${path} cannot be read: its 67108865 bytes must be at most 67108864`,
+    ]);
+  });
+});
+
 describe("roles", () => {
   const routingFiles = "envoy: { edsFile: nowhere/eds.json }";
 
@@ -184,6 +219,21 @@ describe("roles", () => {
     expect((await refusalOf(loadUsableConfig(path, ["routing"]))).slice(1)).toEqual([token, eds]);
     expect((await refusalOf(loadUsableConfig(path, ["kv"]))).slice(1)).toEqual([token, root]);
     expect((await refusalOf(checkConfig(path))).slice(1)).toEqual([token, root, eds]);
+  });
+
+  it("are both needed where turns are read", async () => {
+    await mkdir(join(folder, "turns"));
+    const sections = { locations: location("a", "root: turns"), turns: "dialect: sglang-session" };
+    const path = await write("turns.yaml", kvText(sections));
+    const refusal = [
+      `${path}: 1 problem`,
+      "  pools[0].kv.dialect needs --roles routing,kv: only a process with both removes what clients forge from what it routes to the pool",
+    ];
+    expect(await refusalOf(loadUsableConfig(path, ["routing"]))).toEqual(refusal);
+    expect(await refusalOf(checkConfig(path, ["routing"]))).toEqual(refusal);
+    for (const roles of [undefined, ["kv"], ["routing", "kv"]] as const) {
+      expect((await loadUsableConfig(path, roles)).pools[0]?.kv?.dialect).toBe("sglang-session");
+    }
   });
 
   it("of KV need the section", async () => {

@@ -103,6 +103,15 @@ describe("a changed KV service", () => {
     expect(published).toEqual([["10.0.0.1:80 1"]]);
   });
 
+  it("names the pools where one reads turns in another way", async () => {
+    await reload.close();
+    await writeFile(path, kvText({ turns: "dialect: sglang-session" }));
+    reload = await openConfigReload(optionsOf(await loadConfig(path)));
+    await writeFile(path, kvText({ turns: "dialect: sglang-session, exposeKv: true" }));
+    await reload.now();
+    expect(events).toEqual(["reloaded pools"]);
+  });
+
   it("is named by its single keys where there was one", async () => {
     await reload.close();
     const text = kvText({});

@@ -6,6 +6,8 @@ export const PROFILE =
 export interface KvSections {
   /** Keys of the model profile, after those of `PROFILE`. */
   readonly profile?: string;
+  /** Keys of `pools[].kv` beside the profile. */
+  readonly turns?: string;
   readonly catalog?: string;
   /** Items. */
   readonly locations?: string;
@@ -17,13 +19,14 @@ export interface KvSections {
 
 export function kvText({
   profile = "",
+  turns = "",
   catalog,
   locations,
   kv = "",
   top = "",
 }: KvSections): string {
   return `
-pools: [{ name: default, endpoints: [], kv: { profile: { ${PROFILE}${profile && `, ${profile}`} } } }]
+pools: [{ name: default, endpoints: [], kv: { profile: { ${PROFILE}${profile && `, ${profile}`} }${turns && `, ${turns}`} } }]
 kv:
   catalog: { path: ${catalog ?? "catalog"} }
   locations: [${locations ?? location("a")}]
