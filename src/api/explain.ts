@@ -97,6 +97,7 @@ const LIMITS = {
   no_session: "there is no such session",
   unknown_model: "the session's model has no KV profile",
   unknown_tenant: "there is no such tenant",
+  other_model: "the session's model is not the engine's",
   contended: "others took what was found, again and again",
   catalog_failed: "the catalog cannot be written now",
 } as const satisfies Record<PlanLimit, string>;

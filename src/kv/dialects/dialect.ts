@@ -60,8 +60,8 @@ export interface TurnBody {
   readonly context: ChainContext;
   /** The body for the engine. */
   inject(injection: Injection): readonly Uint8Array[];
-  /** For the answer to the injected body. */
-  openAnswer(form: AnswerForm): AnswerReader;
+  /** For the answer to the injected body. It is kept while the engine answers, so nothing of the body may hang on it. */
+  readonly openAnswer: (form: AnswerForm) => AnswerReader;
 }
 
 export type Prompt =

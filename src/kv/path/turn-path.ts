@@ -21,9 +21,9 @@ export interface KvPool {
   readBody(path: string, body: Uint8Array): ReadBody | UnreadableBody;
   /**
    * Plans the turn. Rejects for a bug only: what cannot be planned goes on without reuse, with the reason in `status`. Every turn that
-   * was begun must be answered or ended.
+   * was begun must be answered or abandoned.
    */
-  begin(request: TurnRequest): Promise<PathTurn>;
+  begin(request: TurnRequest): Promise<BegunTurn>;
 }
 
 export interface TurnRequest {
@@ -39,13 +39,17 @@ export interface TurnRequest {
   readonly isFinal: boolean;
 }
 
-export interface PathTurn {
-  /** For the engine, piece after piece. */
+export interface BegunTurn {
+  /** For the engine, piece after piece. Not kept with the turn: it is as large as the client's. */
   readonly body: readonly Uint8Array[];
   /** Those of the offered that may serve this body. */
   readonly fallbacks: readonly Endpoint[];
   /** For `x-moorline-kv`: what is reused, or why nothing is. Visible ASCII. */
   readonly status: string;
+  readonly turn: PathTurn;
+}
+
+export interface PathTurn {
   /**
    * The response has begun. Undefined: its body passes as it is, and the turn is over. Otherwise it goes through the filter, and the
    * turn is committed or aborted by what it said.

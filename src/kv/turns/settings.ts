@@ -9,7 +9,7 @@ import { PromptIndex } from "./prompt-index.ts";
 import type { Tenant, Tenants } from "./tenants.ts";
 import { SequenceChain, type TokenSequence } from "./token-sequence.ts";
 import { appendUnhurried } from "./unhurried.ts";
-import type { UnplannedReason } from "./turn-plan.ts";
+import type { PlanRequest, UnplannedReason } from "./turn-plan.ts";
 
 export interface SettingsOptions {
   readonly catalog: Catalog;
@@ -74,4 +74,9 @@ export class Settings {
     const scope = { geometry: model.geometry(sequence.kind), own: tenant.key, shared };
     return new PromptIndex(chain, scope, digests);
   }
+}
+
+/** Whether what is planned for the session is what the engine that is asked can load. */
+export function isPlannable({ geometry, prompt }: PlanRequest, { model }: Setting): boolean {
+  return geometry === undefined || Buffer.compare(geometry, model.geometry(prompt.kind)) === 0;
 }

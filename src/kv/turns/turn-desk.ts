@@ -24,7 +24,7 @@ import { type FreshOutcome, Reserver } from "./reserver.ts";
 import { SessionQueue } from "./session-queue.ts";
 import { Settlements } from "./settlements.ts";
 import { plannedReservation, plannedSegments, unplanned } from "./planned.ts";
-import { type Setting, Settings, type SettingsOptions } from "./settings.ts";
+import { isPlannable, type Setting, Settings, type SettingsOptions } from "./settings.ts";
 import type {
   AbortReason,
   CommitOutcome,
@@ -177,6 +177,7 @@ export class TurnDesk {
     for (let attempt = 1; attempt <= PLAN_ATTEMPTS;) {
       const setting = await this.#settings.settingOf(request.session);
       if (typeof setting === "string") return unplanned(setting, nowMs());
+      if (!isPlannable(request, setting)) return unplanned("other_model", nowMs());
       const prefixes = await this.#settings.prefixesOf(setting);
       const prompt = { sequence: request.prompt, output: [] };
       const index = await this.#settings.indexOf(prompt, setting, prefixes);

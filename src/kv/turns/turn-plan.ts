@@ -8,6 +8,7 @@ import type {
   SettleOutcome,
 } from "../catalog.ts";
 import type { FaultCode } from "../location.ts";
+import type { GeometryKey } from "../model/geometry-key.ts";
 import type { LoadRules } from "../model/load-rules.ts";
 import type { EngineInstance, Prefix, Segment, SegmentId, SessionKey, TurnId } from "../records.ts";
 import type { Unadmitted } from "./admission.ts";
@@ -20,6 +21,8 @@ export interface PlanRequest {
   readonly maxNewTokens: number;
   /** Which process is to write; compared when it has. */
   readonly engine: EngineInstance | undefined;
+  /** Of that process: nothing is planned for a session of another. Undefined: it has the session's, by the caller's word. */
+  readonly geometry?: GeometryKey | undefined;
 }
 
 export type ExplainRequest = Pick<PlanRequest, "session" | "prompt">;
@@ -43,6 +46,7 @@ export type UnplannedReason =
   | "no_session"
   | "unknown_model"
   | "unknown_tenant"
+  | "other_model" // than the engine's
   | "contended"
   | "catalog_failed";
 
@@ -131,7 +135,23 @@ export type CommitConflict =
   | "other_prompt"
   | "location_unknown";
 
-export type AbortReason = "client_gone" | "engine_failed" | "not_reported" | `file_${FaultCode}`;
+export type AbortReason =
+  | "client_gone"
+  | "engine_failed"
+  | "not_reported"
+  | PathAbortReason
+  | `file_${FaultCode}`;
+
+/** In the request path. */
+export type PathAbortReason =
+  | "unsent" // the engine never got it
+  | "unanswered" // the exchange ended without a response
+  | "cut_short" // or in the middle of one
+  | "encoded" // the answer was, and could not be read
+  | "retried" // more than one engine may have written, or nobody knows
+  | "served_elsewhere" // not by the engine that it was planned for
+  | "uncounted" // the engine did not say how many tokens the prompt has
+  | "miscounted"; // it counted other tokens than we did
 
 /** Told of each end; must return at once and not throw. */
 export interface TurnObserver {

@@ -1,9 +1,12 @@
 /** What a turn finds of those before it: of a prompt that was edited, in its session or of its tenant, and while a plan is made. */
 import { afterEach, describe, expect, it } from "vitest";
 
+import { createDigests } from "../../../src/digests.ts";
+import { geometryKey } from "../../../src/kv/model/geometry-key.ts";
+import type { ModelProfile } from "../../../src/kv/model/profile.ts";
 import { settle } from "../../support/fake-clock.ts";
 import { condemn, RETENTION } from "../../support/kv-desk.ts";
-import { freshOf, session, spans } from "../../support/turn-bench.ts";
+import { freshOf, session, SMALL, spans } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "./catalogs.ts";
 
 describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
@@ -79,6 +82,20 @@ describe.each(CATALOGS)("turns over the $name catalog", (kind) => {
       const refused = { kind: "refused", reason: "unknown_model" };
       const open = { session: session("b"), model: "other", retention: RETENTION };
       expect(await bench.sessions.create(open)).toEqual(refused);
+    });
+
+    it("is planned for engines of its model, and for no others", async () => {
+      const bench = await benches.openWith();
+      const geometryOf = (profile: ModelProfile) =>
+        geometryKey({ profile, chainKind: "engine" }, createDigests());
+      const same = await bench.plan("a", "one ", { geometry: geometryOf(SMALL) });
+      expect(same.limit).toBe("nothing_stored");
+      const geometry = geometryOf({ ...SMALL, weightVersion: "2" });
+      expect(await bench.plan("a", "one ", { geometry })).toMatchObject({
+        stored: [],
+        limit: "other_model",
+        fresh: { kind: "none", reason: "other_model" },
+      });
     });
 
     it("finds nothing that another tenant stored of the same prompt", async () => {
