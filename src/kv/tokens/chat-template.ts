@@ -1,0 +1,94 @@
+/** A model's chat template. Renders are bounded by what they are given and by what they may come to; the template is the operator's. */
+import { Template } from "@huggingface/jinja";
+import { AppError } from "../../errors.ts";
+import type { ChatPrompt } from "../dialects/dialect.ts";
+import { toTemplateChat } from "./chat-messages.ts";
+import { specialToken } from "./encoder.ts";
+import { findChangingName, takesContentParts } from "./template-reads.ts";
+import { unusableFile } from "./tokenizer-files.ts";
+import type { JsonObject, TemplateText } from "./tokenizer-files.ts";
+
+export interface ChatTemplate {
+  /** The prompt's text; undefined where the template, or we, refuse these messages. */
+  render(chat: ChatPrompt): string | undefined;
+}
+
+export interface RenderLimits {
+  readonly messages: number;
+  /** UTF-16 units of the rendered text. */
+  readonly chars: number;
+}
+
+/** The special tokens that engines show to templates by name. */
+const TOKEN_NAMES = [
+  "bos_token",
+  "eos_token",
+  "unk_token",
+  "sep_token",
+  "pad_token",
+  "cls_token",
+  "mask_token",
+];
+
+/** Arguments of the engine's own call, which refuses to have them twice. */
+const OWN_ARGUMENTS = ["messages", "tools", "documents", "add_generation_prompt"];
+
+/** Throws `config_invalid` for a template that cannot be parsed, or that says something else each time. */
+export function createChatTemplate(
+  { file, text }: TemplateText,
+  config: JsonObject,
+  limits: RenderLimits,
+): ChatTemplate {
+  const template = parse(file, text);
+  const changing = findChangingName(template.parsed);
+  if (changing !== undefined) {
+    const why = `the template reads ${changing}, so no prompt would ever be the same again; name a template without it`;
+    throw unusableFile(file, why);
+  }
+  const takesParts = takesContentParts(template.parsed);
+  const tokens = specialTokens(config);
+
+  function renderText(chat: ChatPrompt): string | undefined {
+    const { messages, continued } = toTemplateChat(chat, takesParts);
+    const text = template.render({
+      ...tokens,
+      ...chat.templateKwargs,
+      messages,
+      tools: chat.tools ?? null,
+      documents: null,
+      add_generation_prompt: true,
+    });
+    return text.length + continued.length <= limits.chars ? text + continued : undefined;
+  }
+
+  return {
+    render(chat) {
+      if (chat.messages.length > limits.messages) return undefined;
+      if (OWN_ARGUMENTS.some((name) => Object.hasOwn(chat.templateKwargs, name))) return undefined;
+      try {
+        return renderText(chat);
+      } catch {
+        // Its own `raise_exception`, a value that it did not expect, or messages that we refuse: all the same to the client.
+        return undefined;
+      }
+    },
+  };
+}
+
+function parse(file: string, text: string): Template {
+  try {
+    return new Template(text);
+  } catch (cause) {
+    const why = `the template cannot be parsed: ${AppError.from(cause).message}`;
+    throw unusableFile(file, why, cause);
+  }
+}
+
+function specialTokens(config: JsonObject): Readonly<Record<string, string>> {
+  const tokens: Record<string, string> = {};
+  for (const name of TOKEN_NAMES) {
+    const token = specialToken(config, name);
+    if (token !== undefined) tokens[name] = token;
+  }
+  return tokens;
+}

@@ -1,0 +1,68 @@
+/**
+ * Where a text may be cut so that what stands before the cut has the same tokens whatever follows it: behind an added token that is
+ * found in the raw text and takes nothing from its neighbours. Added tokens are found from the left, the longest first, so a token
+ * that ends here in this text does so in every text that begins the same and has an end of a token here.
+ */
+import type { AddedToken } from "@huggingface/tokenizers";
+
+/** An added token of a text: what stands before `end` may be encoded alone, and what follows from `start` on. */
+export interface SectionBoundary {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Characters that are looked at before the event loop is everybody's again: well under a millisecond's worth. */
+const SCAN_CHARS = 128 * 1024;
+
+export class SectionBoundaries {
+  /** Undefined: the tokenizer has no added tokens. */
+  readonly #tokens: RegExp | undefined;
+  readonly #cutting: ReadonlySet<string>;
+  readonly #longest: number;
+
+  constructor(sectionTokens: readonly AddedToken[]) {
+    const contents = sectionTokens.map(({ content }) => content);
+    const longestFirst = contents.toSorted((a, b) => b.length - a.length);
+    const pattern = longestFirst.map(escaped).join("|");
+    this.#tokens = pattern === "" ? undefined : new RegExp(pattern, "g");
+    this.#cutting = new Set(sectionTokens.filter(cuts).map(({ content }) => content));
+    this.#longest = longestFirst[0]?.length ?? 0;
+  }
+
+  /** The last ones of the text, at most so many, from left to right. */
+  async last(count: number, text: string, rest: () => Promise<void>): Promise<SectionBoundary[]> {
+    const found: SectionBoundary[] = [];
+    if (this.#tokens === undefined) return found;
+    let from = 0;
+    while (from < text.length) {
+      if (from > 0) await rest();
+      from = this.#scan(text, from, found);
+      if (found.length > count) found.splice(0, found.length - count);
+    }
+    return found;
+  }
+
+  /** Those that start in one slice. Returns where the next slice starts: no token reaches over that. */
+  #scan(text: string, from: number, found: SectionBoundary[]): number {
+    const until = from + SCAN_CHARS;
+    const slice = text.slice(from, until + this.#longest);
+    let end = until;
+    for (const match of slice.matchAll(this.#tokens as RegExp)) {
+      const start = from + match.index;
+      if (start >= until) break;
+      const [content] = match;
+      if (start + content.length > end) end = start + content.length;
+      if (this.#cutting.has(content)) found.push({ start, end: start + content.length });
+    }
+    return end;
+  }
+}
+
+/** Whitespace at its own ends could be taken by a neighbour that strips. */
+function cuts({ content, lstrip, rstrip, single_word: isWord }: AddedToken): boolean {
+  return !lstrip && !rstrip && !isWord && content.trim() === content;
+}
+
+function escaped(content: string): string {
+  return content.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
+}

@@ -1,0 +1,122 @@
+import { describe, expect, it } from "vitest";
+import type { ChatPrompt } from "../../../src/kv/dialects/dialect.ts";
+import { createChatTemplate } from "../../../src/kv/tokens/chat-template.ts";
+import type { RenderLimits } from "../../../src/kv/tokens/chat-template.ts";
+import { CHAT_TEMPLATE } from "../../support/small-tokenizer.ts";
+
+const CONFIG = { bos_token: { content: "<s>" }, eos_token: "</s>" };
+const LIMITS = { messages: 4, chars: 200 };
+
+/** Goes through a content part by part. */
+const PARTS = `{% for message in messages %}{% if message.content is string %}{{ message.content }}{% else %}
+{%- for part in message.content %}[{{ part.text }}]{% endfor %}{% endif %}{% endfor %}`;
+
+describe("a chat", () => {
+  it("ends where the assistant's answer begins", () => {
+    expect(render(CHAT_TEMPLATE, { messages: [user("hello")] })).toBe(
+      "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n",
+    );
+  });
+
+  it("is rendered with its tools, arguments of the template and special tokens", () => {
+    const template =
+      "{{ bos_token }}{{ tools | tojson }}{{ mood }}{{ tools is none }}{{ eos_token }}";
+    const chat = { messages: [user("")], tools: [{ name: "f" }], templateKwargs: { mood: "calm" } };
+    expect(render(template, chat)).toBe('<s>[{"name": "f"}]calmfalse</s>');
+    expect(render("{{ tools is none }}", { messages: [user("")] })).toBe("true");
+  });
+
+  it("goes on with the assistant's own last message where that is asked for", () => {
+    const messages = [user("hello"), { role: "assistant", content: "wor" }];
+    expect(render(CHAT_TEMPLATE, { messages, continueFinalMessage: true })).toBe(
+      "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\nwor",
+    );
+  });
+
+  it("shows a last message of the assistant as the user's otherwise, as SGLang does", () => {
+    const messages = [user("hello"), { role: "assistant", content: "world" }];
+    const asUser = [user("hello"), user("world")];
+    expect(render(CHAT_TEMPLATE, { messages })).toBe(render(CHAT_TEMPLATE, { messages: asUser }));
+  });
+
+  it("has an empty content where there is none, and no members that are null", () => {
+    const template = "{% for m in messages %}{{ m.content }}|{{ m.name is defined }};{% endfor %}";
+    const messages = [
+      { role: "user", content: null, name: null },
+      { role: "tool", name: "f" },
+    ];
+    expect(render(template, { messages })).toBe("|false;|true;");
+  });
+
+  it("has the parts of a content joined, unless the template takes parts", () => {
+    const parts = [
+      { type: "text", text: "a" },
+      { type: "text", text: "b" },
+    ];
+    const messages = [
+      { role: "user", content: parts },
+      { role: "tool", content: parts },
+    ];
+    expect(render("{{ messages[0].content }}", { messages })).toBe("a b");
+    expect(render(PARTS, { messages })).toBe("[a][b]a b");
+  });
+
+  it("has the arguments of tool calls as objects", () => {
+    const call = { id: "1", function: { name: "f", arguments: '{"x": [1, "y"]}' } };
+    const messages = [{ role: "assistant", tool_calls: [call] }, user("")];
+    const template = "{{ messages[0].tool_calls[0].function.arguments.x[1] }}";
+    expect(render(template, { messages })).toBe("y");
+  });
+});
+
+describe("a chat is refused", () => {
+  const calls = (json: string) => [
+    { role: "assistant", tool_calls: [{ function: { name: "f", arguments: json } }] },
+    user(""),
+  ];
+
+  it.each<[string, Partial<ChatPrompt>]>([
+    ["whose last number is no double", { messages: [{ ...user(""), n: 2 ** 53 }] }],
+    ["whose keys have lost their order", { tools: [{ properties: { 2: {}, 1: {} } }] }],
+    ["with arguments of a tool call that are no JSON", { messages: calls("{") }],
+    ["with arguments of a tool call that are no object", { messages: calls("[]") }],
+    ["with a number that an engine may write in another way", { messages: calls('{"x": 1.0}') }],
+    ["with a key that has lost its order in a tool call", { messages: calls('{"7": 1}') }],
+    ["with an argument that is the engine's own", { templateKwargs: { messages: [] } }],
+    ["with a variable that is the template language's own", { templateKwargs: { range: 1 } }],
+    ["with more messages than the limit", { messages: Array.from({ length: 5 }, () => user("")) }],
+    ["whose text is longer than the limit", { messages: [user("x".repeat(200))] }],
+  ])("%s", (_, chat) => {
+    expect(render(CHAT_TEMPLATE, { messages: [user("")], ...chat })).toBeUndefined();
+  });
+
+  it("where the template raises an exception", () => {
+    const template = "{{ raise_exception('roles must alternate') }}";
+    expect(render(template, { messages: [user("")] })).toBeUndefined();
+  });
+
+  it("never at a limit", () => {
+    const messages = Array.from({ length: LIMITS.messages }, () => user("x".repeat(50)));
+    expect(render("{% for m in messages %}{{ m.content }}{% endfor %}", { messages })).toHaveLength(
+      200,
+    );
+  });
+});
+
+function user(content: string) {
+  return { role: "user", content };
+}
+
+function render(
+  text: string,
+  chat: Partial<ChatPrompt>,
+  limits: RenderLimits = LIMITS,
+): string | undefined {
+  return createChatTemplate({ file: "chat.jinja", text }, CONFIG, limits).render({
+    messages: [],
+    tools: undefined,
+    templateKwargs: {},
+    continueFinalMessage: false,
+    ...chat,
+  });
+}
