@@ -27,6 +27,7 @@ import { openTlsFiles } from "./extproc/tls.ts";
 import type { OpenExchange } from "./extproc/transport.ts";
 import { createHash64 } from "./hash.ts";
 import { formatListenAddress, underKey } from "./listen-address.ts";
+import { noTurns } from "./kv/path/turn-path.ts";
 import type { createObservers } from "./observers.ts";
 import type { ReadinessGate } from "./readiness.ts";
 
@@ -225,6 +226,7 @@ function exchangePorts(
     pools,
     router,
     passive: pools,
+    turns: noTurns,
     reader,
     budget,
     observer: observers.exchange,

@@ -10,6 +10,7 @@ export type ErrorCode =
   | "catalog_invalid" // the catalog's file is damaged, not one, or a later program's; nothing was changed
   | "listen_failed" // an address cannot be listened on
   | "wire_invalid" // bytes that are not the protobuf message that they should be
+  | "envoy_unsuited" // Envoy is set up in a way that cannot work with what the configuration asks for
   | "internal"; // a bug of ours; its text stays in the log and never goes on the wire
 
 export class AppError extends Error {

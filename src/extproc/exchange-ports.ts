@@ -4,6 +4,7 @@ import type { Decision, Router, RouteRequest } from "../affinity/router.ts";
 import type { Clock } from "../clock.ts";
 import type { PassiveSigns, PoolDirectory } from "../endpoints/pools.ts";
 import type { AppError } from "../errors.ts";
+import type { TurnPath } from "../kv/path/turn-path.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import type { Wanted } from "./message.ts";
 import type { RefusalCode } from "./refusal.ts";
@@ -13,6 +14,7 @@ export interface ExchangePorts {
   readonly pools: PoolDirectory;
   readonly router: Pick<Router, "route" | "correct">;
   readonly passive: PassiveSigns;
+  readonly turns: TurnPath;
   readonly reader: RequestReader;
   readonly wanted: Wanted;
   readonly budget: BodyBudget;
@@ -25,7 +27,7 @@ export interface ExchangePorts {
   /** Whether the destination is the ordered list, or (ORIGINAL_DST) its first address alone. */
   readonly sendsFallbacks: boolean;
   readonly bodyLimitBytes: number;
-  /** After a fault of ours: `open` lets the request go on as Envoy is set up, `refuse` answers it with a 503. */
+  /** After a fault of ours: `open` lets the request go on as Envoy is set up, `refuse` answers it with a 503. Not asked for a KV pool. */
   readonly onError: "open" | "refuse";
 }
 

@@ -8,9 +8,10 @@
  * Every message is answered once, in order, in the form that its body mode asks for: one reply per message, except in full
  * duplex, where bodies are sent back as `streamed_response` pieces. A fault of ours ends the stream cleanly, which Envoy
  * treats as "go on without the server" (docs/architecture.md), but never before held bytes are sent.
+ *
+ * Where the pool has KV, or may have, all of this is a TurnExchange's: there nothing goes on without us.
  */
 import type { MaybePromise } from "../affinity/binding-store.ts";
-import type { Decision, RouteRequest } from "../affinity/router.ts";
 import { SESSION_ID_HEADER } from "../affinity/session-key.ts";
 import { AppError } from "../errors.ts";
 import { andThen, type ExchangePorts } from "./exchange-ports.ts";
@@ -18,21 +19,17 @@ import { HeldBody, piecesOf } from "./held-body.ts";
 import { bodyModes, decodeMessage, type ProcessingMessage, type ProtocolModes } from "./message.ts";
 import { encodeRefusal, type Refusal } from "./refusal.ts";
 import {
-  encodeAskForBody,
+  encodeAskForBodies,
   encodeContinue,
   encodeReply,
   encodeStreamedBody,
   noChanges,
-  type Changes,
 } from "./replies.ts";
 import type { RequestFacts } from "./request-reader.ts";
+import { decideRoute, routeChanges, routingHeaders, type Routed } from "./route.ts";
 import { observeServed } from "./served.ts";
 import type { ExchangeHandler, ReplySink } from "./transport.ts";
-
-/** The header that names the pool for Envoy's route, where there are several. */
-export const POOL_HEADER = "x-moorline-pool";
-
-type Routed = Exclude<Decision, { kind: "refused" }>;
+import { openTurnExchange, type TurnExchange } from "./turn-exchange.ts";
 
 type State =
   /** No request headers yet. Envoy may be set up to send none: then everything passes. */
@@ -41,7 +38,9 @@ type State =
   | { readonly at: "asked"; readonly facts: RequestFacts; takenBytes: number }
   /** Full duplex: the headers are not answered, and `held` is the body so far. */
   | { readonly at: "holding"; readonly facts: RequestFacts; readonly held: HeldBody }
-  | { readonly at: "routed"; readonly request: RouteRequest; readonly decision: Routed }
+  | { readonly at: "routed"; readonly routed: Routed }
+  /** The body goes, or may go, to a pool with KV. */
+  | { readonly at: "turn"; readonly turn: TurnExchange }
   /** Observability mode: nothing is answered. */
   | { readonly at: "observing" }
   /** Refused, failed, ended or reset: nothing more is said. */
@@ -91,6 +90,8 @@ export class Exchange implements ExchangeHandler {
   #handle(message: ProcessingMessage): MaybePromise<void> {
     if (message.modes !== undefined) this.#modes = message.modes;
     if (message.isObservability) return this.#observe(message);
+    if (this.#state.at === "turn") return this.#state.turn.message(message);
+    if (this.#state.at === "start" && message.kind !== "requestHeaders") this.#assertNoKv();
     switch (message.kind) {
       case "requestHeaders":
         return this.#onRequestHeaders(message);
@@ -125,6 +126,12 @@ export class Exchange implements ExchangeHandler {
     if ("code" in facts) return this.#refuse(facts);
     this.#sessionId = facts.sessionId;
     const bodyBytes = this.#ports.reader.bytesToWaitFor(facts, message);
+    const opening = { facts, message, modes: this.#modes, isBodyRead: bodyBytes !== undefined };
+    const turn = openTurnExchange(this.#ports, this.#sink, opening);
+    if (turn !== undefined) {
+      this.#state = { at: "turn", turn };
+      return turn.ask();
+    }
     if (bodyBytes === undefined) return this.#decide(facts, "requestHeaders", startedAtMs);
     const mode = this.#modes.requestBody;
     if (mode === bodyModes.fullDuplexStreamed) {
@@ -137,7 +144,10 @@ export class Exchange implements ExchangeHandler {
     }
     this.#state = { at: "asked", facts, takenBytes: bodyBytes };
     if (mode === bodyModes.buffered) this.#sendUndecidedHeaders();
-    else this.#send(encodeAskForBody(bodyModes.buffered, this.#routingHeaders()));
+    else {
+      const wanted = { request: bodyModes.buffered, response: bodyModes.none };
+      this.#send(encodeAskForBodies(wanted, routingHeaders(this.#ports)));
+    }
   }
 
   #onRequestBody(message: ProcessingMessage): MaybePromise<void> {
@@ -187,41 +197,13 @@ export class Exchange implements ExchangeHandler {
     replyTo: "requestHeaders" | "requestBody",
     startedAtMs: number,
   ): MaybePromise<void> {
-    const { pools, reader, router } = this.#ports;
-    const sessionId = facts.sessionId ?? this.#ports.mintId();
-    this.#sessionId = sessionId;
-    const pool = pools.forModel(facts.model);
-    if (pool === undefined) {
-      const message = "no pool serves the model that the request names";
-      return this.#refuse(
-        facts.model === undefined ? reader.missingModel(facts) : { code: "model_unknown", message },
-      );
-    }
-    const request: RouteRequest = { pool, tenant: facts.tenant, sessionId, subset: facts.subset };
-    return andThen(router.route(request), (decision) => {
+    return andThen(decideRoute(this.#ports, facts, startedAtMs), (routed) => {
+      this.#sessionId = facts.sessionId;
       if (this.#state.at === "closed") return;
-      const elapsedMs = this.#ports.clock.now() - startedAtMs;
-      const { source, bodyObstacle } = facts;
-      this.#ports.observer.decided({ request, decision, source, bodyObstacle, elapsedMs });
-      if (decision.kind === "refused") {
-        const message = `no endpoint of the pool ${pool.name} can take this request`;
-        return this.#refuse({ code: decision.reason, message });
-      }
-      this.#send(encodeReply(replyTo, this.#routeChanges(request, decision)));
-      this.#state = { at: "routed", request, decision };
+      if ("code" in routed) return this.#refuse(routed);
+      this.#send(encodeReply(replyTo, routeChanges(this.#ports, routed)));
+      this.#state = { at: "routed", routed };
     });
-  }
-
-  #routeChanges(request: RouteRequest, decision: Routed): Changes {
-    const { destinationHeader: key, sendsFallbacks, pools } = this.#ports;
-    let value = decision.endpoint.address;
-    if (sendsFallbacks) for (const endpoint of decision.fallbacks) value += `,${endpoint.address}`;
-    const set: (readonly [string, string])[] = [
-      [key, value],
-      [SESSION_ID_HEADER, request.sessionId],
-    ];
-    if (pools.hasSeveral) set.push([POOL_HEADER, request.pool.name]);
-    return { set, remove: [], clearRouteCache: pools.hasSeveral, destination: { key, value } };
   }
 
   #onResponseHeaders(message: ProcessingMessage): MaybePromise<void> {
@@ -237,7 +219,7 @@ export class Exchange implements ExchangeHandler {
             set: [[SESSION_ID_HEADER, this.#sessionId]],
           }),
     );
-    if (state.at === "routed") return observeServed(this.#ports, state, message);
+    if (state.at === "routed") return observeServed(this.#ports, state.routed, message);
   }
 
   #onResponseBody(message: ProcessingMessage): void {
@@ -267,10 +249,12 @@ export class Exchange implements ExchangeHandler {
 
   /** A fault of ours. Fails open by a clean end (with held bytes sent first), or closed by a 503 while that is still possible. */
   #fail(reason: unknown): void {
+    if (this.#state.at === "turn") return this.#state.turn.fail(reason);
     this.#ports.observer.failed(AppError.from(reason));
     const state = this.#state;
     if (state.at === "closed") return;
-    if (this.#ports.onError === "refuse" && !this.#isResponseStarted && state.at !== "observing") {
+    const isRefused = this.#ports.onError === "refuse" || (state.at === "start" && this.#hasKv());
+    if (isRefused && !this.#isResponseStarted && state.at !== "observing") {
       this.#refuse({ code: "internal_error", message: "Moorline could not route the request" });
       return;
     }
@@ -282,14 +266,23 @@ export class Exchange implements ExchangeHandler {
     this.#close();
   }
 
-  /** Lets the request headers go on without a destination. */
-  #sendUndecidedHeaders(): void {
-    this.#send(encodeReply("requestHeaders", { ...noChanges, remove: this.#routingHeaders() }));
+  /** Nothing is known of a request whose headers did not come: it may be one for a pool with KV. */
+  #assertNoKv(): void {
+    if (!this.#hasKv()) return;
+    const message = "pools with KV need Envoy to send request headers (request_header_mode: SEND)";
+    throw new AppError("envoy_unsuited", message);
   }
 
-  /** A client's own must not survive, not even until the decision. */
-  #routingHeaders(): readonly string[] {
-    return [this.#ports.destinationHeader, POOL_HEADER];
+  #hasKv(): boolean {
+    const { pools, turns } = this.#ports;
+    return pools.all().some(({ name }) => turns.pool(name) !== undefined);
+  }
+
+  /** Lets the request headers go on without a destination. */
+  #sendUndecidedHeaders(): void {
+    this.#send(
+      encodeReply("requestHeaders", { ...noChanges, remove: routingHeaders(this.#ports) }),
+    );
   }
 
   #send(reply: Uint8Array): void {
@@ -310,6 +303,7 @@ export class Exchange implements ExchangeHandler {
   #enterClosed(): void {
     if (this.#state.at === "holding") this.#state.held.release();
     if (this.#state.at === "asked") this.#giveBack(this.#state);
+    if (this.#state.at === "turn") this.#state.turn.close();
     this.#state = { at: "closed" };
   }
 }

@@ -33,6 +33,7 @@ export interface ExchangeAdmission {
 }
 
 const OK = { code: status.OK, details: "" };
+const FAILED = { code: status.INTERNAL, details: "the exchange failed" };
 
 /** Answers the streams of one method by exchanges; calls of any other method pass through. */
 export function interceptExchanges(path: string, admission: ExchangeAdmission): ServerInterceptor {
@@ -114,9 +115,11 @@ class GrpcStream implements ReplySink {
   }
 
   end(): void {
-    if (this.#handler === undefined) return;
-    this.#handler = undefined;
-    this.#call.sendStatus(OK);
+    this.#endWith(OK);
+  }
+
+  fail(): void {
+    this.#endWith(FAILED);
   }
 
   onReceiveMetadata(): void {
@@ -153,6 +156,12 @@ class GrpcStream implements ReplySink {
     this.#handler = undefined;
     if (this.#isCounted) this.#open.close();
     handler?.cancel();
+  }
+
+  #endWith(ending: typeof OK): void {
+    if (this.#handler === undefined) return;
+    this.#handler = undefined;
+    this.#call.sendStatus(ending);
   }
 
   readonly #sent = (): void => {

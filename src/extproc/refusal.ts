@@ -13,11 +13,13 @@ export type RefusalCode =
   | "model_invalid" // the model, in its header or in the body, is not 1-256 visible ASCII bytes
   | "model_missing" // several pools, and neither the header nor the body names a model
   | "model_unknown" // no pool serves the model, and there is no default pool
-  | "body_invalid" // the model must come from the body, which is no JSON object text
-  | "body_encoded" // the model must come from the body, which has a content-encoding
-  | "body_too_large" // the model must come from the body, which is over the limit
-  | "body_budget_full" // the model must come from the body, and too many bodies are being read already
-  | "internal_error"; // a fault of ours, with `extproc.onError: refuse`
+  // The body must be read, because the model must come from it, or because its pool has KV:
+  | "body_invalid" // and it is no JSON
+  | "body_encoded" // and it has a content-encoding
+  | "body_too_large" // and it is over the limit
+  | "body_budget_full" // and too many bodies are being read already
+  | "body_unread" // and Envoy did not show it
+  | "internal_error"; // a fault of ours, with `extproc.onError: refuse` or in a pool with KV
 
 /** docs/errors.md lists them; a test compares the two. */
 export const refusalStatuses = {
@@ -34,6 +36,7 @@ export const refusalStatuses = {
   body_encoded: 415,
   body_too_large: 413,
   body_budget_full: 503,
+  body_unread: 503,
   internal_error: 503,
 } as const satisfies Record<RefusalCode, number>;
 
@@ -44,6 +47,27 @@ export interface Refusal {
   /** The client's own id, where it is known before the exchange knows it. */
   readonly sessionId?: string | undefined;
 }
+
+/** Of a body that must be read because its pool has KV, or may have. */
+export const bodyRefusals = {
+  encoded: {
+    code: "body_encoded",
+    message: "the body must be read and cannot be: it has a content-encoding",
+  },
+  budgetFull: {
+    code: "body_budget_full",
+    message: "the body must be read, and too many bodies are being read already",
+  },
+  unread: { code: "body_unread", message: "the body must be read, and Envoy did not show it" },
+  tooLarge: (limitBytes: number) => ({
+    code: "body_too_large",
+    message: `the body must be read and is too large: the limit is ${limitBytes} bytes`,
+  }),
+  invalid: (offset: number) => ({
+    code: "body_invalid",
+    message: `the body must be one JSON text in UTF-8; the first byte that does not fit is at offset ${offset}`,
+  }),
+} as const satisfies Record<string, Refusal | ((value: number) => Refusal)>;
 
 /** The name of the header that carries the refusal's code. */
 export const REASON_HEADER = "x-moorline-reason";

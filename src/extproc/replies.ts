@@ -55,13 +55,20 @@ export function encodeReply(
   return writer.finish();
 }
 
-/** Goes on to the request's body, which Envoy then sends in one piece. Needs `allow_mode_override` in Envoy's filter. */
-export function encodeAskForBody(mode: BodyMode, remove: readonly string[]): Uint8Array {
+/**
+ * Goes on to the bodies, which Envoy then sends in these modes. Needs `allow_mode_override` in Envoy's filter, and this very
+ * combination among its `allowed_override_modes`, where there are any: otherwise Envoy goes on as if nothing was asked.
+ */
+export function encodeAskForBodies(
+  modes: { readonly request: BodyMode; readonly response: BodyMode },
+  remove: readonly string[],
+): Uint8Array {
   writer.start();
   const mark = writer.mark();
   writer.varint(varintTag(6), HEADER_SKIP);
   writer.varint(varintTag(5), HEADER_SKIP);
-  writer.varint(varintTag(3), mode);
+  writer.varint(varintTag(4), modes.response);
+  writer.varint(varintTag(3), modes.request);
   writer.varint(varintTag(2), HEADER_SEND);
   writer.varint(varintTag(1), HEADER_SEND);
   writer.wrap(lengthTag(9), mark); // mode_override: ProcessingMode
@@ -72,6 +79,39 @@ export function encodeAskForBody(mode: BodyMode, remove: readonly string[]): Uin
 /** ProcessingMode.HeaderSendMode. */
 const HEADER_SEND = 1;
 const HEADER_SKIP = 2;
+
+/**
+ * Asks Envoy to wait this long for the next reply, once per message to the server. Alone in its message: in one with a reply, Envoy
+ * takes the time and drops the reply.
+ */
+export function encodeHold(durationMs: number): Uint8Array {
+  writer.start();
+  const mark = writer.mark();
+  writer.varint(varintTag(2), (durationMs % 1000) * 1e6);
+  writer.varint(varintTag(1), Math.floor(durationMs / 1000));
+  writer.wrap(lengthTag(10), mark); // override_message_timeout: Duration
+  return writer.finish();
+}
+
+/** A body in place of the one that came (piece after piece, possibly empty), in every mode but full duplex. */
+export function encodeBody(
+  to: "requestBody" | "responseBody",
+  changes: Changes,
+  pieces: readonly Uint8Array[],
+): Uint8Array {
+  writer.start();
+  writeDestination(changes.destination);
+  const mark = writer.mark();
+  if (changes.clearRouteCache) writer.varint(varintTag(5), 1);
+  const bodyMark = writer.mark();
+  for (const piece of pieces.toReversed()) writer.raw(piece);
+  writer.wrap(lengthTag(1), bodyMark); // body, which is set even where it is empty
+  writer.wrap(lengthTag(3), bodyMark); // CommonResponse.body_mutation
+  writeHeaderMutation(changes);
+  writer.wrap(lengthTag(1), mark); // BodyResponse.response
+  writer.wrap(replyField[to], mark);
+  return writer.finish();
+}
 
 /** Goes on without a change: the answer to bodies (one for one) and trailers. */
 export function encodeContinue(to: MessageKind): Uint8Array {

@@ -50,6 +50,27 @@ export interface RequestFacts {
   bodyObstacle: BodyObstacle | undefined;
 }
 
+/** What the headers say that matters to a pool with KV alone. */
+export interface TurnHeaders {
+  /** With the query, as the client sent it. */
+  readonly rawPath: string;
+  /** Of the body; undefined where none is announced. */
+  readonly lengthBytes: number | undefined;
+  /** The body has a content-encoding. */
+  readonly isEncoded: boolean;
+  readonly retentionClass: string | undefined;
+  readonly isFinal: boolean;
+  /** The client asks for `KV_STATUS_HEADER` in the response. */
+  readonly wantsStatus: boolean;
+}
+
+/** Asked for by any value in the request; in the response it says what was reused, or why nothing was. */
+export const KV_STATUS_HEADER = "x-moorline-kv";
+/** Names the retention class of a session that begins with this request. */
+export const KV_CLASS_HEADER = "x-moorline-class";
+/** `true` or `1`: the session is over with this request. */
+export const KV_FINAL_HEADER = "x-session-final";
+
 const MODEL_FIELD = "model";
 
 export class RequestReader {
@@ -59,7 +80,18 @@ export class RequestReader {
   readonly #bodyPaths: ReadonlySet<string>;
   readonly #fields: FieldPaths;
   readonly #at: Readonly<
-    Record<"path" | "method" | "length" | "encoding" | "type" | "cookie", number>
+    Record<
+      | "path"
+      | "method"
+      | "length"
+      | "encoding"
+      | "type"
+      | "cookie"
+      | "kvStatus"
+      | "kvClass"
+      | "kvFinal",
+      number
+    >
   >;
   readonly #tenantAt: number;
   readonly #modelAt: number;
@@ -78,6 +110,9 @@ export class RequestReader {
         "content-encoding",
         "content-type",
         "cookie",
+        KV_STATUS_HEADER,
+        KV_CLASS_HEADER,
+        KV_FINAL_HEADER,
         ...(options.tenantHeader === null ? [] : [options.tenantHeader]),
         ...(options.modelHeader === null ? [] : [options.modelHeader]),
       ]),
@@ -90,6 +125,9 @@ export class RequestReader {
       encoding: names.indexOf("content-encoding"),
       type: names.indexOf("content-type"),
       cookie: names.indexOf("cookie"),
+      kvStatus: names.indexOf(KV_STATUS_HEADER),
+      kvClass: names.indexOf(KV_CLASS_HEADER),
+      kvFinal: names.indexOf(KV_FINAL_HEADER),
     };
     this.#tenantAt = options.tenantHeader === null ? -1 : names.indexOf(options.tenantHeader);
     this.#modelAt = options.modelHeader === null ? -1 : names.indexOf(options.modelHeader);
@@ -137,20 +175,32 @@ export class RequestReader {
     const values = message.headers;
     // A WebSocket is a GET whose stream stays open: Envoy would wait for the end of its body for ever.
     if (values[this.#at.method] !== "POST") return undefined;
-    const encoding = values[this.#at.encoding] ?? "identity";
     const type = values[this.#at.type] ?? "application/json";
     const { bodyLimitBytes } = this.#options;
     const announced = Number(values[this.#at.length] ?? bodyLimitBytes);
-    if (encoding.toLowerCase() !== "identity") facts.bodyObstacle = "body_encoded";
+    if (this.#isEncoded(values)) facts.bodyObstacle = "body_encoded";
     else if (!type.toLowerCase().includes("json")) facts.bodyObstacle = "body_invalid";
     else if (announced > bodyLimitBytes) facts.bodyObstacle = "body_too_large";
     else return announced >= 0 ? announced : bodyLimitBytes; // not NaN
     return undefined;
   }
 
+  readTurnHeaders({ headers: values }: ProcessingMessage): TurnHeaders {
+    const length = Number(values[this.#at.length]);
+    const isFinal = values[this.#at.kvFinal]?.trim().toLowerCase();
+    return {
+      rawPath: values[this.#at.path] ?? "",
+      lengthBytes: length >= 0 ? length : undefined, // not NaN
+      isEncoded: this.#isEncoded(values),
+      retentionClass: values[this.#at.kvClass]?.trim() || undefined,
+      isFinal: isFinal === "true" || isFinal === "1",
+      wantsStatus: values[this.#at.kvStatus] !== undefined,
+    };
+  }
+
   /** Adds what the body says to what the headers left open. */
-  readBody(facts: RequestFacts, body: Uint8Array): void {
-    if (body.byteLength > this.#options.bodyLimitBytes) {
+  readBody(facts: RequestFacts, body: Uint8Array, limitBytes = this.#options.bodyLimitBytes): void {
+    if (body.byteLength > limitBytes) {
       facts.bodyObstacle = "body_too_large";
       return;
     }
@@ -178,6 +228,10 @@ export class RequestReader {
       body_too_large: `the body must name a model and is too large to be read: ${limit}`,
     } as const;
     return { code, message: messages[code] };
+  }
+
+  #isEncoded(values: ProcessingMessage["headers"]): boolean {
+    return (values[this.#at.encoding] ?? "identity").toLowerCase() !== "identity";
   }
 
   #headerField(

@@ -4,12 +4,13 @@
  * gateways of the Endpoint Picker Protocol name it in metadata.
  */
 import type { MaybePromise } from "../affinity/binding-store.ts";
-import type { Decision, RouteRequest } from "../affinity/router.ts";
+import type { AnswerHead } from "../kv/path/turn-path.ts";
 import { HeaderNames } from "./header-names.ts";
 import type { ExchangePorts } from "./exchange-ports.ts";
 import type { ProcessingMessage } from "./message.ts";
+import type { Routed } from "./route.ts";
 
-export const responseHeaders = new HeaderNames([":status"]);
+export const responseHeaders = new HeaderNames([":status", "content-type", "content-encoding"]);
 export const responseAttributes = new HeaderNames([
   "upstream.address",
   "upstream.request_attempt_count",
@@ -19,15 +20,13 @@ export const responseAttributes = new HeaderNames([
 /** `upstream_reset_before_response_started{remote_connection_failure|...}` and its kin, in Envoy's response code details. */
 const CONNECTION_FAILURE = /connection_failure|connection_timeout/;
 
-type Routed = Exclude<Decision, { kind: "refused" }>;
-
 export function observeServed(
   ports: Pick<ExchangePorts, "router" | "passive" | "observer">,
-  routed: { readonly request: RouteRequest; readonly decision: Routed },
+  routed: Routed,
   message: ProcessingMessage,
 ): MaybePromise<void> {
-  const [address, attempts, details] = message.attributes;
-  const served = typeof address === "string" ? address : message.served;
+  const [, attempts, details] = message.attributes;
+  const served = servedBy(message);
   if (served === undefined) return;
 
   const { request, decision } = routed;
@@ -53,6 +52,30 @@ export function observeServed(
   }
   if (isServerError(message)) ports.passive.serverError(pool, fallback.id);
   return ports.router.correct(request, decision, fallback);
+}
+
+/** Of a response headers message. */
+export function answerHead(message: ProcessingMessage): AnswerHead {
+  const [status, contentType, contentEncoding] = message.headers;
+  const attempts = message.attributes[1];
+  return {
+    status: Number(status ?? 0),
+    contentType: contentType ?? "",
+    contentEncoding: contentEncoding ?? "",
+    servedBy: isLocalReply(message) ? undefined : servedBy(message),
+    attempts: typeof attempts === "number" ? attempts : undefined,
+  };
+}
+
+/** Envoy answered by itself, and says so. */
+export function isLocalReply(message: ProcessingMessage): boolean {
+  const details = message.attributes[2];
+  return typeof details === "string" && details !== "via_upstream";
+}
+
+function servedBy(message: ProcessingMessage): string | undefined {
+  const [address] = message.attributes;
+  return typeof address === "string" ? address : message.served;
 }
 
 function isServerError(message: ProcessingMessage): boolean {

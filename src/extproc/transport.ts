@@ -18,13 +18,18 @@ export interface ReplySink {
   send(message: Uint8Array): void;
   /** Ends the stream with status OK, which Envoy takes as "go on without me". */
   end(): void;
+  /**
+   * Ends the stream with an error status. Unless Envoy is told to let failures pass (`failure_mode_allow`), it answers 500 where the
+   * response has not begun, and else resets the client's stream: for exchanges that must not go on without us.
+   */
+  fail(): void;
 }
 
 /** One ext_proc stream, which is one exchange. Calls never overlap: `message` is awaited before the next event but `cancel`. */
 export interface ExchangeHandler {
   /**
    * One encoded ProcessingRequest, lent until the returned promise settles (or the call returns). Never throws, never
-   * rejects: an exchange turns its own failures into a reply or a clean end.
+   * rejects: an exchange turns its own failures into a reply, a clean end, or an error where going on without us would do harm.
    */
   message(message: Uint8Array): MaybePromise<void>;
   /**

@@ -145,13 +145,18 @@ function malformed(what: string, at: number): AppError {
   return new AppError("wire_invalid", `malformed protobuf message: ${what} at byte ${at}`);
 }
 
+const FIRST_BYTES = 16 * 1024;
+/** What a large body needed is not kept for the messages after it. */
+const KEPT_BYTES = 1024 * 1024;
+
 /** Writes one message backwards into a buffer that it keeps and grows. What `finish` returns is lent until the next `start`. */
 export class WireWriter {
-  #buffer = Buffer.allocUnsafeSlow(16 * 1024);
+  #buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
   /** First byte written so far; everything behind it is content. */
   #at = this.#buffer.length;
 
   start(): void {
+    if (this.#buffer.length > KEPT_BYTES) this.#buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
     this.#at = this.#buffer.length;
   }
 
@@ -185,11 +190,16 @@ export class WireWriter {
   }
 
   bytes(tag: number, bytes: Uint8Array): void {
+    const mark = this.mark();
+    this.raw(bytes);
+    this.wrap(tag, mark);
+  }
+
+  /** Bytes without tag and length: a part of what `wrap` then makes a field of. */
+  raw(bytes: Uint8Array): void {
     this.#reserve(bytes.byteLength);
     this.#at -= bytes.byteLength;
     this.#buffer.set(bytes, this.#at);
-    this.#varint(bytes.byteLength);
-    this.#varint(tag);
   }
 
   #varint(value: number): void {

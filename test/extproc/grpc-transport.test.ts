@@ -189,6 +189,20 @@ describe("the end of a stream", () => {
     expect((await stream.status).code).toBe(status.OK);
   });
 
+  it("by our own side is an error where that is asked for, after what was sent", async () => {
+    const log = new ExchangeLog((message, sink) => {
+      sink.send(message);
+      sink.fail();
+      sink.end();
+    });
+    const { client, counts } = await start(log.open);
+    const stream = new ExtProcStream(client);
+    expect(await stream.ask("hello")).toBe("hello");
+    expect((await stream.status).code).toBe(status.INTERNAL);
+    await eventually(() => expect(counts.open).toBe(0));
+    expect(log.events).toEqual(["hello"]);
+  });
+
   it("is told once when a half-close and a reset come together", async () => {
     const log = new ExchangeLog((message, sink) => sink.send(message));
     const { address, counts } = await start(log.open);

@@ -24,6 +24,7 @@ const statuses = {
   body_encoded: "UnsupportedMediaType",
   body_too_large: "PayloadTooLarge",
   body_budget_full: "ServiceUnavailable",
+  body_unread: "ServiceUnavailable",
   internal_error: "ServiceUnavailable",
 } as const satisfies Record<RefusalCode, string>;
 

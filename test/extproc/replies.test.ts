@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { bodyModes } from "../../src/extproc/message.ts";
 import { encodeRefusal } from "../../src/extproc/refusal.ts";
 import {
-  encodeAskForBody,
+  encodeAskForBodies,
   encodeContinue,
   encodeReply,
   encodeStreamedBody,
@@ -62,12 +62,15 @@ describe("replies, as the published codec reads them", () => {
   });
 
   it("ask for the body in one piece and leave the response headers on", () => {
-    const reply = decodeReply(encodeAskForBody(bodyModes.buffered, ["x-a"]));
+    const reply = decodeReply(
+      encodeAskForBodies({ request: bodyModes.buffered, response: bodyModes.streamed }, ["x-a"]),
+    );
     expect(reply.response).toBe("request_headers");
     expect(reply.mode_override).toMatchObject({
       request_header_mode: "SEND",
       response_header_mode: "SEND",
       request_body_mode: "BUFFERED",
+      response_body_mode: "STREAMED",
       request_trailer_mode: "SKIP",
       response_trailer_mode: "SKIP",
     });

@@ -14,6 +14,7 @@ import type { Decided, ExchangePorts } from "../../src/extproc/exchange-ports.ts
 import { RequestReader, type RequestReaderOptions } from "../../src/extproc/request-reader.ts";
 import { responseAttributes, responseHeaders } from "../../src/extproc/served.ts";
 import { createHash64 } from "../../src/hash.ts";
+import { noTurns } from "../../src/kv/path/turn-path.ts";
 import { FakeClock } from "./fake-clock.ts";
 import {
   decodeReply,
@@ -124,6 +125,7 @@ export function createHarness(options: HarnessOptions = {}) {
       connectFailed: (pool, endpoint) => events.push(`connectFailed ${pool} ${endpoint}`),
       serverError: (pool, endpoint) => events.push(`serverError ${pool} ${endpoint}`),
     },
+    turns: noTurns,
     reader,
     wanted: {
       requestHeaders: reader.wantedHeaders,
@@ -163,16 +165,21 @@ export function createHarness(options: HarnessOptions = {}) {
 export function openExchange(ports: ExchangePorts) {
   const replies: ProcessingResponse__Output[] = [];
   let isEnded = false;
+  let isFailed = false;
   const exchange = new Exchange(ports, {
     send: (bytes) => replies.push(decodeReply(bytes)),
     end: () => {
       isEnded = true;
+    },
+    fail: () => {
+      isFailed = true;
     },
   });
   return {
     exchange,
     replies,
     isEnded: () => isEnded,
+    isFailed: () => isFailed,
     /** Sends one message; returns the replies that it brought, once the exchange is done with it. */
     async send(request: ProcessingRequest): Promise<ProcessingResponse__Output[]> {
       const before = replies.length;

@@ -7,9 +7,12 @@ import type { ReadBody, UnreadableBody } from "../dialects/dialect.ts";
 import type { SessionKey } from "../records.ts";
 
 export interface TurnPath {
-  /** Undefined where the pool's requests pass as they are. */
+  /** Undefined where the pool's requests pass as they are. Asked for each request; the same answer each time. */
   pool(name: string): KvPool | undefined;
 }
+
+/** Of a process that knows no KV pool. */
+export const noTurns: TurnPath = { pool: () => undefined };
 
 export interface KvPool {
   readonly bodyLimitBytes: number;
@@ -55,7 +58,7 @@ export interface PathTurn {
    * turn is committed or aborted by what it said.
    */
   answer(head: AnswerHead): AnswerFilter | undefined;
-  /** The exchange ended in some other way: without a response, or before the filter saw the end. Idempotent. */
+  /** The exchange ended in some other way: without a response, or before the filter saw the end. Idempotent; does not throw. */
   abandon(): void;
 }
 
