@@ -13,6 +13,7 @@
  * fault is a 503 before the response has begun, and a broken response after that.
  */
 import type { MaybePromise } from "../affinity/binding-store.ts";
+import type { Endpoint } from "../endpoints/endpoint.ts";
 import { AppError } from "../errors.ts";
 import type { ReadBody } from "../kv/dialects/dialect.ts";
 import type { AnswerFilter, KvPool, PathTurn, TurnRequest } from "../kv/path/turn-path.ts";
@@ -87,6 +88,8 @@ export class TurnExchange {
   /** The largest body that any pool takes that this one may go to. */
   readonly #limitBytes: number;
   #state: State = { at: "start" };
+  /** Of the turn, once it has begun. */
+  #kvStatus: string | undefined = undefined;
   #isResponseStarted = false;
 
   constructor(
@@ -212,12 +215,13 @@ export class TurnExchange {
     const routed = await decideRoute(this.#ports, this.#facts, startedAtMs);
     if (this.#state.at !== "held") return;
     if ("code" in routed) return this.#refuse(routed);
-    const turn = read === undefined ? undefined : await kv?.begin(this.#turnRequest(read, routed));
+    const begun = read === undefined ? undefined : await kv?.begin(this.#turnRequest(read, routed));
     // The client may have left, or Envoy may have answered by itself.
-    if (this.#state.at !== "held") return turn?.abandon();
-    const chosen = turn === undefined ? routed : withFallbacks(routed, turn.fallbacks);
-    this.#state = { at: "routed", routed: chosen, turn };
-    this.#replies.requestBody(chosen, turn?.body ?? [body], next);
+    if (this.#state.at !== "held") return begun?.turn.abandon();
+    const chosen = begun === undefined ? routed : withFallbacks(routed, begun.fallbacks);
+    this.#kvStatus = begun?.status;
+    this.#state = { at: "routed", routed: chosen, turn: begun?.turn };
+    this.#replies.requestBody(chosen, begun?.body ?? [body], next);
   }
 
   /** Undefined where the body passes unread. */
@@ -258,7 +262,7 @@ export class TurnExchange {
       state.turn === undefined || filter === undefined
         ? { at: "passing" }
         : { at: "answering", turn: state.turn, filter };
-    this.#sendResponseHeaders(state.turn?.status, filter !== undefined);
+    this.#sendResponseHeaders(filter !== undefined);
     if (message.endOfStream) this.#answerChunk(nothing, true);
     return observeServed(this.#ports, state.routed, message);
   }
@@ -275,11 +279,11 @@ export class TurnExchange {
     this.close();
     this.#isResponseStarted = true;
     this.#state = { at: "passing" };
-    this.#sendResponseHeaders(undefined, false);
+    this.#sendResponseHeaders(false);
   }
 
-  #sendResponseHeaders(status: string | undefined, isFiltered: boolean): void {
-    const kvStatus = this.#headers.wantsStatus ? status : undefined;
+  #sendResponseHeaders(isFiltered: boolean): void {
+    const kvStatus = this.#headers.wantsStatus ? this.#kvStatus : undefined;
     this.#replies.responseHeaders({ sessionId: this.#sessionId(), kvStatus, isFiltered });
   }
 
@@ -335,6 +339,6 @@ export class TurnExchange {
   }
 }
 
-function withFallbacks(routed: Routed, fallbacks: PathTurn["fallbacks"]): Routed {
+function withFallbacks(routed: Routed, fallbacks: readonly Endpoint[]): Routed {
   return { request: routed.request, decision: { ...routed.decision, fallbacks } };
 }
