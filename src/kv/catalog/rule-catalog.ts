@@ -31,18 +31,8 @@ import { amend, create, end, pin } from "./rules/sessions.ts";
 import { abort, condemn, settle } from "./rules/settle.ts";
 import { sweep, unlinked } from "./rules/sweep.ts";
 import { openSchema, type Schema, SCHEMA_VERSION, UPGRADES } from "./schema.ts";
-import {
-  files,
-  locations,
-  locationUsage,
-  segmentAt,
-  segmentCounts,
-  segments,
-  segmentsIn,
-  sessions,
-  tenantUsage,
-  turnAt,
-} from "./tables.ts";
+import { locations, locationUsage, segmentCounts, tenantUsage } from "./sums.ts";
+import { files, segmentAt, segments, segmentsIn, sessions, turnAt } from "./tables.ts";
 import type { CatalogStore, CatalogTransaction } from "./transaction.ts";
 
 type Rule<T> = (transaction: CatalogTransaction) => T;

@@ -1,24 +1,21 @@
 /**
- * The tables, and all that follows from their records: what is due when, what a tenant is charged, what a location holds, what is
- * still referred to in a file, where a chain is found. `audit.ts` recomputes each of them from the records alone.
+ * The tables, and all that follows from their records: what is due when, what is still referred to in a file, where a chain is
+ * found, and the sums of `sums.ts`. `audit.ts` recomputes each of them from the records alone.
  */
 import {
   bookedBytesOf,
   type FileRef,
   type Holder,
   isSameFile,
-  type LocationUsage,
   type PlacedSegment,
   type Prefix,
   type PrefixKey,
   type Segment,
-  type SegmentCount,
   type SegmentId,
   type Session,
   type SessionKey,
   type SessionLife,
   type StoredFile,
-  type TenantUsage,
   type Turn,
   type TurnId,
   type WithdrawnSegment,
@@ -26,8 +23,6 @@ import {
 import { indexSegment, unindexSegment } from "./chain-index.ts";
 import {
   compactableKey,
-  countKey,
-  type CountId,
   dueKey,
   ENDED,
   endedKey,
@@ -35,7 +30,6 @@ import {
   fileKey,
   inFileKey,
   inFilePrefix,
-  locationKey,
   parseReference,
   type PlaceId,
   placeKey,
@@ -45,7 +39,6 @@ import {
   scan,
   segmentKey,
   sessionKey,
-  tenantKey,
   turnKey,
   WITHDRAWN,
   withdrawnKey,
@@ -53,37 +46,17 @@ import {
 import { readsPerByte } from "./read-score.ts";
 import {
   fileCodec,
-  locationUsageCodec,
   placedSegmentCodec,
   prefixCodec,
   segmentCodec,
-  segmentCountCodec,
   sessionCodec,
-  tenantUsageCodec,
   turnCodec,
   withdrawnCodec,
 } from "./record-codecs.ts";
 import { isRemoved } from "./removed-prefix.ts";
+import { chargeBytes, chargeLocation, chargeTenant, countSegment } from "./sums.ts";
 import { Table } from "./table.ts";
 import type { CatalogTransaction, CatalogView } from "./transaction.ts";
-
-export const tenants = new Table<{ readonly tenant: string }, TenantUsage>({
-  prefix: "u",
-  keyOf: ({ tenant }) => tenantKey(tenant),
-  codec: tenantUsageCodec,
-});
-
-export const locations = new Table<{ readonly location: string }, LocationUsage>({
-  prefix: "l",
-  keyOf: ({ location }) => locationKey(location),
-  codec: locationUsageCodec,
-});
-
-export const segmentCounts = new Table<CountId, SegmentCount>({
-  prefix: "h",
-  keyOf: countKey,
-  codec: segmentCountCodec,
-});
 
 /** Due when its pin lapses, then when it expires. */
 export const sessions = new Table<SessionKey, Session>({
@@ -238,16 +211,6 @@ export function segmentsIn(view: CatalogView, file: FileRef, limit: number): rea
   return listInFile(view, file, limit).map((id) => segments.must(view, { id }));
 }
 
-/** What nobody was charged has no record. */
-export function tenantUsage(view: CatalogView, tenant: string): TenantUsage {
-  return tenants.get(view, { tenant }) ?? { tenant, bytes: 0, sessions: 0, pins: 0 };
-}
-
-export function locationUsage(view: CatalogView, location: string): LocationUsage {
-  const none = { bookedBytes: 0, unwrittenBytes: 0, referencedBytes: 0, idleBytes: 0 };
-  return locations.get(view, { location }) ?? { location, ...none };
-}
-
 export function isIdle(file: StoredFile): boolean {
   return file.isSealed && file.openReservations === 0 && file.referencedBytes === 0;
 }
@@ -294,77 +257,4 @@ function pinsOf(session: Session | undefined): number {
 
 function durableBytes(segment: Segment | undefined): number {
   return segment?.state === "durable" ? segment.bytes : 0;
-}
-
-function chargeBytes(
-  tx: CatalogTransaction,
-  before: Segment | undefined,
-  after: Segment | undefined,
-): void {
-  if (before?.tenant === after?.tenant && before?.bytes === after?.bytes) return;
-  if (before !== undefined) chargeTenant(tx, before.tenant, { bytes: -before.bytes });
-  if (after !== undefined) chargeTenant(tx, after.tenant, { bytes: after.bytes });
-}
-
-function countSegment(
-  tx: CatalogTransaction,
-  before: Segment | undefined,
-  after: Segment | undefined,
-): void {
-  const [from, to] = [before, after].map((each) => each && countKey(countIdOf(each)));
-  if (from === to && before?.bytes === after?.bytes) return;
-  if (before !== undefined) addToCount(tx, before, -1);
-  if (after !== undefined) addToCount(tx, after, 1);
-}
-
-function addToCount(tx: CatalogTransaction, segment: Segment, sign: 1 | -1): void {
-  const id = countIdOf(segment);
-  const known = segmentCounts.get(tx, id) ?? { ...id, segments: 0, bytes: 0 };
-  const count = {
-    ...id,
-    segments: known.segments + sign,
-    bytes: known.bytes + sign * segment.bytes,
-  };
-  if (count.segments === 0) segmentCounts.delete(tx, id);
-  else segmentCounts.save(tx, count);
-}
-
-function countIdOf({ file, retentionClass, state }: Segment): CountId {
-  return { location: file.location, retentionClass, state };
-}
-
-function chargeTenant(
-  tx: CatalogTransaction,
-  tenant: string,
-  more: Partial<Pick<TenantUsage, "bytes" | "sessions" | "pins">>,
-): void {
-  const { bytes, sessions: count, pins } = tenantUsage(tx, tenant);
-  const usage = {
-    tenant,
-    bytes: bytes + (more.bytes ?? 0),
-    sessions: count + (more.sessions ?? 0),
-    pins: pins + (more.pins ?? 0),
-  };
-  if (usage.bytes + usage.sessions + usage.pins === 0) tenants.delete(tx, usage);
-  else tenants.save(tx, usage);
-}
-
-type LocationSums = Omit<LocationUsage, "location">;
-
-function chargeLocation(
-  tx: CatalogTransaction,
-  location: string,
-  more: Partial<LocationSums>,
-): void {
-  if (!Object.values(more).some((value) => value !== 0)) return;
-  const known = locationUsage(tx, location);
-  const usage = {
-    location,
-    bookedBytes: known.bookedBytes + (more.bookedBytes ?? 0),
-    unwrittenBytes: known.unwrittenBytes + (more.unwrittenBytes ?? 0),
-    referencedBytes: known.referencedBytes + (more.referencedBytes ?? 0),
-    idleBytes: known.idleBytes + (more.idleBytes ?? 0),
-  };
-  if (usage.bookedBytes + usage.unwrittenBytes === 0) locations.delete(tx, usage);
-  else locations.save(tx, usage);
 }

@@ -12,7 +12,8 @@ import type {
   MoveRequest,
 } from "../../space.ts";
 import { compactableKey, parseCompactable, scanAfter, UNLIMITED } from "../keys.ts";
-import { files, locationUsage, segmentAt, segments, segmentsIn } from "../tables.ts";
+import { locationUsage } from "../sums.ts";
+import { files, segmentAt, segments, segmentsIn } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 
 export function compactable(

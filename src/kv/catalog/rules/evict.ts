@@ -5,7 +5,8 @@
 import type { SegmentId, StoredFile } from "../../records.ts";
 import type { EvictReport, EvictRequest } from "../../space.ts";
 import { evictablePrefix, holderKey, parseEvictable, UNLIMITED } from "../keys.ts";
-import { files, locationUsage, listInFile } from "../tables.ts";
+import { locationUsage } from "../sums.ts";
+import { files, listInFile } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
 import { worthOf } from "./file-priority.ts";
 import { dropWithdrawn, listReferrers, withdraw } from "./references.ts";

@@ -6,7 +6,8 @@
 import type { ForkOutcome, ForkPosition, ForkRequest, ForkStepRequest } from "../../holders.ts";
 import { type SegmentId, type Session, sessionHolder } from "../../records.ts";
 import { parseReference, referencesPrefix, under } from "../keys.ts";
-import { places, segmentAt, sessions, tenantUsage } from "../tables.ts";
+import { tenantUsage } from "../sums.ts";
+import { places, segmentAt, sessions } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
 import { addReference } from "./references.ts";
 import { liveSession, newSession } from "./sessions.ts";

@@ -28,7 +28,8 @@ import {
   tenantPrefixes,
   under,
 } from "../keys.ts";
-import { places, prefixes, segmentAt, segments, tenantUsage } from "../tables.ts";
+import { tenantUsage } from "../sums.ts";
+import { places, prefixes, segmentAt, segments } from "../tables.ts";
 import type { CatalogTransaction, CatalogView, Key, KeyRange } from "../transaction.ts";
 import { isRemoved, REMOVED } from "../removed-prefix.ts";
 import { addReference, DROPPED_AT_ONCE, dropReferences, listedBy } from "./references.ts";

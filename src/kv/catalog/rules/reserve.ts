@@ -18,7 +18,8 @@ import {
   type Turn,
 } from "../../records.ts";
 import { addRead } from "../read-score.ts";
-import { files, locationUsage, segments, sessions, tenantUsage, turnAt, turns } from "../tables.ts";
+import { locationUsage, tenantUsage } from "../sums.ts";
+import { files, segments, sessions, turnAt, turns } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
 import { areVisible, holdListed } from "./attach.ts";
 import { liveSession, slide } from "./sessions.ts";

@@ -7,7 +7,8 @@ import type {
 } from "../../holders.ts";
 import { type Holder, type Session, sessionHolder, type SessionKey } from "../../records.ts";
 import { endedPrefix, scan, UNLIMITED } from "../keys.ts";
-import { ended, sessions, tenantUsage, turns } from "../tables.ts";
+import { tenantUsage } from "../sums.ts";
+import { ended, sessions, turns } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 import { forgetPriority } from "./file-priority.ts";
 import { DROPPED_AT_ONCE, dropReferences, listedBy } from "./references.ts";
