@@ -5,9 +5,10 @@ import {
   jsonSchemaTransformObject,
   type ZodTypeProvider,
 } from "fastify-type-provider-zod";
-import type { FastifyInstance } from "fastify";
+import type { FastifyContextConfig, FastifyInstance } from "fastify";
 import type { OpenAPIV3_1 } from "openapi-types";
 
+import { TENANT_LIMIT_BYTES } from "../affinity/session-key.ts";
 import { TENANT_HEADER } from "./principal.ts";
 
 /** Of the interface, which is not the program's. */
@@ -39,7 +40,7 @@ export async function describeRoutes(server: FastifyInstance): Promise<void> {
         },
       },
     },
-    transform: jsonSchemaTransform,
+    transform: (route) => withHeaders(jsonSchemaTransform(route), route.route.config),
     transformObject: (document) => withoutInputs(jsonSchemaTransformObject(document) as Described),
   });
 }
@@ -54,6 +55,39 @@ export function addOpenApi(server: FastifyInstance): void {
       (_request, reply) => reply.type("application/json").send(JSON.stringify(server.swagger())),
     );
 }
+
+type Transformed = ReturnType<typeof jsonSchemaTransform>;
+
+/** What no schema of a route says: the tenant's header, which authentication reads, and the headers of answers. */
+function withHeaders(transformed: Transformed, config: FastifyContextConfig = {}): Transformed {
+  const schema = transformed.schema as RouteSchema | undefined;
+  if (schema === undefined || schema.hide === true) return transformed;
+  const { headers: asked, response: answers = {} } = schema;
+  const headers = { ...asked, type: "object", properties: { ...asked?.properties, ...TENANT } };
+  const response = Object.entries(answers).map(([status, answer]) => {
+    const named = Object.entries(config.answerHeaders?.[Number(status)] ?? {});
+    if (named.length === 0) return [status, answer];
+    const described = named.map(([name, description]) => [name, { type: "string", description }]);
+    return [status, { ...answer, headers: Object.fromEntries(described) }];
+  });
+  const described = { ...schema, headers, response: Object.fromEntries(response) };
+  return { ...transformed, schema: described as Transformed["schema"] };
+}
+
+/** As it is after the transformation: JSON Schema. */
+interface RouteSchema {
+  readonly hide?: boolean;
+  readonly headers?: { readonly properties?: object };
+  readonly response?: Readonly<Record<string, object>>;
+}
+
+const TENANT = {
+  [TENANT_HEADER]: {
+    type: "string",
+    maxLength: TENANT_LIMIT_BYTES,
+    description: "For an admin: which tenant to act for; without it, the default one",
+  },
+};
 
 type Described = Partial<OpenAPIV3_1.Document>;
 

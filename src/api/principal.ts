@@ -30,6 +30,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** The route checks a signature in the URL itself, so a request without credentials is let through to it. */
     readonly allowsSignedUrl?: boolean;
+    /** Described only: of each status, the headers that the answer has besides the usual. */
+    readonly answerHeaders?: Readonly<Record<number, Readonly<Record<string, string>>>>;
   }
 }
 

@@ -33,3 +33,25 @@ it("the client's types were made from this openapi.json", async () => {
   const [first] = (await readFile(TYPES, "utf8")).split("\n");
   expect(first).toContain(`openapi.json of SHA-256 ${hash} `);
 });
+
+it("describes the bytes of a segment for HEAD as for GET, with the headers asked and answered", async () => {
+  const { paths } = (await describeKvApi()) as Described;
+  const { get, head } = paths["/v1/segments/{id}/bytes"] ?? {};
+  const asked = ["range", "if-range", "if-match", "if-none-match", "x-moorline-tenant"];
+  for (const operation of [get, head]) {
+    expect(operation?.parameters.map(({ name }) => name)).toEqual(expect.arrayContaining(asked));
+  }
+  const answered = (status: string) => Object.keys(get?.responses[status]?.headers ?? {});
+  expect(answered("206")).toEqual(["etag", "x-moorline-crc32", "accept-ranges", "content-range"]);
+  expect(answered("416")).toEqual(["content-range"]);
+  expect(head?.responses["200"]?.headers).toHaveProperty("etag");
+});
+
+interface Described {
+  readonly paths: Readonly<Record<string, Partial<Record<"get" | "head", Operation>>>>;
+}
+
+interface Operation {
+  readonly parameters: readonly { readonly name: string }[];
+  readonly responses: Readonly<Record<string, { readonly headers?: object }>>;
+}

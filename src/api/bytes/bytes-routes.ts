@@ -16,7 +16,10 @@ import { problemAnswers } from "../schemas/problem.ts";
 import type { BytesPorts } from "./bytes-ports.ts";
 import { BytesReader, sendHeadOnly } from "./bytes-reader.ts";
 import {
+  headAnswers,
+  readAnswerHeaders,
   readAnswers,
+  readHeaders,
   readQuery,
   type ReadQuery,
   segmentPath,
@@ -67,9 +70,13 @@ function addReads(api: Api, reads: Reads): void {
       method,
       url: BYTES_PATH,
       exposeHeadRoute: false,
-      config: { allowsSignedUrl: true },
+      config: {
+        allowsSignedUrl: true,
+        answerHeaders: readAnswerHeaders,
+        swagger: { exposeHeadRoute: true },
+      },
       schema: {
-        operationId: method === "GET" ? "readSegmentBytes" : "headSegmentBytes",
+        operationId: "readSegmentBytes", // of HEAD, with a suffix
         summary:
           method === "GET"
             ? "The bytes of a durable segment, or of some of its tokens"
@@ -77,7 +84,8 @@ function addReads(api: Api, reads: Reads): void {
         tags,
         params: segmentPath,
         querystring: readQuery,
-        response: { ...readAnswers, ...problemAnswers },
+        headers: readHeaders,
+        response: { ...(method === "GET" ? readAnswers : headAnswers), ...problemAnswers },
       },
       handler: async (request, reply) => {
         const { params, query } = request;

@@ -2,6 +2,7 @@
 import * as z from "zod";
 
 import { timeField, wholeField } from "../schemas/fields.ts";
+import { problemAnswer } from "../schemas/problem.ts";
 
 const MAX_DIGITS = 15;
 
@@ -31,6 +32,18 @@ export const readQuery = z.strictObject({
 });
 
 export type ReadQuery = z.output<typeof readQuery>;
+
+/** Described here, and judged with the bytes at hand: what is wrong with one is as if it were not there, or a 412, or a 416. */
+export const readHeaders = z.looseObject({
+  range: header("Ranges of the representation, as in RFC 9110; several give multipart/byteranges"),
+  "if-range": header("An entity tag: without that one, the range does not count"),
+  "if-match": header("Entity tags: without one of them, 412"),
+  "if-none-match": header("Entity tags: with one of them, 304"),
+});
+
+function header(description: string) {
+  return z.string().optional().meta({ description });
+}
 
 export const writeQuery = z.strictObject({
   durable: z
@@ -77,4 +90,24 @@ export const readAnswers = {
   200: bytes("All of it, with its entity tag and, if nothing was cut out, its CRC-32"),
   206: bytes("The range; of several ranges, a part of multipart/byteranges for each"),
   304: z.undefined().describe("The client has it"),
+  416: problemAnswer,
+};
+
+export const headAnswers = {
+  200: z.undefined().describe("As of a GET without a Range"),
+  304: readAnswers[304],
+};
+
+const ENTITY = {
+  etag: "Strong: it changes with the bytes, and with what is cut out",
+  "x-moorline-crc32": "Of the whole segment, in 8 hex digits; not where something is cut out",
+  "accept-ranges": "`bytes`",
+};
+const RANGE = { "content-range": "Which bytes these are, and of how many" };
+
+export const readAnswerHeaders = {
+  200: ENTITY,
+  206: { ...ENTITY, ...RANGE },
+  304: ENTITY,
+  416: { "content-range": "Of how many bytes there are: `bytes */1024`" },
 };

@@ -21,10 +21,10 @@ export const problemSchema = z
   })
   .meta({ id: "Problem" });
 
-const answer = {
+export const problemAnswer = {
   description: "A problem document (RFC 9457); `code` says which.",
   content: { [PROBLEM_MEDIA_TYPE]: { schema: problemSchema } },
 };
 
 /** For the `response` of every route. */
-export const problemAnswers = { "4xx": answer, "5xx": answer };
+export const problemAnswers = { "4xx": problemAnswer, "5xx": problemAnswer };
