@@ -44,7 +44,11 @@ describe("limits", () => {
   it("takes a prompt of 1,048,576 tokens and none that is longer", async () => {
     const { bench } = await benches.openWithSession();
     const body = (tokens: number) => JSON.stringify({ prompt: { ids: Array(tokens).fill(1) } });
-    expect((await plan(bench, body(1_048_576))).status).toBe(200);
+    let isAnswered = false;
+    const longest = plan(bench, body(1_048_576)).finally(() => (isAnswered = true));
+    // Between the slices that are hashed, the desk rests: by the clock of the test.
+    while (!isAnswered) await bench.turns.clock.advance(0);
+    expect((await longest).status).toBe(200);
     expect(await plan(bench, body(1_048_577))).toMatchObject({
       status: 400,
       body: {
