@@ -2,6 +2,7 @@
  * What a model of the demo's computing engine is: sizes, the dtype that its KV is stored in, and the seed of its weights. Two engines
  * with the same shape are the same model, bit for bit.
  */
+import { VOCABULARY } from "../tokenizer/vocabulary.ts";
 import type { DtypeName } from "./stored-dtype.ts";
 
 export interface ModelShape {
@@ -18,7 +19,7 @@ export interface ModelShape {
   readonly ffn: number;
   /** Ids are below it; a multiple of 4. */
   readonly vocab: number;
-  /** Ids from here on are read in prompts but never sampled: bytes that are no text alone, and marks that only a template writes. */
+  /** Ids below it may be sampled; from here on they are only read: bytes that are no text alone, and marks that begin things. */
   readonly spoken: number;
   /** Keys and values are rounded to it before any use. */
   readonly dtype: DtypeName;
@@ -26,7 +27,13 @@ export interface ModelShape {
   readonly seed: number;
 }
 
-const common = { vocab: 768, spoken: 608, dtype: "bf16", ropeTheta: 10_000, seed: 1 } as const;
+const common = {
+  vocab: VOCABULARY.size,
+  spoken: VOCABULARY.textEnd,
+  dtype: "bf16",
+  ropeTheta: 10_000,
+  seed: 1,
+} as const;
 
 export const SHAPES = {
   /** For tests: 256 bytes of KV for each token, and thousands of tokens in a second. */
