@@ -1,0 +1,78 @@
+/**
+ * Whether an engine is what the pool's profile says, by its own answer to `GET /get_server_info`: SGLang's arguments as they are in
+ * force, under their own names. Only what it says can be compared. A name that is missing or null is no difference, and neither is
+ * a value that leaves open what it is.
+ */
+import type { ModelProfile } from "../model/profile.ts";
+
+type Said = Readonly<Record<string, unknown>>;
+
+/** In words, such as `page_size 64, not 16`; empty where nothing differs. Undefined: it is no JSON object. */
+export function profileDifferences(
+  text: string,
+  profile: ModelProfile,
+): readonly string[] | undefined {
+  const said = parseObject(text);
+  if (said === undefined) return undefined;
+  return [
+    ...difference("tp_size", said["tp_size"], profile.tensorParallel),
+    ...difference("page_size", said["page_size"], profile.pageSize),
+    ...difference("kv_cache_dtype", kvDtype(said["kv_cache_dtype"]), profile.dtype),
+    ...difference("weight_version", weightVersion(said["weight_version"]), profile.weightVersion),
+    ...modelDifference(said, profile.id),
+  ];
+}
+
+function parseObject(text: string): Said | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Said)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function difference(name: string, said: unknown, wanted: string | number): readonly string[] {
+  if (said === undefined || said === null || said === wanted) return [];
+  return [`${name} ${shown(said)}, not ${wanted}`];
+}
+
+/** What an engine sends ends up in a log line. */
+const SHOWN_LIMIT = 100;
+
+function shown(said: unknown): string {
+  return (JSON.stringify(said) ?? "").slice(0, SHOWN_LIMIT);
+}
+
+const DTYPE_NAMES: Readonly<Record<string, ModelProfile["dtype"]>> = {
+  bfloat16: "bf16",
+  float16: "fp16",
+  half: "fp16",
+  float32: "fp32",
+  float: "fp32",
+};
+
+/** `auto` is the model's own, or what its quantisation asks for: the engine does not say which. */
+function kvDtype(said: unknown): unknown {
+  if (said === "auto") return undefined;
+  return typeof said === "string" ? (DTYPE_NAMES[said] ?? said) : said;
+}
+
+/** What an engine says that was told no version. */
+function weightVersion(said: unknown): unknown {
+  return said === "default" ? undefined : said;
+}
+
+/** One of its two names must be the profile's. The path of a folder says nothing about what is in it. */
+function modelDifference(said: Said, id: string): readonly string[] {
+  const names = ["served_model_name", "model_path"].filter((key) => isName(said[key]));
+  if (names.length === 0 || names.some((key) => said[key] === id)) return [];
+  return [`${names.map((key) => `${key} ${shown(said[key])}`).join(", ")}, not ${id}`];
+}
+
+function isName(said: unknown): boolean {
+  if (said === undefined || said === null) return false;
+  return typeof said !== "string" || !/^[./~]/.test(said);
+}

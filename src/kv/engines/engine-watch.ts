@@ -1,0 +1,149 @@
+/**
+ * Watches the process behind one endpoint over one connection: asks what it is, and then, at a steady pace, whether it is still
+ * there. A process that ends loses its connections, so whatever ends the connection ends what was known of the process.
+ *
+ * How long an answer may take is generous, because SGLang answers `/health` only after a token of its own: after a second where it
+ * is idle, and after up to 20 where it is busy. A slow engine is the same engine, and whether it should get requests is for health
+ * checks to say.
+ */
+import type { Cancel, Random, Scheduler } from "../../clock.ts";
+import type { ModelProfile } from "../model/profile.ts";
+import type { EngineState } from "../path/engine-directory.ts";
+import type { EngineInstance } from "../records.ts";
+import type {
+  Answer,
+  EngineConnection,
+  EngineTarget,
+  OpenConnection,
+} from "./engine-connection.ts";
+import { profileDifferences } from "./engine-profile.ts";
+import { afterIntroduction, afterMiscount, UNKNOWN } from "./standing.ts";
+
+export interface EngineWatchOptions {
+  readonly target: EngineTarget;
+  readonly profile: ModelProfile;
+  readonly startDelayMs: number;
+  readonly open: OpenConnection;
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  /** Never the same twice, in no process. */
+  readonly newInstance: () => EngineInstance;
+  readonly events: WatchEvents;
+}
+
+export interface WatchEvents {
+  stateChanged(from: EngineState, to: EngineState, why: string | undefined): void;
+  /** It has not said what it is since it was first asked: once. */
+  unanswered(why: string): void;
+}
+
+/** From an answer to the next question, +- 10 %. Servers close connections that are idle for longer: SGLang after 5 s. */
+export const ASK_INTERVAL_MS = 1_000;
+export const ANSWER_TIMEOUT_MS = 30_000;
+/** Weights may be changed without another process, so every so many questions are again what the engine is. */
+export const QUESTIONS_PER_INTRODUCTION = 10;
+/** Between two connections: the first one, doubled each time up to the last one, less up to half by chance. */
+export const RETRY_MS = { first: 250, last: 10_000 } as const;
+
+const INTRODUCTION = "/get_server_info";
+const HEALTH = "/health";
+
+export class EngineWatch {
+  readonly target: EngineTarget;
+  readonly #options: EngineWatchOptions;
+  #state: EngineState = UNKNOWN;
+  #connection: EngineConnection | undefined;
+  /** Of the connection. */
+  #questions = 0;
+  /** Connections in a row that ended before a second answer. */
+  #failures = 0;
+  /** Why there is no answer was told, and there was none since. */
+  #isLossTold = false;
+  /** One timer: for the next connection, the next question, or the end of patience with an answer. */
+  #cancelTimer: Cancel | undefined;
+
+  constructor(options: EngineWatchOptions) {
+    this.target = options.target;
+    this.#options = options;
+    this.#after(options.startDelayMs, () => this.#connect());
+  }
+
+  get state(): EngineState {
+    return this.#state;
+  }
+
+  miscounted(): void {
+    this.#become(afterMiscount(this.#state), undefined);
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.#cancelTimer?.();
+    this.#connection?.close();
+    this.#connection = undefined;
+  }
+
+  #connect(): void {
+    this.#questions = 0;
+    const connection = this.#options.open(this.target, {
+      answered: (answer) => this.#answered(answer),
+      lost: (why) => this.#lost(why),
+    });
+    this.#connection = connection;
+    this.#ask();
+  }
+
+  #ask(): void {
+    this.#after(ANSWER_TIMEOUT_MS, () => this.#lost(`no answer in ${ANSWER_TIMEOUT_MS} ms`));
+    this.#connection?.get(this.#question);
+  }
+
+  get #question(): string {
+    return this.#questions % QUESTIONS_PER_INTRODUCTION === 0 ? INTRODUCTION : HEALTH;
+  }
+
+  #answered({ status, text }: Answer): void {
+    const question = this.#question;
+    if (status < 200 || status > 299) return this.#lost(`${status} from GET ${question}`);
+    if (question === INTRODUCTION) {
+      const differences = profileDifferences(text, this.#options.profile);
+      if (differences === undefined) return this.#lost(`no JSON object from GET ${question}`);
+      this.#introduced(differences);
+    }
+    if (this.#questions > 0) this.#failures = 0;
+    this.#questions++;
+    const { random } = this.#options;
+    this.#after(ASK_INTERVAL_MS * (0.9 + 0.2 * random()), () => this.#ask());
+  }
+
+  #introduced(differences: readonly string[]): void {
+    this.#isLossTold = false;
+    const { newInstance } = this.#options;
+    const matches = differences.length === 0;
+    const why = matches ? undefined : differences.join("; ");
+    this.#become(afterIntroduction(this.#state, { matches, newInstance }), why);
+  }
+
+  #lost(why: string): void {
+    this.close();
+    const { random, events } = this.#options;
+    const delayMs = Math.min(RETRY_MS.last, RETRY_MS.first * 2 ** this.#failures);
+    this.#failures++;
+    this.#after(delayMs * (0.5 + 0.5 * random()), () => this.#connect());
+    if (this.#state !== UNKNOWN) this.#become(UNKNOWN, why);
+    else if (!this.#isLossTold) events.unanswered(why);
+    this.#isLossTold = true;
+  }
+
+  #become(state: EngineState, why: string | undefined): void {
+    const from = this.#state;
+    if (state === from) return;
+    this.#state = state;
+    this.#options.events.stateChanged(from, state, why);
+  }
+
+  #after(delayMs: number, task: () => void): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = this.#options.scheduler.after(delayMs, task);
+  }
+}

@@ -1,0 +1,125 @@
+/** The engines of all pools whose turns are read, each watched for as long as it is a member of its pool. */
+import type { PoolSnapshot } from "../../affinity/pool-snapshot.ts";
+import type { Random, Scheduler } from "../../clock.ts";
+import type { Endpoint, EndpointId } from "../../endpoints/endpoint.ts";
+import type { ModelProfile } from "../model/profile.ts";
+import type { EngineDirectory, EngineState } from "../path/engine-directory.ts";
+import type { EngineInstance } from "../records.ts";
+import type { OpenConnection } from "./engine-connection.ts";
+import type { EngineObserver, EngineStateName } from "./engine-observer.ts";
+import { ASK_INTERVAL_MS, EngineWatch } from "./engine-watch.ts";
+import { SessionCloser, type CloseSession } from "./session-closer.ts";
+import { UNKNOWN } from "./standing.ts";
+
+export interface WatchedEnginesOptions {
+  /** By pool; other pools are not watched. */
+  readonly profiles: ReadonlyMap<string, ModelProfile>;
+  readonly open: OpenConnection;
+  readonly closeSession: CloseSession;
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  /** Never the same twice, in no process. */
+  readonly newInstance: () => EngineInstance;
+  readonly observer: EngineObserver;
+}
+
+/** One socket and one timer for each engine, and one more of each while it is told of ended sessions. */
+export class WatchedEngines implements EngineDirectory {
+  readonly #options: WatchedEnginesOptions;
+  readonly #closer: SessionCloser;
+  readonly #pools: ReadonlyMap<string, Map<EndpointId, EngineWatch>>;
+  #isClosed = false;
+
+  constructor(options: WatchedEnginesOptions) {
+    this.#options = options;
+    this.#closer = new SessionCloser(options);
+    this.#pools = new Map([...options.profiles.keys()].map((pool) => [pool, new Map()]));
+  }
+
+  /** The newest snapshot of a pool: whom to watch. Cheap where that has not changed. */
+  published({ name, endpoints }: Pick<PoolSnapshot, "name" | "endpoints">): void {
+    const profile = this.#options.profiles.get(name);
+    const watches = this.#pools.get(name);
+    if (profile === undefined || watches === undefined || this.#isClosed) return;
+    const gone = new Set(watches.keys());
+    for (const endpoint of endpoints) {
+      gone.delete(endpoint.id);
+      const watch = watches.get(endpoint.id);
+      if (watch !== undefined && isAt(watch, endpoint)) continue;
+      watch?.close();
+      // So that not all of them are asked in the same instant, and a few are at once.
+      const spreadMs = Math.min(ASK_INTERVAL_MS, endpoints.length);
+      watches.set(endpoint.id, this.#watch(name, endpoint, { profile, spreadMs }));
+    }
+    for (const id of gone) {
+      watches.get(id)?.close();
+      watches.delete(id);
+    }
+  }
+
+  engine(pool: string, endpoint: Endpoint): EngineState {
+    return this.#lookup(pool, endpoint)?.state ?? UNKNOWN;
+  }
+
+  miscounted(pool: string, endpoint: Endpoint): void {
+    this.#lookup(pool, endpoint)?.miscounted();
+  }
+
+  closeSession(endpoint: Endpoint, engineSession: string): void {
+    this.#closer.closeSession(endpoint, engineSession);
+  }
+
+  /** How many engines of each pool are in which state; every state of every pool is there. */
+  *counts(): Generator<readonly [count: number, pool: string, state: EngineStateName]> {
+    for (const [pool, watches] of this.#pools) {
+      const counts = { ready: 0, engine_unknown: 0, engine_mismatch: 0, engine_miscounted: 0 };
+      for (const { state } of watches.values()) counts[nameOf(state)]++;
+      for (const [state, count] of Object.entries(counts)) {
+        yield [count, pool, state as EngineStateName];
+      }
+    }
+  }
+
+  /** Every engine is unknown from now on. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const watches of this.#pools.values()) {
+      for (const watch of watches.values()) watch.close();
+      watches.clear();
+    }
+    await this.#closer.close();
+  }
+
+  #watch(
+    pool: string,
+    { host, port, address }: Endpoint,
+    { profile, spreadMs }: { readonly profile: ModelProfile; readonly spreadMs: number },
+  ): EngineWatch {
+    const { observer, random } = this.#options;
+    return new EngineWatch({
+      ...this.#options,
+      target: { host, port },
+      profile,
+      startDelayMs: spreadMs * random(),
+      events: {
+        stateChanged: (from, to, why) =>
+          observer.stateChanged({ pool, address, from: nameOf(from), to: nameOf(to), why }),
+        unanswered: (why) => observer.unanswered({ pool, address, why }),
+      },
+    });
+  }
+
+  #lookup(pool: string, endpoint: Endpoint): EngineWatch | undefined {
+    const watch = this.#pools.get(pool)?.get(endpoint.id);
+    return watch !== undefined && isAt(watch, endpoint) ? watch : undefined;
+  }
+}
+
+/** An endpoint that moved keeps its id; what was known of the engine was of another one. */
+function isAt({ target }: EngineWatch, { host, port }: Endpoint): boolean {
+  return target.host === host && target.port === port;
+}
+
+function nameOf(state: EngineState): EngineStateName {
+  return state.kind === "ready" ? "ready" : state.reason;
+}

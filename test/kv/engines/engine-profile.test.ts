@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import { profileDifferences } from "../../../src/kv/engines/engine-profile.ts";
+import { PROFILE, SERVER_INFO } from "../../support/engine-info.ts";
+
+const differences = (said: Readonly<Record<string, unknown>>) =>
+  profileDifferences(JSON.stringify({ ...SERVER_INFO, ...said }), PROFILE);
+
+describe("what an engine says of itself", () => {
+  it("is what the profile says, whatever else it says", () => {
+    expect(differences({ internal_states: [{}], version: "0.5.6", tp_rank: 7 })).toEqual([]);
+  });
+
+  it.each([
+    [{ tp_size: 4 }, "tp_size 4, not 2"],
+    [{ page_size: 1 }, "page_size 1, not 16"],
+    [{ page_size: "16" }, 'page_size "16", not 16'],
+    [{ kv_cache_dtype: "fp8_e5m2" }, 'kv_cache_dtype "fp8_e5m2", not bf16'],
+    [{ kv_cache_dtype: "float16" }, 'kv_cache_dtype "fp16", not bf16'],
+    [{ weight_version: "w2" }, 'weight_version "w2", not w1'],
+    [
+      { model_path: "b/c", served_model_name: "c" },
+      'served_model_name "c", model_path "b/c", not a/m',
+    ],
+    [{ model_path: "/models/m", served_model_name: "m" }, 'served_model_name "m", not a/m'],
+    [{ tp_size: { deep: "x".repeat(200) } }, `tp_size {"deep":"${"x".repeat(91)}, not 2`],
+  ])("differs by %o", (said, difference) => {
+    expect(differences(said)).toEqual([difference]);
+  });
+
+  it("is told with all that differs", () => {
+    expect(differences({ tp_size: 4, page_size: 1 })).toEqual([
+      "tp_size 4, not 2",
+      "page_size 1, not 16",
+    ]);
+  });
+
+  it.each([
+    [{ tp_size: null, page_size: undefined }],
+    [{ kv_cache_dtype: "auto" }],
+    [{ kv_cache_dtype: "bfloat16" }],
+    [{ weight_version: "default" }],
+    [{ model_path: "/models/m", served_model_name: "/models/m" }],
+    [{ model_path: "./m", served_model_name: null }],
+    [{ model_path: "/models/m", served_model_name: "a/m" }],
+    [{ model_path: "a/m", served_model_name: "chat" }],
+  ])("does not differ by %o, which leaves it open", (said) => {
+    expect(differences(said)).toEqual([]);
+  });
+
+  it.each(["", "{", "[]", "null", "7", '"a"'])("is no object: %s", (text) => {
+    expect(profileDifferences(text, PROFILE)).toBeUndefined();
+  });
+
+  it("may be nothing at all", () => {
+    expect(profileDifferences("{}", PROFILE)).toEqual([]);
+  });
+});
