@@ -46,15 +46,15 @@ export function pathNode(name: string): PathNode {
 
 /** The child that a key stands for. `at` is behind the opening quote of a valid JSON string. */
 export function childOf(node: PathNode, text: JsonText, at: number): PathNode | undefined {
-  for (const child of node.children) if (isKey(child, text, at)) return child;
+  for (const child of node.children) if (isKey(child.name, text, at)) return child;
   return undefined;
 }
 
 /**
- * Compared in place: a body may hold a million keys, all escaped and equally long, and decoding each of them would hold up every
- * other exchange for the better part of a second.
+ * Whether the string at `at`, behind its opening quote, is `name`. Compared in place: a body may hold a million keys, all escaped and
+ * equally long, and decoding each of them would hold up every other exchange for the better part of a second.
  */
-function isKey({ name }: PathNode, text: JsonText, at: number): boolean {
+export function isKey(name: string, text: JsonText, at: number): boolean {
   const { bytes } = text;
   let i = at;
   for (let unit = 0; unit < name.length; unit++) {
@@ -76,7 +76,7 @@ const escapes: ReadonlyMap<number, number> = new Map(
 );
 
 /** The UTF-16 unit that the escape at `at` stands for. */
-function unescaped(bytes: Uint8Array, at: number): number {
+export function unescaped(bytes: Uint8Array, at: number): number {
   const letter = bytes[at + 1] ?? 0;
   if (letter !== LETTER_U) return escapes.get(letter) ?? letter;
   let unit = 0;

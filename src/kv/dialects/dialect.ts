@@ -27,7 +27,7 @@ export interface UnreadableBody {
 
 export interface ReadBody {
   readonly kind: "body";
-  /** The body without the members that were removed; the same bytes where there were none. Piece after piece. */
+  /** The body without the members that were removed, and with a null in place of an id beside them. Piece after piece. */
   readonly stripped: readonly Uint8Array[];
   /** Members that were removed. */
   readonly removed: number;
@@ -49,16 +49,16 @@ export type NoTurnReason =
   | "samples" // several answers to one prompt
   | "media" // images, audio, video or embeddings are part of the prompt
   | "adapter" // it asks for a LoRA adapter
-  | "unknown_field"; // and what that does to the prompt, nobody here knows
+  | "unknown_field"; // or a value of which the same is true: what it does to the prompt, nobody here knows
 
 /** One prompt that may be continued from KV. */
 export interface TurnBody {
   readonly kind: "turn";
   readonly prompt: Prompt;
-  /** The most tokens that the answer may have; undefined: as many as the engine likes. */
+  /** The most tokens that the answer may have, by the request or the engine's default; undefined: as many as the engine likes. */
   readonly maxNewTokens: number | undefined;
   readonly context: ChainContext;
-  /** The body for the engine. */
+  /** The body for the engine. Where nothing is loaded and nothing stored, the engine is told of no session. */
   inject(injection: Injection): readonly Uint8Array[];
   /** For the answer to the injected body. It is kept while the engine answers, so nothing of the body may hang on it. */
   readonly openAnswer: (form: AnswerForm) => AnswerReader;

@@ -1,6 +1,10 @@
-/** The dialects by name: the only file that knows all of them. */
-import { AppError } from "../../errors.ts";
+/** The dialects: on which paths an engine takes KV, in which form, and where its answers report it. */
+import type { ReportPlace } from "./answers/open-answer.ts";
 import type { Dialect, DialectName } from "./dialect.ts";
+import { chatRequest } from "./requests/chat-request.ts";
+import { generateRequest } from "./requests/generate-request.ts";
+import { readBody, type TurnRoute } from "./requests/read-body.ts";
+import type { RequestFormat } from "./requests/request-format.ts";
 
 export interface DialectOptions {
   readonly name: DialectName;
@@ -8,6 +12,21 @@ export interface DialectOptions {
   readonly exposeKv: boolean;
 }
 
-export function createDialect(options: DialectOptions): Dialect {
-  throw new AppError("internal", `${options.name} is not there yet`);
+type Paths = Readonly<Record<string, { format: RequestFormat; place: ReportPlace }>>;
+
+const PATHS: Readonly<Record<DialectName, Paths>> = {
+  // Its engines take KV in their own requests only; what a chat says of sessions they ignore.
+  "sglang-session": {
+    "/generate": { format: generateRequest, place: "session_params" },
+  },
+  "sglang-explicit": {
+    "/generate": { format: generateRequest, place: "kvcache_params" },
+    "/v1/chat/completions": { format: chatRequest, place: "kv_transfer_params" },
+  },
+};
+
+export function createDialect({ name, exposeKv }: DialectOptions): Dialect {
+  const routes = new Map<string, TurnRoute>();
+  for (const [path, route] of Object.entries(PATHS[name])) routes.set(path, { ...route, exposeKv });
+  return { name, readBody: (path, body) => readBody(body, routes.get(path)) };
 }

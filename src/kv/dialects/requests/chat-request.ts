@@ -1,0 +1,101 @@
+/** `POST /v1/chat/completions` as SGLang takes it. */
+import { isExactJson } from "../../../json/exact-json.ts";
+import { objectShape } from "../../../json/json-members.ts";
+import type { ChatPrompt, NoTurnReason } from "../dialect.ts";
+import { given, isObject, parseJson, textOf, type FoundBody } from "./found-body.ts";
+import { CHAT_NEUTRAL } from "./neutral-fields.ts";
+import { isCount, readContext, refusal, SESSION_MEMBERS } from "./request-format.ts";
+import type { RefusedMembers, RequestFormat, TurnFacts } from "./request-format.ts";
+
+/** The unknown ones change the prompt where they are not null, in ways that no template shows. */
+const REFUSED: RefusedMembers = {
+  session_id: "native_session",
+  lora_path: "adapter",
+  lora_id: "adapter",
+  input_ids: "unknown_field",
+  reasoning: "unknown_field",
+  reasoning_effort: "unknown_field",
+  task: "unknown_field",
+  documents: "unknown_field",
+};
+
+const PROMPT = [
+  "messages",
+  "tools",
+  "tool_choice",
+  "chat_template_kwargs",
+  "continue_final_message",
+];
+const REST = ["max_tokens", "max_completion_tokens", "n", "extra_key", "cache_salt"];
+const READ = [...PROMPT, ...REST, ...Object.keys(REFUSED)];
+
+export const chatRequest: RequestFormat = {
+  shape: objectShape({
+    wanted: {
+      ...SESSION_MEMBERS,
+      kv_transfer_params: objectShape({ wanted: {} }),
+      ...Object.fromEntries(READ.map((name) => [name, null])),
+    },
+    known: CHAT_NEUTRAL,
+  }),
+  read(body) {
+    const refused = refusal(body, REFUSED);
+    if (refused !== undefined) return refused;
+    const transfer = given(body, "kv_transfer_params");
+    if (transfer !== undefined && transfer.object === undefined) return "body";
+    const answers = value(body, "n") ?? 1;
+    if (!isCount(answers) || answers === 0) return "body";
+    if (answers > 1) return "samples";
+    const chat = readChat(body);
+    if (typeof chat === "string") return chat;
+    const limit = readLimit(body);
+    const context = readContext(body);
+    if (limit === undefined || context === undefined) return "body";
+    return { prompt: { kind: "chat", chat }, ...limit, context };
+  },
+};
+
+/** Null and absent are the same. */
+function value(body: FoundBody, name: string): unknown {
+  const member = given(body, name);
+  return member && parseJson(textOf(body, member.value));
+}
+
+/** Undefined: it is no count. 0 counts as absent. */
+function readLimit(body: FoundBody): Pick<TurnFacts, "maxNewTokens"> | undefined {
+  const limits = [value(body, "max_completion_tokens") ?? 0, value(body, "max_tokens") ?? 0];
+  if (!limits.every(isCount)) return undefined;
+  return { maxNewTokens: limits.find((limit) => limit > 0) };
+}
+
+function readChat(body: FoundBody): ChatPrompt | NoTurnReason {
+  for (const name of PROMPT) {
+    const member = given(body, name);
+    if (member !== undefined && !isExactJson(textOf(body, member.value))) return "unknown_field";
+  }
+  const messages = readMessages(value(body, "messages"));
+  if (typeof messages === "string") return messages;
+  const tools = value(body, "tools") ?? [];
+  const templateKwargs = value(body, "chat_template_kwargs") ?? {};
+  const continueFinalMessage = value(body, "continue_final_message") ?? false;
+  if (!Array.isArray(tools) || !isObject(templateKwargs)) return "body";
+  if (typeof continueFinalMessage !== "boolean") return "body";
+  const choice = value(body, "tool_choice") ?? "auto";
+  if (typeof choice !== "string") return "unknown_field"; // the template gets that tool alone
+  const isShown = tools.length > 0 && choice !== "none";
+  return { messages, tools: isShown ? tools : undefined, templateKwargs, continueFinalMessage };
+}
+
+function readMessages(messages: unknown): ChatPrompt["messages"] | NoTurnReason {
+  if (!Array.isArray(messages) || messages.length === 0 || !messages.every(isObject)) return "body";
+  for (const { role, content } of messages) {
+    if (typeof role !== "string") return "body";
+    if (typeof content === "string" || content === undefined || content === null) continue;
+    if (!Array.isArray(content) || !content.every(isObject)) return "body";
+    for (const { type, text } of content) {
+      if (type !== "text") return "media";
+      if (typeof text !== "string") return "body";
+    }
+  }
+  return messages;
+}

@@ -1,0 +1,83 @@
+/** SGLang's own `POST /generate`. */
+import { objectShape } from "../../../json/json-members.ts";
+import type { NoTurnReason, Prompt } from "../dialect.ts";
+import {
+  given,
+  isList,
+  isObject,
+  parseJson,
+  readString,
+  textOf,
+  type FoundBody,
+} from "./found-body.ts";
+import { GENERATE_NEUTRAL } from "./neutral-fields.ts";
+import { isCount, readContext, refusal, SESSION_MEMBERS } from "./request-format.ts";
+import type { RefusedMembers, RequestFormat, TurnFacts } from "./request-format.ts";
+import { readTokenIds } from "./token-ids.ts";
+
+const REFUSED: RefusedMembers = {
+  session_id: "native_session",
+  image_data: "media",
+  video_data: "media",
+  audio_data: "media",
+  modalities: "media",
+  input_embeds: "media",
+  positional_embed_overrides: "media",
+  lora_path: "adapter",
+  lora_id: "adapter",
+};
+
+/** Where a request does not say it. */
+const DEFAULT_MAX_NEW_TOKENS = 128;
+
+const READ = ["text", "input_ids", "sampling_params", "extra_key", "cache_salt"].concat(
+  Object.keys(REFUSED),
+);
+
+export const generateRequest: RequestFormat = {
+  shape: objectShape({
+    wanted: {
+      ...SESSION_MEMBERS,
+      ...Object.fromEntries(READ.map((name) => [name, null])),
+    },
+    known: GENERATE_NEUTRAL,
+  }),
+  read(body) {
+    const refused = refusal(body, REFUSED);
+    if (refused !== undefined) return refused;
+    const sampling = readSampling(body);
+    if (typeof sampling === "string") return sampling;
+    const prompt = readPrompt(body);
+    if (typeof prompt === "string") return prompt;
+    const context = readContext(body);
+    return context === undefined ? "body" : { prompt, ...sampling, context };
+  },
+};
+
+/** With both, the engine would read the ids; with neither, nothing. */
+function readPrompt(body: FoundBody): Prompt | NoTurnReason {
+  const [text, ids] = [given(body, "text"), given(body, "input_ids")];
+  if (text !== undefined && ids === undefined) {
+    if (isList(body, text.value)) return "batch";
+    const value = readString(body, text.value) ?? "";
+    return value === "" ? "body" : { kind: "text", text: value };
+  }
+  if (ids === undefined || text !== undefined || !isList(body, ids.value)) return "body";
+  const values = readTokenIds(body.bytes, ids.value);
+  if (values === "batch") return "batch";
+  return values === undefined ? "body" : { kind: "ids", ids: values };
+}
+
+function readSampling(body: FoundBody): Pick<TurnFacts, "maxNewTokens"> | NoTurnReason {
+  const member = given(body, "sampling_params");
+  const params = member === undefined ? {} : parseJson(textOf(body, member.value));
+  if (Array.isArray(params)) return "batch";
+  if (!isObject(params)) return "body";
+  for (const answers of [params["n"] ?? 1, params["beam_width"] ?? 1]) {
+    if (!isCount(answers) || answers === 0) return "body";
+    if (answers > 1) return "samples";
+  }
+  const { max_new_tokens: maxNewTokens = DEFAULT_MAX_NEW_TOKENS } = params;
+  if (maxNewTokens === null) return { maxNewTokens: undefined };
+  return isCount(maxNewTokens) ? { maxNewTokens } : "body";
+}

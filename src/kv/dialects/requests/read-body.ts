@@ -1,0 +1,92 @@
+/**
+ * A body of any request to a KV pool: cleaned of what only the service may send, and read as a turn where it is one.
+ *
+ * Where a key that matters comes twice or is spelled with an escape, the body is parsed and written anew before anything else, so that
+ * what is read here and what the engine reads cannot differ. Its numbers become what a double holds of them.
+ */
+import { AppError } from "../../../errors.ts";
+import { objectShape, scanJsonMembers, type MembersScan } from "../../../json/json-members.ts";
+import type { ObjectShape } from "../../../json/json-members.ts";
+import { compileKeyNames } from "../../../json/key-names.ts";
+import { splice, type Edit } from "../../../json/splice.ts";
+import { openAnswer, type ReportPlace } from "../answers/open-answer.ts";
+import type { NoTurn, ReadBody, TurnBody, UnreadableBody } from "../dialect.ts";
+import { given, type FoundBody } from "./found-body.ts";
+import { injectionEdits, NULL } from "./injection.ts";
+import { SESSION_MEMBERS, type RequestFormat } from "./request-format.ts";
+
+/** How turns go on one path of an engine. */
+export interface TurnRoute {
+  readonly format: RequestFormat;
+  readonly place: ReportPlace;
+  readonly exposeKv: boolean;
+}
+
+const FORBIDDEN = compileKeyNames([
+  "stored_kv_cache",
+  "fresh_kv_cache",
+  "stored_kvcache",
+  "fresh_kvcache",
+  "kvcache_params",
+]);
+
+const ELSEWHERE = objectShape({ wanted: SESSION_MEMBERS });
+
+/** `route`: of the request's path; undefined: there are no turns on it. */
+export function readBody(
+  body: Uint8Array,
+  route: TurnRoute | undefined,
+): ReadBody | UnreadableBody {
+  const scanned = scanRegular(body, route?.format.shape ?? ELSEWHERE);
+  if (scanned.kind === "unreadable") return scanned;
+  const { bytes, root, cuts, cutMembers: removed } = scanned;
+  if (root === undefined) {
+    return { kind: "body", stripped: splice(bytes, cuts), removed, turn: none("body") };
+  }
+  const found = { bytes, root, cuts };
+  const stripped = splice(bytes, [...cuts, ...forgottenId(found)]);
+  const turn = route === undefined ? none("path") : readTurn(found, route);
+  return { kind: "body", stripped, removed, turn };
+}
+
+type RegularScan =
+  | (Extract<MembersScan, { kind: "members" }> & Pick<FoundBody, "bytes">)
+  | UnreadableBody;
+
+function scanRegular(body: Uint8Array, shape: ObjectShape): RegularScan {
+  const scan = scanJsonMembers(body, { root: shape, cut: FORBIDDEN });
+  if (scan.kind === "unreadable") return scan;
+  if (!scan.isIrregular) return { ...scan, bytes: body };
+  const bytes = new TextEncoder().encode(JSON.stringify(JSON.parse(utf8.decode(body))));
+  const again = scanJsonMembers(bytes, { root: shape, cut: FORBIDDEN });
+  if (again.kind === "members" && !again.isIrregular) return { ...again, bytes };
+  throw new AppError("internal", "a JSON text that was written anew is irregular");
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** An id beside what was removed was one for the service. An engine would refuse it: it knows no session of that name. */
+function forgottenId(body: FoundBody): Edit[] {
+  const object = given(body, "session_params")?.object;
+  const id = object?.cutMembers === 0 ? undefined : object?.members.get("id");
+  return id === undefined ? [] : [{ ...id.value, bytes: NULL }];
+}
+
+function readTurn(body: FoundBody, route: TurnRoute): TurnBody | NoTurn {
+  const { format, place, exposeKv } = route;
+  const facts = format.read(body);
+  if (typeof facts === "string") return none(facts);
+  return {
+    kind: "turn",
+    ...facts,
+    inject: (injection) => {
+      const edits = injectionEdits(body, place, injection);
+      return splice(body.bytes, [...body.cuts, ...edits]);
+    },
+    openAnswer: (form) => openAnswer({ place, form, exposeKv }),
+  };
+}
+
+function none(reason: NoTurn["reason"]): NoTurn {
+  return { kind: "none", reason };
+}

@@ -1,0 +1,59 @@
+/** Lists of token ids, from and to JSON. A prompt has many, and each is a few digits, so neither way makes strings of them. */
+import type { Span } from "../../../json/json-members.ts";
+import { skipSpace } from "../../../json/json-tokens.ts";
+
+/** More than any model reads. A longer list counts as none. */
+export const PROMPT_IDS_LIMIT = 1 << 20;
+
+const LARGEST_ID = 2 ** 32 - 1;
+const DIGITS_LIMIT = 10;
+const [ZERO, NINE, COMMA, OPEN, CLOSE] = [0x30, 0x39, 0x2c, 0x5b, 0x5d] as const;
+
+/**
+ * The ids in a valid JSON array. "batch": it is one of arrays. Undefined: something in it is no integer from 0 to 2^32 - 1, or
+ * there is nothing in it, or too much.
+ */
+export function readTokenIds(bytes: Uint8Array, { start }: Span): number[] | "batch" | undefined {
+  const ids: number[] = [];
+  let at = skipSpace(bytes, start + 1);
+  if (bytes[at] === OPEN) return "batch";
+  for (;;) {
+    const first = at;
+    let id = 0;
+    for (let byte = bytes[at] ?? 0; byte >= ZERO && byte <= NINE; byte = bytes[++at] ?? 0) {
+      id = id * 10 + byte - ZERO;
+    }
+    const isId = at > first && at - first <= DIGITS_LIMIT && id <= LARGEST_ID;
+    if (!isId || ids.length === PROMPT_IDS_LIMIT) return undefined;
+    ids.push(id);
+    at = skipSpace(bytes, at);
+    if (bytes[at] === CLOSE) return ids;
+    if (bytes[at] !== COMMA) return undefined; // a fraction, or an exponent
+    at = skipSpace(bytes, at + 1);
+  }
+}
+
+/** A JSON array. */
+export function writeTokenIds(ids: ArrayLike<number>): Uint8Array {
+  const bytes = new Uint8Array(2 + ids.length * (DIGITS_LIMIT + 1));
+  let at = 0;
+  bytes[at++] = OPEN;
+  for (let i = 0; i < ids.length; i++) {
+    if (i > 0) bytes[at++] = COMMA;
+    at = writeDigits(bytes, at, ids[i] ?? 0);
+  }
+  bytes[at++] = CLOSE;
+  return bytes.subarray(0, at);
+}
+
+/** Returns where they end. */
+function writeDigits(bytes: Uint8Array, at: number, id: number): number {
+  let end = at + 1;
+  for (let power = 10; id >= power; power *= 10) end++;
+  let rest = id;
+  for (let i = end - 1; i >= at; i--) {
+    bytes[i] = ZERO + (rest % 10);
+    rest = Math.floor(rest / 10);
+  }
+  return end;
+}
