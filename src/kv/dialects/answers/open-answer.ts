@@ -1,12 +1,10 @@
-/** CONTRACT ONLY. */
-import { AppError } from "../../../errors.ts";
+/** How the answers of engines are read on their way to clients. */
 import type { AnswerForm, AnswerReader } from "../dialect.ts";
+import { answerMembers, type ReportPlace } from "./answer-members.ts";
+import { EventAnswer } from "./event-answer.ts";
+import { JsonAnswer } from "./json-answer.ts";
 
-/**
- * Where the engine's report is in an answer: the member at the root of the JSON text or of each event, or for a chat
- * `kv_transfer_params.kvcache_params` in the JSON text, or in one event of its own before `[DONE]`.
- */
-export type ReportPlace = "session_params" | "kvcache_params" | "kv_transfer_params";
+export type { ReportPlace } from "./answer-members.ts";
 
 export interface AnswerOptions {
   readonly place: ReportPlace;
@@ -16,5 +14,6 @@ export interface AnswerOptions {
 }
 
 export function openAnswer(options: AnswerOptions): AnswerReader {
-  throw new AppError("internal", `answers with ${options.place} are not read yet`);
+  const members = answerMembers(options);
+  return options.form === "json" ? new JsonAnswer(members) : new EventAnswer(members);
 }

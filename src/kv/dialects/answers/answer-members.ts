@@ -1,0 +1,68 @@
+/** Where each kind of answer has what is read, and what of it the client does not see. */
+import type { AnswerFields } from "./engine-answer.ts";
+import { SievePlan } from "./sieve-plan.ts";
+
+/**
+ * Where the engine's report is in an answer: the member at the root of the JSON text or of each event, or for a chat
+ * `kv_transfer_params.kvcache_params` in the JSON text, or in one event of its own before `[DONE]`.
+ */
+export type ReportPlace = "session_params" | "kvcache_params" | "kv_transfer_params";
+
+export interface AnswerMembers {
+  readonly plan: SievePlan;
+  readonly fields: AnswerFields;
+  /** Bytes, by the numbers of the fields. */
+  readonly limits: readonly number[];
+  /** The events of a chat each tell a part; those of `/generate` each tell all so far, of which only the last is true. */
+  readonly addsUp: boolean;
+  /** An event that is left with its idle members alone is left out. */
+  readonly dropsIdle: boolean;
+}
+
+/** Of `promptTokens`, `cachedTokens`, `completionTokens`, `segments`, `error` and `outputIds`. */
+const FIELDS: AnswerFields = {
+  promptTokens: 0,
+  cachedTokens: 1,
+  completionTokens: 2,
+  segments: 3,
+  error: 4,
+  outputIds: 5,
+};
+const LIMITS = [32, 32, 32, 256 * 1024, 8, 1024 * 1024];
+
+const GENERATE_COUNTS = ["prompt_tokens", "cached_tokens", "completion_tokens"].map(
+  (name) => `meta_info.${name}`,
+);
+const CHAT_COUNTS = [
+  "prompt_tokens",
+  "prompt_tokens_details.cached_tokens",
+  "completion_tokens",
+].map((name) => `usage.${name}`);
+const CHAT_IDLE = ["id", "object", "created", "model", "system_fingerprint", "service_tier"];
+
+interface MembersOptions {
+  readonly place: ReportPlace;
+  readonly exposeKv: boolean;
+}
+
+export function answerMembers({ place, exposeKv }: MembersOptions): AnswerMembers {
+  if (place === "kv_transfer_params") return chatMembers(exposeKv);
+  const report = place === "session_params" ? "fresh_kv_cache" : "fresh_kvcache";
+  const plan = new SievePlan({
+    read: [...GENERATE_COUNTS, `${place}.${report}`, "error", "output_ids"],
+    removed: exposeKv ? [] : [place],
+    idle: [],
+  });
+  return { plan, fields: FIELDS, limits: LIMITS, addsUp: false, dropsIdle: false };
+}
+
+function chatMembers(exposeKv: boolean): AnswerMembers {
+  const report = "kv_transfer_params.kvcache_params";
+  const plan = new SievePlan({
+    read: [...CHAT_COUNTS, `${report}.fresh_kvcache`, "error"],
+    removed: exposeKv ? [] : [report],
+    idle: CHAT_IDLE,
+  });
+  const fields = { ...FIELDS, outputIds: undefined };
+  return { plan, fields, limits: LIMITS.slice(0, 5), addsUp: true, dropsIdle: !exposeKv };
+}

@@ -1,0 +1,35 @@
+/** An answer that is one JSON text. */
+import type { AnswerEnd, AnswerReader } from "../dialect.ts";
+import type { AnswerMembers } from "./answer-members.ts";
+import { Captures } from "./captures.ts";
+import { readEngineAnswer, saysError } from "./engine-answer.ts";
+import { JsonSieve } from "./json-sieve.ts";
+import { Outlet } from "./outlet.ts";
+
+export class JsonAnswer implements AnswerReader {
+  readonly #members: AnswerMembers;
+  readonly #captures: Captures;
+  readonly #out = new Outlet();
+  readonly #sieve: JsonSieve;
+
+  constructor(members: AnswerMembers) {
+    this.#members = members;
+    this.#captures = new Captures(members);
+    this.#sieve = new JsonSieve({ plan: members.plan, out: this.#out, captures: this.#captures });
+  }
+
+  push(chunk: Uint8Array): Uint8Array {
+    this.#out.lend(chunk);
+    this.#sieve.push(chunk, 0, chunk.length);
+    return this.#out.take(this.#sieve.heldFrom);
+  }
+
+  finish(): AnswerEnd {
+    const { fields } = this.#members;
+    const isAnswer = this.#sieve.isWhole && !saysError(this.#captures, fields);
+    return {
+      rest: this.#out.take(),
+      answer: isAnswer ? readEngineAnswer(this.#captures, fields) : undefined,
+    };
+  }
+}
