@@ -1,6 +1,6 @@
 /** What the engine is told of a turn, written into the request's own body. */
 import type { FoundObject } from "../../../json/json-members.ts";
-import type { Edit } from "../../../json/splice.ts";
+import { type Edit, joined } from "../../../json/splice.ts";
 import type { PlannedSegment } from "../../turns/turn-plan.ts";
 import type { ReportPlace } from "../answers/open-answer.ts";
 import type { Injection } from "../dialect.ts";
@@ -23,7 +23,7 @@ function tokenEdits(body: FoundBody, inputIds: ArrayLike<number>): Edit[] {
   const old = body.root.members.get("input_ids"); // null, or there would be no text to replace
   if (old !== undefined) return [replace(text.value, NULL), replace(old.value, ids)];
   const member = { start: text.key.start, end: text.value.end };
-  return [{ start: member.start, end: member.start, bytes: INPUT_IDS_KEY }, replace(member, ids)];
+  return [replace(member, joined([INPUT_IDS_KEY, ids]))];
 }
 
 function placeEdits(body: FoundBody, place: ReportPlace, injection: Injection): Edit[] {
