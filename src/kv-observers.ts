@@ -6,6 +6,7 @@ import type { KvCounter, KvGaugeSources, KvMetrics, KvRow } from "./admin/kv-met
 import type { Catalog } from "./kv/catalog.ts";
 import type { Location } from "./kv/location.ts";
 import type { OperationEnd } from "./kv/locations/timed.ts";
+import type { PathCall, PathObserver } from "./kv/path/path-observer.ts";
 import type { SegmentId } from "./kv/records.ts";
 import type { CatalogTotals } from "./kv/space.ts";
 import type { CommitConflict, TurnObserver } from "./kv/turns/turn-plan.ts";
@@ -16,6 +17,7 @@ import type {
 } from "./kv/verify/segment-verifier.ts";
 import type { ScrubObserver } from "./kv/verify/scrubber.ts";
 import type { EvictionCause, KeeperObserver } from "./kv/upkeep/keeper-observer.ts";
+import { AppError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 
 export interface KvObserversOptions {
@@ -35,6 +37,7 @@ export function createKvObservers(options: KvObserversOptions) {
   return {
     /** `settled` hears of each settlement after it is counted. */
     turns: (settled: TurnObserver["settled"]) => turnObserver(options, settled),
+    path: pathObserver(options),
     verifier: verifyObserver(options),
     scrubber: scrubObserver(options),
     keeper: keeperObserver(options, ({ location, orphanBytes: bytes }) => {
@@ -164,6 +167,22 @@ function turnObserver(
   };
 }
 
+function pathObserver({ log, metrics }: KvObserversOptions): PathObserver {
+  return {
+    begun: ({ pool, plan, promptTokens, reusedTokens, heldMs }) => {
+      metrics.add("kv_turns_total", 1, pool, plan);
+      metrics.add("kv_turn_prompt_tokens_total", promptTokens, pool);
+      metrics.add("kv_turn_reused_tokens_total", reusedTokens, pool);
+      metrics.observeMs("kv_turn_held_seconds", heldMs, pool);
+    },
+    ended: ({ pool, end }) => metrics.add("kv_turn_ends_total", 1, pool, end),
+    failed: (call, error) => {
+      metrics.add("kv_turn_failures_total", 1, call);
+      log.error("a turn goes on without the KV service", { call, error: AppError.from(error) });
+    },
+  };
+}
+
 function verifyObserver({ log, metrics }: KvObserversOptions): VerifyObserver {
   return {
     verified: ({ result, bytes, passes, durationMs }) => {
@@ -280,6 +299,13 @@ const READ_RESULTS: Readonly<Record<"ok" | DamageReason | UnreadableReason, true
   queue_full: true,
   closed: true,
 };
+const PATH_CALLS: Readonly<Record<PathCall, true>> = {
+  begin: true,
+  create: true,
+  commit: true,
+  abort: true,
+  end: true,
+};
 const EVICTION_CAUSES: Readonly<Record<EvictionCause, true>> = { full: true, headroom: true };
 
 /** Values whose first event may be what an alert waits for. */
@@ -289,6 +315,7 @@ function showFromTheStart(metrics: KvMetrics): void {
     for (const value of values as readonly string[]) metrics.add(name, 0, value);
   };
   show("kv_commits_total", { accepted: true, ...CONFLICTS });
+  show("kv_turn_failures_total", PATH_CALLS);
   show("kv_rechecks_total", READ_RESULTS);
   show("kv_quota_refusals_total", ["bytes", "sessions", "pins"]);
   show("kv_scrubbed_total", { ...READ_RESULTS, gone: true });

@@ -1,0 +1,161 @@
+/**
+ * The turns of one pool, from body to answer. Whatever goes wrong on our side leaves the request as it came, less what clients may
+ * not send: the engine computes what it was not given.
+ */
+import type { Clock, Scheduler } from "../../clock.ts";
+import type { Dialect, ReadBody, UnreadableBody } from "../dialects/dialect.ts";
+import type { TurnDesk } from "../turns/turn-desk.ts";
+import { UnderWay } from "../turns/under-way.ts";
+import type { EngineDirectory } from "./engine-directory.ts";
+import type { PassReason, PathObserver } from "./path-observer.ts";
+import { InjectedTurn, PassingTurn } from "./path-turn.ts";
+import { TurnEndings } from "./turn-endings.ts";
+import type { BegunTurn, KvPool, PathTurn, TurnRequest } from "./turn-path.ts";
+import {
+  type Planned,
+  type PlannedTurn,
+  type PlannerOptions,
+  TurnPlanner,
+} from "./turn-planner.ts";
+
+export interface PathPoolOptions extends Omit<PlannerOptions, "engines" | "turns" | "observer"> {
+  readonly bodyLimitBytes: number;
+  readonly holdMs: number;
+  /** Raw paths on which bodies pass unread. */
+  readonly passPaths: readonly string[];
+  readonly dialect: Dialect;
+  readonly engines: EngineDirectory;
+  readonly turns: Pick<TurnDesk, "plan" | "commit" | "abort" | "end">;
+  readonly observer: PathObserver;
+  readonly clock: Clock & Scheduler;
+  /** Ids of the engines' own sessions: random, never the same twice. */
+  readonly newEngineSession: () => string;
+}
+
+/** Of the time that Envoy waits, so that the answer to a body is there before it ends. */
+const PLANNING_SHARE = 0.8;
+
+export class PathPool implements KvPool {
+  readonly bodyLimitBytes: number;
+  readonly holdMs: number;
+  readonly #options: PathPoolOptions;
+  readonly #passPaths: ReadonlySet<string>;
+  readonly #planner: TurnPlanner;
+  readonly #endings: TurnEndings;
+  readonly #begins = new UnderWay();
+  /** Those whose exchanges may still answer or abandon them. */
+  readonly #open = new Set<PathTurn>();
+
+  constructor(options: PathPoolOptions) {
+    this.#options = options;
+    this.bodyLimitBytes = options.bodyLimitBytes;
+    this.holdMs = options.holdMs;
+    this.#passPaths = new Set(options.passPaths);
+    this.#planner = new TurnPlanner(options);
+    this.#endings = new TurnEndings(options);
+  }
+
+  passes(rawPath: string): boolean {
+    return this.#passPaths.has(rawPath);
+  }
+
+  readBody(path: string, body: Uint8Array): ReadBody | UnreadableBody {
+    return this.#options.dialect.readBody(path, body);
+  }
+
+  begin(request: TurnRequest): Promise<BegunTurn> {
+    return this.#begins.run(() => this.#begin(request));
+  }
+
+  /**
+   * Once every exchange is over. Waits for what is being planned, aborts the turns that nobody will answer any more, and waits until
+   * all that was committed is listed or dropped. Idempotent.
+   */
+  async close(): Promise<void> {
+    await this.#begins.close();
+    for (const turn of this.#open) turn.abandon();
+    await this.#endings.close();
+  }
+
+  async #begin(request: TurnRequest): Promise<BegunTurn> {
+    const { clock, observer, pool } = this.#options;
+    const beganAtMs = clock.now();
+    const planned = await this.#planInTime(request);
+    const injected = planned.kind === "planned" ? this.#inject(request, planned) : planned.reason;
+    const isInjected = typeof injected !== "string";
+    const { promptTokens, storedTokens } = planned.kind === "planned" ? planned.plan : NO_TOKENS;
+    observer.begun({
+      pool,
+      plan: isInjected ? "injected" : injected,
+      promptTokens: isInjected ? promptTokens : 0,
+      reusedTokens: isInjected ? storedTokens : 0,
+      heldMs: clock.now() - beganAtMs,
+    });
+    return isInjected ? injected : this.#pass(request, injected);
+  }
+
+  async #planInTime(request: TurnRequest): Promise<Planned> {
+    const { clock, observer } = this.#options;
+    const planning = this.#planner.plan(request).catch((reason: unknown): Planned => {
+      observer.failed("begin", reason);
+      return { kind: "pass", reason: "failed" };
+    });
+    const late = Promise.withResolvers<undefined>();
+    const cancel = clock.after(this.holdMs * PLANNING_SHARE, () => late.resolve(undefined));
+    const planned = await Promise.race([planning, late.promise]);
+    cancel();
+    if (planned !== undefined) return planned;
+    this.#endings.discard(planning);
+    return { kind: "pass", reason: "late" };
+  }
+
+  #inject(request: TurnRequest, planned: PlannedTurn): BegunTurn | PassReason {
+    const { engines, pool, observer } = this.#options;
+    try {
+      const engine = engines.engine(pool, request.endpoint);
+      // Another process since the plan was begun may be another model.
+      if (engine.kind === "ready" && engine.instance === planned.instance) {
+        return this.#injected(request, planned);
+      }
+      this.#endings.discard(planned);
+      return engine.kind === "off" ? engine.reason : "engine_unknown";
+    } catch (reason) {
+      observer.failed("begin", reason);
+      this.#endings.discard(planned);
+      return "failed";
+    }
+  }
+
+  #injected(request: TurnRequest, planned: PlannedTurn): BegunTurn {
+    const { engines, pool, newEngineSession } = this.#options;
+    const { session, isFinal, endpoint } = request;
+    const { body, plan, prompt, inputIds } = planned;
+    const { stored, storedTokens } = plan;
+    const fresh = plan.fresh.kind === "reserved" ? plan.fresh : undefined;
+    const engineSession = newEngineSession();
+    const pieces = body.inject({ engineSession, stored, fresh: fresh?.segments ?? [], inputIds });
+    const fallbacks = request.fallbacks.filter(
+      (each) => engines.engine(pool, each).kind === "ready",
+    );
+    const scope = { session, isFinal, endpoint, fallbacks };
+    const turn: InjectedTurn = new InjectedTurn({
+      open: { ...scope, turn: fresh?.turn, prompt, engineSession },
+      openAnswer: body.openAnswer,
+      endings: this.#endings,
+      over: () => void this.#open.delete(turn),
+    });
+    this.#open.add(turn);
+    return { body: pieces, fallbacks, status: `reused=${storedTokens}`, turn };
+  }
+
+  #pass({ body, fallbacks, session, isFinal }: TurnRequest, status: PassReason): BegunTurn {
+    const turn = new PassingTurn(() => {
+      this.#open.delete(turn);
+      this.#endings.pass({ session, isFinal });
+    });
+    this.#open.add(turn);
+    return { body: body.stripped, fallbacks, status, turn };
+  }
+}
+
+const NO_TOKENS = { promptTokens: 0, storedTokens: 0 };

@@ -1,0 +1,102 @@
+/** Turns as exchanges hold them while an engine answers: each is over once, whatever comes first. */
+import type { AnswerForm, AnswerReader, TurnBody } from "../dialects/dialect.ts";
+import type { AbortedEnd } from "./path-observer.ts";
+import type { OpenTurn, TurnEndings } from "./turn-endings.ts";
+import type { AnswerFilter, AnswerHead, PathTurn } from "./turn-path.ts";
+
+/** One that has nothing to load and nowhere to store. */
+export class PassingTurn implements PathTurn {
+  #over: (() => void) | undefined;
+
+  /** `over`: told once. */
+  constructor(over: () => void) {
+    this.#over = over;
+  }
+
+  answer(): undefined {
+    this.abandon();
+  }
+
+  abandon(): void {
+    this.#over?.();
+    this.#over = undefined;
+  }
+}
+
+export interface InjectedOptions {
+  readonly open: OpenTurn;
+  readonly openAnswer: TurnBody["openAnswer"];
+  readonly endings: Pick<TurnEndings, "commit" | "abort">;
+  /** Told once, when it is committed or aborted. */
+  readonly over: () => void;
+}
+
+export class InjectedTurn implements PathTurn {
+  readonly #options: Omit<InjectedOptions, "open">;
+  /** Undefined once it was committed or aborted. */
+  #open: OpenTurn | undefined;
+  #isAnswered = false;
+
+  constructor({ open, ...options }: InjectedOptions) {
+    this.#options = options;
+    this.#open = open;
+  }
+
+  answer(head: AnswerHead): AnswerFilter | undefined {
+    this.#isAnswered = true;
+    // What another engine answered says nothing of the one that may write.
+    if (this.#open !== undefined && isServedBy(this.#open, head)) {
+      this.#open = { ...this.#open, fallbacks: [] };
+    }
+    const flaw = flawOf(head, this.#open);
+    if (flaw !== undefined) this.#abort(flaw);
+    if (isEncoded(head)) return undefined;
+    const reader = this.#options.openAnswer(formOf(head));
+    return { push: (chunk, isEnd) => this.#push(reader, chunk, isEnd) };
+  }
+
+  abandon(): void {
+    this.#abort(this.#isAnswered ? "cut_short" : "unanswered");
+  }
+
+  #push(reader: AnswerReader, chunk: Uint8Array, isEnd: boolean): Uint8Array {
+    const shown = reader.push(chunk);
+    if (!isEnd) return shown;
+    const { rest, answer } = reader.finish();
+    if (answer === undefined) this.#abort("not_reported");
+    else this.#end((open) => this.#options.endings.commit(open, answer));
+    return rest.length === 0 ? shown : Buffer.concat([shown, rest]);
+  }
+
+  #abort(reason: AbortedEnd): void {
+    this.#end((open) => this.#options.endings.abort(open, reason));
+  }
+
+  #end(ending: (open: OpenTurn) => void): void {
+    const open = this.#open;
+    if (open === undefined) return;
+    this.#open = undefined;
+    ending(open);
+    this.#options.over();
+  }
+}
+
+/** Why nothing of the answer is committed, as far as its head says. */
+function flawOf(head: AnswerHead, open: OpenTurn | undefined): AbortedEnd | undefined {
+  if (head.status < 200 || head.status > 299) return "engine_failed";
+  if (head.attempts !== 1) return "retried";
+  if (open !== undefined && head.servedBy !== open.endpoint.address) return "served_elsewhere";
+  return isEncoded(head) ? "encoded" : undefined;
+}
+
+function isServedBy({ endpoint }: OpenTurn, { attempts, servedBy }: AnswerHead): boolean {
+  return attempts === 1 && servedBy === endpoint.address;
+}
+
+function isEncoded({ contentEncoding }: AnswerHead): boolean {
+  return contentEncoding !== "" && contentEncoding !== "identity";
+}
+
+function formOf({ contentType }: AnswerHead): AnswerForm {
+  return /^\s*text\/event-stream\s*(;|$)/i.test(contentType) ? "events" : "json";
+}

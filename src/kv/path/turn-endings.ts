@@ -1,0 +1,141 @@
+/**
+ * What becomes of injected turns once their exchanges go on without them: in the background, so that no client waits for it, and
+ * with failures that nobody but the log hears of. A turn that could be neither committed nor aborted ends by its deadline.
+ */
+import type { Endpoint } from "../../endpoints/endpoint.ts";
+import type { EngineAnswer } from "../dialects/dialect.ts";
+import type { SessionKey, TurnId } from "../records.ts";
+import type { TokenSequence } from "../turns/token-sequence.ts";
+import type { TurnDesk } from "../turns/turn-desk.ts";
+import { UnderWay } from "../turns/under-way.ts";
+import type { EngineDirectory } from "./engine-directory.ts";
+import type { AbortedEnd, PathCall, PathObserver, TurnEnd } from "./path-observer.ts";
+import type { Planned } from "./turn-planner.ts";
+
+export interface EndingsOptions {
+  readonly pool: string;
+  readonly turns: Pick<TurnDesk, "commit" | "abort" | "end">;
+  readonly engines: EngineDirectory;
+  readonly observer: Pick<PathObserver, "ended" | "failed">;
+}
+
+/** What is kept of a turn while its engine answers: ids, and no text. */
+export interface OpenTurn extends TurnScope {
+  /** Undefined: there is nowhere to store. */
+  readonly turn: TurnId | undefined;
+  readonly prompt: TokenSequence;
+  /** The id of the engine's own session. */
+  readonly engineSession: string;
+  /** That it was planned for, and where Envoy may go on to. */
+  readonly endpoint: Endpoint;
+  readonly fallbacks: readonly Endpoint[];
+}
+
+export interface TurnScope {
+  readonly session: SessionKey;
+  /** The session is over with this turn. */
+  readonly isFinal: boolean;
+}
+
+export class TurnEndings {
+  readonly #options: EndingsOptions;
+  readonly #underWay = new UnderWay();
+
+  constructor(options: EndingsOptions) {
+    this.#options = options;
+  }
+
+  /** Of a whole answer, by the engine that the turn was planned for and no other. */
+  commit(open: OpenTurn, answer: EngineAnswer): void {
+    const { engines, pool } = this.#options;
+    const { promptTokens } = answer;
+    if (promptTokens === undefined) return this.abort(open, "uncounted");
+    if (promptTokens === open.prompt.ids.length) return this.#run(() => this.#commit(open, answer));
+    engines.miscounted(pool, open.endpoint);
+    return this.abort(open, "miscounted");
+  }
+
+  abort(open: OpenTurn, reason: AbortedEnd): void {
+    this.#run(async () => {
+      const { turn } = open;
+      if (turn !== undefined) await this.#try("abort", (turns) => turns.abort(turn, reason));
+      this.#ended(reason);
+      // Whoever may have served it: nobody knows for sure.
+      for (const endpoint of [open.endpoint, ...open.fallbacks]) this.#closeSession(endpoint, open);
+      await this.#finish(open);
+    });
+  }
+
+  /** What was planned is not sent to any engine. */
+  discard(planned: Planned | Promise<Planned>): void {
+    this.#run(async () => {
+      const found = await planned;
+      if (found.kind === "pass" || found.plan.fresh.kind === "none") return;
+      const { turn } = found.plan.fresh;
+      await this.#try("abort", (turns) => turns.abort(turn, "unsent"));
+    });
+  }
+
+  /** Of a turn that was not injected. */
+  pass(scope: TurnScope): void {
+    if (scope.isFinal) this.#run(() => this.#finish(scope));
+  }
+
+  /** Waits for what is begun here, and begins nothing any more. Idempotent. */
+  close(): Promise<void> {
+    return this.#underWay.close();
+  }
+
+  async #commit(open: OpenTurn, { outputIds = [], segments }: EngineAnswer): Promise<void> {
+    const { engines, pool } = this.#options;
+    const { turn, prompt, endpoint } = open;
+    if (turn === undefined) this.#ended("unreserved");
+    else {
+      const engine = async () => {
+        const state = engines.engine(pool, endpoint);
+        return state.kind === "ready" ? state.instance : undefined;
+      };
+      const report = { turn, prompt, output: outputIds, segments, engine };
+      const outcome = await this.#try("commit", (turns) => turns.commit(report));
+      if (outcome?.kind === "accepted") {
+        this.#ended("committed");
+        await outcome.settled;
+      } else {
+        this.#ended(outcome?.reason ?? "failed");
+        await this.#try("abort", (turns) => turns.abort(turn, "not_reported"));
+      }
+    }
+    this.#closeSession(endpoint, open);
+    await this.#finish(open);
+  }
+
+  async #finish({ session, isFinal }: TurnScope): Promise<void> {
+    if (isFinal) await this.#try("end", (turns) => turns.end(session));
+  }
+
+  async #try<T>(
+    call: PathCall,
+    work: (turns: EndingsOptions["turns"]) => Promise<T>,
+  ): Promise<T | undefined> {
+    try {
+      return await work(this.#options.turns);
+    } catch (reason) {
+      this.#options.observer.failed(call, reason);
+      return undefined;
+    }
+  }
+
+  #run(ending: () => Promise<void>): void {
+    this.#underWay
+      .run(ending)
+      .catch((reason: unknown) => this.#options.observer.failed("end", reason));
+  }
+
+  #ended(end: TurnEnd): void {
+    this.#options.observer.ended({ pool: this.#options.pool, end });
+  }
+
+  #closeSession(endpoint: Endpoint, { engineSession }: OpenTurn): void {
+    this.#options.engines.closeSession(endpoint, engineSession);
+  }
+}

@@ -1,0 +1,130 @@
+/** From a body to a plan: the tokens of its prompt, its session, made at its first turn, and what the desk plans for both. */
+import { CatalogFault } from "../catalog-fault.ts";
+import type { Prompt, TurnBody } from "../dialects/dialect.ts";
+import type { Model } from "../turns/models.ts";
+import type { EngineInstance, Retention, SessionKey } from "../records.ts";
+import type { PromptTokens } from "../tokens/prompt-tokens.ts";
+import type { SessionDesk } from "../turns/session-desk.ts";
+import type { TokenSequence } from "../turns/token-sequence.ts";
+import type { TurnDesk } from "../turns/turn-desk.ts";
+import type { TurnPlan } from "../turns/turn-plan.ts";
+import type { EngineDirectory } from "./engine-directory.ts";
+import type { PassReason, PathObserver } from "./path-observer.ts";
+import type { TurnRequest } from "./turn-path.ts";
+
+export interface PlannerOptions {
+  readonly pool: string;
+  /** Of sessions that are made here, and of the pool's engines. */
+  readonly model: Pick<Model, "geometry"> & { readonly name: string };
+  /** A text goes to the engine as the ids that it was planned by. */
+  readonly sendTokens: boolean;
+  readonly retention: RetentionClasses;
+  readonly tokens: Pick<PromptTokens, "encode">;
+  readonly engines: Pick<EngineDirectory, "engine">;
+  readonly turns: Pick<TurnDesk, "plan">;
+  readonly sessions: Pick<SessionDesk, "create">;
+  readonly observer: Pick<PathObserver, "failed">;
+}
+
+/** Of the configuration. */
+export interface RetentionClasses {
+  lookup(name: string): Retention | undefined;
+  defaultOf(tenant: string): Retention;
+}
+
+export type Planned = PlannedTurn | Pass;
+
+/** With something to load, or somewhere to store. */
+export interface PlannedTurn {
+  readonly kind: "planned";
+  readonly body: TurnBody;
+  /** For which it was planned. */
+  readonly instance: EngineInstance;
+  readonly plan: TurnPlan;
+  readonly prompt: TokenSequence;
+  /** To be sent in place of the text. */
+  readonly inputIds: Uint32Array | undefined;
+}
+
+export interface Pass {
+  readonly kind: "pass";
+  readonly reason: PassReason;
+}
+
+export class TurnPlanner {
+  readonly #options: PlannerOptions;
+
+  constructor(options: PlannerOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects for a bug only. */
+  async plan(request: TurnRequest): Promise<Planned> {
+    const { engines, tokens, pool } = this.#options;
+    const { turn: body } = request.body;
+    if (body.kind === "none") return pass(body.reason);
+    const engine = engines.engine(pool, request.endpoint);
+    if (engine.kind === "off") return pass(engine.reason);
+    const encoded = await tokens.encode(body.prompt);
+    if (encoded.kind === "unencoded") return pass(encoded.reason);
+
+    const { ids } = encoded;
+    const kind = this.#isGiven(body.prompt) ? "engine" : "tokenizer";
+    const prompt: TokenSequence = { kind, context: body.context, grid: [], ids };
+    const { instance } = engine;
+    const plan = await this.#planOrCreate(request, { body, prompt, instance });
+    if (typeof plan === "string") return pass(plan);
+    if (plan.stored.length === 0 && plan.fresh.kind === "none") return pass(plan.fresh.reason);
+    const isSent = kind === "engine" && body.prompt.kind === "text";
+    return { kind: "planned", body, instance, plan, prompt, inputIds: isSent ? ids : undefined };
+  }
+
+  async #planOrCreate(request: TurnRequest, asked: Asked): Promise<TurnPlan | PassReason> {
+    const { session } = request;
+    const { body, prompt, instance: engine } = asked;
+    const geometry = this.#options.model.geometry(prompt.kind);
+    const maxNewTokens = toldTokens(body);
+    const wanted = { session, prompt, maxNewTokens, engine, geometry };
+    const plan = await this.#options.turns.plan(wanted);
+    if (plan.limit !== "no_session") return plan;
+    return (await this.#create(session, request)) ?? this.#options.turns.plan(wanted);
+  }
+
+  /** Why it could not be created. */
+  async #create(
+    session: SessionKey,
+    { retentionClass: name }: TurnRequest,
+  ): Promise<PassReason | undefined> {
+    const { sessions, retention: classes, model, observer } = this.#options;
+    const wished = name === undefined ? undefined : classes.lookup(name);
+    const retention = wished ?? classes.defaultOf(session.tenant);
+    try {
+      const outcome = await sessions.create({ session, model: model.name, retention });
+      return outcome.kind === "refused" ? outcome.reason : undefined;
+    } catch (reason) {
+      if (!(reason instanceof CatalogFault)) throw reason;
+      observer.failed("create", reason);
+      return "catalog_failed";
+    }
+  }
+
+  /** Whether the engine gets the ids themselves. */
+  #isGiven({ kind }: Prompt): boolean {
+    return kind === "ids" || (kind === "text" && this.#options.sendTokens);
+  }
+}
+
+interface Asked {
+  readonly body: TurnBody;
+  readonly prompt: TokenSequence;
+  readonly instance: EngineInstance;
+}
+
+/** The most tokens of which the engine will tell the ids: of no other the KV could ever be found. */
+function toldTokens({ prompt, maxNewTokens }: TurnBody): number {
+  return prompt.kind === "chat" ? 0 : (maxNewTokens ?? 0);
+}
+
+function pass(reason: PassReason): Pass {
+  return { kind: "pass", reason };
+}
