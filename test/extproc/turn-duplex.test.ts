@@ -56,9 +56,9 @@ describe("a request in full duplex", () => {
   });
 
   it.each([
-    ["the pool's limit", "body_too_large", { bodyLimitBytes: 9 }, 100],
-    ["the budget", "body_budget_full", {}, 9],
-  ])("is refused as soon as it is over %s: %s", async (_, code, kv, budgetBytes) => {
+    ["the pool's limit", "body_too_large", [{ bodyLimitBytes: 9 }, 100]],
+    ["the budget", "body_budget_full", [{}, 9]],
+  ] as const)("is refused as soon as it is over %s: %s", async (_, code, [kv, budgetBytes]) => {
     const budget = new BodyBudget(budgetBytes);
     const { exchange, body, turns } = setUpTurns(kv, { ports: { budget } });
     await exchange.send(posted({}, duplex));

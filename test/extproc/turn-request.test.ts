@@ -45,15 +45,18 @@ describe("the headers of a request with a body", () => {
   });
 
   it.each([
-    ["a content-encoding", { "content-encoding": "gzip" }, "body_encoded", ""],
-    ["a length over the limit", { "content-length": "1025" }, "body_too_large", "1024"],
-  ])("with %s are refused at once, and nothing is read", async (_, headers, code, named) => {
-    const { exchange, turns, ports } = setUpTurns();
-    const [reply] = await exchange.send(posted({ "x-session-id": "s", ...headers }));
-    expect(errorOf(reply)).toMatchObject({ code, message: expect.stringContaining(named) });
-    expect(headersOf(reply)["x-session-id"]).toBe("s");
-    expect([turns.log, ports.budget.heldBytes]).toEqual([[], 0]);
-  });
+    ["a content-encoding", { "content-encoding": "gzip" }, ["body_encoded", ""]],
+    ["a length over the limit", { "content-length": "1025" }, ["body_too_large", "1024"]],
+  ] as const)(
+    "with %s are refused at once, and nothing is read",
+    async (_, headers, [code, named]) => {
+      const { exchange, turns, ports } = setUpTurns();
+      const [reply] = await exchange.send(posted({ "x-session-id": "s", ...headers }));
+      expect(errorOf(reply)).toMatchObject({ code, message: expect.stringContaining(named) });
+      expect(headersOf(reply)["x-session-id"]).toBe("s");
+      expect([turns.log, ports.budget.heldBytes]).toEqual([[], 0]);
+    },
+  );
 
   it.each([
     ["an announced length", { "content-length": "1000" }, 1000],
