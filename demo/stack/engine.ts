@@ -1,21 +1,27 @@
-/** A simulated engine as a process of its own, one that can be killed and comes back at the same address. */
+/** An engine as a process of its own, one that can be killed and comes back at the same address. */
 import { join, resolve } from "node:path";
 import { startChild, waitUntilReady } from "./child.ts";
 import type { Child } from "./child.ts";
 
-const main = join(resolve(import.meta.dirname, ".."), "simulated-engine", "main.ts");
+const mains = {
+  simulated: join(resolve(import.meta.dirname, ".."), "simulated-engine", "main.ts"),
+  computing: join(resolve(import.meta.dirname, ".."), "engine", "main.ts"),
+};
 const readyDeadlineMs = 10_000;
 
 export interface EngineProcessOptions {
   readonly name: string;
+  /** Simulated ones only take the time; computing ones have a model. Simulated unless given. */
+  readonly kind?: keyof typeof mains;
   /** 0 or absent takes a free one, and keeps it over restarts. */
   readonly port?: number;
-  /** Further options of demo/simulated-engine/main.ts, without the dashes: `{ "prefill-us": 400 }`. */
-  readonly settings?: Readonly<Record<string, number>>;
+  /** Further options of its main.ts, without the dashes: `{ "prefill-us": 400, stateless: true }`. */
+  readonly settings?: Readonly<Record<string, number | string | true>>;
 }
 
 export class EngineProcess {
   readonly name: string;
+  readonly #main: string;
   readonly #settings: readonly string[];
   #port: number;
   #child: Child | undefined;
@@ -23,10 +29,10 @@ export class EngineProcess {
   constructor(options: EngineProcessOptions) {
     this.name = options.name;
     this.#port = options.port ?? 0;
-    this.#settings = Object.entries(options.settings ?? {}).flatMap(([name, value]) => [
-      `--${name}`,
-      String(value),
-    ]);
+    this.#main = mains[options.kind ?? "simulated"];
+    this.#settings = Object.entries(options.settings ?? {}).map(([name, value]) =>
+      value === true ? `--${name}` : `--${name}=${value}`,
+    );
   }
 
   get address(): string {
@@ -47,7 +53,7 @@ export class EngineProcess {
     const child = startChild({
       label: `engine ${this.name}`,
       command: process.execPath,
-      args: [main, "--name", this.name, "--port", String(this.#port), ...this.#settings],
+      args: [this.#main, "--name", this.name, "--port", String(this.#port), ...this.#settings],
     });
     this.#child = child;
     let isListening = false;
@@ -70,6 +76,15 @@ export class EngineProcess {
 
   async flush(): Promise<void> {
     await fetch(`${this.url}/flush_cache`, { method: "POST" });
+  }
+
+  /** Of a computing engine: how it misbehaves from now on (demo/engine/behaviour.ts); what is not named is good again. */
+  async behave(behaviour: Readonly<Record<string, unknown>>): Promise<void> {
+    const response = await fetch(`${this.url}/behave`, {
+      method: "POST",
+      body: JSON.stringify(behaviour),
+    });
+    if (!response.ok) throw new Error(`engine ${this.name}: ${await response.text()}`);
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,164 @@
+/**
+ * OpenAI's `POST /v1/chat/completions` as SGLang's fork answers it. What was stored is told under `kv_transfer_params`: in the one
+ * JSON text, or in an event of its own after the last token.
+ */
+import { BadRequest, isObject, optionalObject, optionalString } from "./bad-request.ts";
+import type { JsonObject } from "./bad-request.ts";
+import { LAST_EVENT, formatEvent } from "./answer-state.ts";
+import type { AnswerForm, AnswerState, Answerer, Finish, Usage } from "./answer-state.ts";
+import type { Chat, ChatMessage, ContentPart } from "../tokenizer/engine-tokenizer.ts";
+import { explicitDialect, formatKvReport, parseKvRequest } from "./kv-dialects.ts";
+import type { KvRequest } from "./kv-dialects.ts";
+import { parseSampling } from "./sampling.ts";
+import type { Sampling } from "./sampling.ts";
+
+export interface ChatRequest {
+  readonly model: string | undefined;
+  readonly chat: Chat;
+  readonly sampling: Sampling;
+  readonly isStream: boolean;
+  readonly includesUsage: boolean;
+  readonly rid: string | undefined;
+  readonly kv: KvRequest | undefined;
+}
+
+export function parseChat(fields: JsonObject): ChatRequest {
+  const transfer = optionalObject(fields, "kv_transfer_params");
+  const params = transfer && optionalObject(transfer, "kvcache_params");
+  return {
+    model: optionalString(fields, "model"),
+    chat: parseMessages(fields),
+    sampling: parseSampling(fields, ["max_completion_tokens", "max_tokens"]),
+    isStream: fields["stream"] === true,
+    includesUsage: optionalObject(fields, "stream_options")?.["include_usage"] === true,
+    rid: optionalString(fields, "rid"),
+    kv: params && parseKvRequest(explicitDialect, params),
+  };
+}
+
+function parseMessages(fields: JsonObject): Chat {
+  const { messages: list } = fields;
+  if (!Array.isArray(list) || list.length === 0) {
+    throw new BadRequest("messages must be a list of at least one message");
+  }
+  const messages = list.map(parseMessage);
+  const last = messages.at(-1);
+  const isAnswer = last?.role === "assistant";
+  const continueFinalMessage = isAnswer && fields["continue_final_message"] === true;
+  // As in SGLang: an answer that is not gone on with counts as the user's words.
+  if (isAnswer && !continueFinalMessage) messages.push({ ...messages.pop(), role: "user" });
+  return {
+    messages,
+    tools: parseTools(fields["tools"] ?? undefined),
+    templateKwargs: optionalObject(fields, "chat_template_kwargs"),
+    continueFinalMessage,
+  };
+}
+
+function parseMessage(message: unknown, index: number): ChatMessage {
+  if (!isObject(message) || typeof message["role"] !== "string") {
+    throw new BadRequest(`messages[${index}].role must be a string`);
+  }
+  const { role, content = null } = message;
+  if (content === null || typeof content === "string") return { role, content };
+  if (!Array.isArray(content)) {
+    throw new BadRequest(`messages[${index}].content must be a string or a list of parts`);
+  }
+  return { role, content: content.filter(isTextPart) };
+}
+
+function isTextPart(part: unknown): part is ContentPart {
+  return isObject(part) && part["type"] === "text" && typeof part["text"] === "string";
+}
+
+function parseTools(tools: unknown): readonly unknown[] | undefined {
+  if (tools === undefined || Array.isArray(tools)) return tools;
+  throw new BadRequest("tools must be a list");
+}
+
+export function chatForm(answerer: Answerer, request: ChatRequest): AnswerForm {
+  let sent = "";
+  return {
+    whole: (state) => formatWhole(answerer, request.kv, state),
+    start: () => formatEvent(chunk(answerer, { delta: { role: "assistant", content: "" } })),
+    events: (state) => {
+      const content = state.text.slice(sent.length);
+      sent = state.text;
+      const events = content === "" ? [] : [chunk(answerer, { delta: { content } })];
+      if (state.finish === undefined) return events.map(formatEvent).join("");
+      events.push(...closing(answerer, request, { ...state, finish: state.finish }));
+      return events.map(formatEvent).join("") + LAST_EVENT;
+    },
+  };
+}
+
+function formatWhole(
+  answerer: Answerer,
+  kv: KvRequest | undefined,
+  { text, usage, finish }: AnswerState,
+): object {
+  return {
+    ...head(answerer, "chat.completion"),
+    choices: [
+      {
+        index: 0,
+        message: { role: "assistant", content: text },
+        logprobs: null,
+        finish_reason: finish?.reason.type ?? null,
+        matched_stop: finish?.reason.type === "stop" ? finish.reason.matched : null,
+      },
+    ],
+    usage: formatUsage(usage),
+    metadata: { weight_version: answerer.weightVersion },
+    ...(finish && { logits_digest: finish.digest }),
+    ...(kv && finish && { kv_transfer_params: formatTransfer(kv, finish) }),
+  };
+}
+
+/** Why the answer ended, what was stored, and, where it was asked for, the usage: each in an event of its own. */
+function closing(
+  answerer: Answerer,
+  { kv, includesUsage }: ChatRequest,
+  { usage, finish }: AnswerState & { readonly finish: Finish },
+): object[] {
+  const end = chunk(answerer, { delta: {}, finishReason: finish.reason.type });
+  const events: object[] = [{ ...end, logits_digest: finish.digest }];
+  if (kv !== undefined) {
+    const report = { kv_transfer_params: formatTransfer(kv, finish) };
+    events.push({ ...chunk(answerer, { delta: {} }), ...report });
+  }
+  if (includesUsage) {
+    const usageHead = head(answerer, "chat.completion.chunk");
+    events.push({ ...usageHead, choices: [], usage: formatUsage(usage) });
+  }
+  return events;
+}
+
+function formatTransfer(kv: KvRequest, { saved }: Finish): object {
+  return { kvcache_params: formatKvReport(kv, saved) };
+}
+
+interface Choice {
+  readonly delta: object;
+  readonly finishReason?: string | null;
+}
+
+function chunk(answerer: Answerer, { delta, finishReason = null }: Choice): object {
+  return {
+    ...head(answerer, "chat.completion.chunk"),
+    choices: [{ index: 0, delta, logprobs: null, finish_reason: finishReason }],
+  };
+}
+
+function head({ id, created, model, engine }: Answerer, object: string): object {
+  return { id, object, created, model, system_fingerprint: engine };
+}
+
+function formatUsage(usage: Usage): object {
+  return {
+    prompt_tokens: usage.promptTokens,
+    completion_tokens: usage.completionTokens,
+    total_tokens: usage.promptTokens + usage.completionTokens,
+    prompt_tokens_details: { cached_tokens: usage.cachedTokens },
+  };
+}

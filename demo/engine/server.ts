@@ -1,0 +1,277 @@
+/**
+ * The HTTP side of a computing engine: the routes of SGLang that a gateway and a KV service use, and `POST /behave`. Every answer
+ * names the engine in `x-engine`. Bodies have a limit, errors are JSON.
+ */
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { GOOD_BEHAVIOUR, parseBehaviour } from "./behaviour.ts";
+import type { Behaviour } from "./behaviour.ts";
+import { abortOnClose, readBody, sendError, sendJson } from "./http.ts";
+import type { Model } from "./model/model.ts";
+import { LAST_EVENT, formatEvent } from "./protocol/answer-state.ts";
+import {
+  BadRequest,
+  optionalInteger,
+  optionalString,
+  parseObject,
+} from "./protocol/bad-request.ts";
+import type { JsonObject } from "./protocol/bad-request.ts";
+import { SegmentWriter } from "./segments/writer.ts";
+import { answerText } from "./serving/answer-text.ts";
+import { readChat, readGenerate } from "./serving/asked.ts";
+import type { Asked, AskedOptions } from "./serving/asked.ts";
+import { ComputingEngine } from "./serving/engine.ts";
+import type { EngineLimits } from "./serving/engine.ts";
+import { EngineSessions } from "./serving/sessions.ts";
+import { STOP_IDS } from "./tokenizer/engine-tokenizer.ts";
+import type { EngineTokenizer } from "./tokenizer/engine-tokenizer.ts";
+
+export interface EngineServerOptions {
+  readonly name: string;
+  /** An IP literal; loopback unless given. */
+  readonly host?: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+  readonly model: Model;
+  readonly tokenizer: EngineTokenizer;
+  readonly modelName: string;
+  readonly weightVersion: string;
+  readonly limits: EngineLimits;
+  /** Where `file://` objects are. */
+  readonly root: string;
+  readonly bodyLimitBytes: number;
+  readonly behaviour?: Behaviour;
+  /** Called for each request to a model path once its body is complete. */
+  readonly onRequest?: (request: SeenRequest) => void;
+  /** SIGKILL to this process unless given. */
+  readonly die?: () => never;
+}
+
+export interface SeenRequest {
+  readonly path: string;
+  readonly headers: IncomingMessage["headers"];
+  readonly body: Buffer;
+}
+
+export interface EngineServer {
+  readonly port: number;
+  behave(behaviour: Behaviour): void;
+  /** Resolves when all answers' segments so far are written or given up. */
+  written(): Promise<void>;
+  /** Drops open connections. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Resolves once it listens. */
+export async function openEngineServer(options: EngineServerOptions): Promise<EngineServer> {
+  const handler = new EngineHandler(options);
+  // An engine never closes an idle connection: a proxy may be about to use it.
+  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
+    handler.handle(request, response).catch((reason: unknown) => handler.fail(response, reason));
+  });
+  server.listen(options.port, options.host ?? "127.0.0.1");
+  await once(server, "listening");
+  return {
+    // A server that listens on TCP has an address of this form.
+    port: (server.address() as AddressInfo).port,
+    behave: (behaviour) => (handler.behaviour = behaviour),
+    written: async () => handler.writer.idle(),
+    close: async () => {
+      if (!server.listening) return;
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+type Read = (fields: JsonObject, options: AskedOptions) => Asked;
+type Route = (fields: JsonObject, response: ServerResponse) => void;
+
+const modelPaths: Readonly<Record<string, Read>> = {
+  "/generate": readGenerate,
+  "/v1/chat/completions": readChat,
+};
+
+class EngineHandler {
+  readonly writer: SegmentWriter;
+  readonly #options: EngineServerOptions;
+  readonly #engine: ComputingEngine;
+  readonly #sessions = new EngineSessions();
+  readonly #routes: Readonly<Record<string, Route>>;
+  #behaviour: Behaviour = GOOD_BEHAVIOUR;
+
+  constructor(options: EngineServerOptions) {
+    const { root, die = killThisProcess } = options;
+    this.#options = options;
+    this.writer = new SegmentWriter({ root, die });
+    this.#engine = new ComputingEngine({ ...options, stopIds: STOP_IDS, writer: this.writer });
+    this.behaviour = options.behaviour ?? GOOD_BEHAVIOUR;
+    this.#routes = this.#makeRoutes();
+  }
+
+  set behaviour(behaviour: Behaviour) {
+    this.#behaviour = behaviour;
+    this.writer.behaviour = behaviour;
+    this.#engine.prefillUsPerToken = behaviour.prefillUsPerToken;
+  }
+
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.setHeader("x-engine", this.#options.name);
+    const { pathname } = new URL(request.url ?? "/", "http://engine");
+    const body = await readBody(request, this.#options.bodyLimitBytes);
+    if (body === undefined) {
+      return sendError(response, 413, `the body is above ${this.#options.bodyLimitBytes} bytes`);
+    }
+    const read = request.method === "POST" ? modelPaths[pathname] : undefined;
+    if (read !== undefined) {
+      this.#options.onRequest?.({ path: request.url ?? "/", headers: request.headers, body });
+      return this.#answer(read, parseObject(body.toString("utf8")), response);
+    }
+    const name = `${request.method} ${pathname}`;
+    const route = Object.hasOwn(this.#routes, name) ? this.#routes[name] : undefined;
+    if (route === undefined) return sendError(response, 404, `no such path: ${name}`);
+    route(body.length === 0 ? {} : parseObject(body.toString("utf8")), response);
+  }
+
+  /** Whatever went wrong while a request was served. After the first byte of an answer only a cut is honest. */
+  fail(response: ServerResponse, reason: unknown): void {
+    if (response.headersSent || response.destroyed) response.destroy();
+    else if (reason instanceof BadRequest) sendError(response, 400, reason.message);
+    else sendError(response, 500, String(reason));
+  }
+
+  async #answer(read: Read, fields: JsonObject, response: ServerResponse): Promise<void> {
+    if (this.#behaviour.fault === "error") return sendError(response, 500, "told to fail");
+    if (this.#engine.isFull) return sendError(response, 503, "The request queue is full.");
+    const asked = this.#read(read, fields, response);
+    if (asked === undefined) return;
+    const { job, form, isStream } = asked;
+    for await (const step of this.#engine.answer(job, abortOnClose(response))) {
+      const isLast = step.finish !== undefined;
+      if (!isLast && !isStream) continue;
+      const state = { ...step, text: answerText(this.#options.tokenizer, step.outputIds) };
+      if (isLast) asked.finished(state);
+      if (!isStream) sendJson(response, 200, form.whole(state));
+      else sendEvents(response, response.headersSent ? "" : form.start(), form.events(state));
+    }
+    if (isStream) response.end();
+  }
+
+  /** Undefined where a stream has been told already what is wrong with the request: SGLang does that with a 200. */
+  #read(read: Read, fields: JsonObject, response: ServerResponse): Asked | undefined {
+    const { tokenizer, name: engine, modelName: model, weightVersion } = this.#options;
+    const created = Math.floor(Date.now() / 1000);
+    const answerer = { engine, model, weightVersion, created };
+    try {
+      const asked = read(fields, { tokenizer, sessions: this.#sessions, answerer });
+      this.#engine.check(asked.job);
+      return asked;
+    } catch (reason) {
+      if (!(reason instanceof BadRequest && read === readGenerate && fields["stream"] === true)) {
+        throw reason;
+      }
+      sendEvents(response, formatEvent({ error: { message: reason.message } }), LAST_EVENT);
+      response.end();
+      return undefined;
+    }
+  }
+
+  #makeRoutes(): Readonly<Record<string, Route>> {
+    const info: Route = (_fields, response) => sendJson(response, 200, this.#serverInfo());
+    const open: Route = (fields, response) => this.#openSession(fields, response);
+    const close: Route = (fields, response) => {
+      this.#sessions.close(optionalString(fields, "session_id") ?? "");
+      sendJson(response, 200, null);
+    };
+    const flush: Route = (_fields, response) => {
+      this.#engine.flush();
+      sendJson(response, 200, { success: true });
+    };
+    const tokenize: Route = (fields, response) => this.#tokenize(fields, response);
+    return {
+      "GET /health": (_fields, response) => {
+        const { fault } = this.#behaviour;
+        sendJson(response, fault === "unhealthy" ? 503 : 200, { status: fault });
+      },
+      "GET /get_server_info": info,
+      "GET /server_info": info,
+      "GET /flush_cache": flush,
+      "POST /flush_cache": flush,
+      "GET /open_session": open,
+      "POST /open_session": open,
+      "GET /close_session": close,
+      "POST /close_session": close,
+      "POST /tokenize": tokenize,
+      "POST /v1/tokenize": tokenize,
+      "POST /behave": (fields, response) => {
+        this.behaviour = parseBehaviour(fields);
+        sendJson(response, 200, { success: true });
+      },
+    };
+  }
+
+  #openSession(fields: JsonObject, response: ServerResponse): void {
+    if (optionalInteger(fields, "capacity_of_str_len") === undefined) {
+      throw new BadRequest("capacity_of_str_len must be an integer");
+    }
+    const id = optionalString(fields, "session_id") ?? randomUUID();
+    if (!this.#sessions.open(id)) throw new BadRequest(`session ${id} is open already`);
+    sendJson(response, 200, id);
+  }
+
+  #tokenize(fields: JsonObject, response: ServerResponse): void {
+    const { tokenizer, limits } = this.#options;
+    const prompt = optionalString(fields, "prompt");
+    if (prompt === undefined) throw new BadRequest("prompt must be a string");
+    const isBare = fields["add_special_tokens"] === false;
+    const tokens = isBare ? tokenizer.encodePlain(prompt) : tokenizer.encodeText(prompt);
+    sendJson(response, 200, { tokens, count: tokens.length, max_model_len: limits.contextTokens });
+  }
+
+  /** SGLang's names; `internal_states` is our own. */
+  #serverInfo(): object {
+    const { modelName, model, weightVersion, limits } = this.#options;
+    const { requests, promptTokens, cachedTokens, loads, failedLoads } = this.#engine.totals;
+    return {
+      model_path: modelName,
+      served_model_name: modelName,
+      tokenizer_path: modelName,
+      weight_version: weightVersion,
+      tp_size: 1,
+      page_size: limits.pageSize,
+      kv_cache_dtype: model.shape.dtype,
+      context_length: limits.contextTokens,
+      max_running_requests: limits.requests,
+      disable_radix_cache: limits.cacheTokens === 0,
+      internal_states: [
+        {
+          requests,
+          prompt_tokens: promptTokens,
+          cached_tokens: cachedTokens,
+          loads,
+          failed_loads: failedLoads,
+          pending_writes: this.writer.pending,
+          failed_writes: this.writer.failed,
+          active_requests: this.#engine.active,
+          held_tokens: this.#engine.heldTokens,
+          sessions: this.#sessions.count,
+        },
+      ],
+    };
+  }
+}
+
+function sendEvents(response: ServerResponse, ...events: readonly string[]): void {
+  if (!response.headersSent) response.writeHead(200, { "content-type": "text/event-stream" });
+  response.write(events.join(""));
+}
+
+function killThisProcess(): never {
+  process.kill(process.pid, "SIGKILL");
+  throw new Error("killed"); // the signal comes before this does
+}
