@@ -52,11 +52,11 @@ export const SHAPES = {
     ...common,
     name: "small",
     layers: 4,
-    hidden: 128,
+    hidden: 96,
     heads: 4,
     kvHeads: 2,
     headDim: 16,
-    ffn: 320,
+    ffn: 256,
   },
 } as const satisfies Record<string, ModelShape>;
 

@@ -20,10 +20,10 @@ export interface Weights {
 }
 
 /**
- * Attention is an average over many tokens, so it shrinks with their number; this much more of it keeps what was said long ago
- * audible in the next token.
+ * Without these, random weights make a dull model: attention is close to the plain average of all tokens, which hardly changes from
+ * one step to the next, so answers fall into a loop. With them it picks tokens out, and small differences grow.
  */
-const ATTENTION_GAIN = 4;
+const GAINS = { query: 2, attentionOut: 2, down: 3 } as const;
 
 export function makeWeights(shape: ModelShape): Weights {
   const { layers, hidden, heads, kvHeads, headDim, ffn, vocab } = shape;
@@ -33,13 +33,13 @@ export function makeWeights(shape: ModelShape): Weights {
   return {
     embedding: filled(vocab * hidden, { random, deviation: 1 }),
     layers: Array.from({ length: layers }, () => ({
-      query: matrix(heads * headDim, hidden),
+      query: matrix(heads * headDim, hidden, GAINS.query),
       key: matrix(kvHeads * headDim, hidden),
       value: matrix(kvHeads * headDim, hidden),
-      attentionOut: matrix(hidden, heads * headDim, ATTENTION_GAIN),
+      attentionOut: matrix(hidden, heads * headDim, GAINS.attentionOut),
       gate: matrix(ffn, hidden),
       up: matrix(ffn, hidden),
-      down: matrix(hidden, ffn),
+      down: matrix(hidden, ffn, GAINS.down),
     })),
     head: matrix(vocab, hidden),
   };
