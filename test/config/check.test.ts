@@ -178,6 +178,12 @@ describe("a tokenizer", () => {
       `  pools[0].kv.tokenizer.template ${folder}/t.jinja cannot be read: no such file`,
     ]);
     await write("t.json", "{}");
+    await write("c.json", "");
+    await write("t.jinja", "");
+    expect(await refusalOf(checkConfig(path))).toEqual([
+      `${path}: 1 problem`,
+      `  pools[0].kv.tokenizer.config ${folder}/c.json cannot be read: it is no JSON`,
+    ]);
     await write("c.json", "{}");
     await write("t.jinja", "{{ messages }");
     expect((await checkConfig(path)).warnings).toEqual([]);

@@ -57,7 +57,7 @@ export class EngineWatch {
   #questions = 0;
   /** Connections in a row that ended before a second answer. */
   #failures = 0;
-  /** Why there is no answer was told, and there was none since. */
+  /** Why there is no answer was told once; from then on, only what ends a known state is. */
   #isLossTold = false;
   /** One timer: for the next connection, the next question, or the end of patience with an answer. */
   #cancelTimer: Cancel | undefined;
@@ -117,7 +117,6 @@ export class EngineWatch {
   }
 
   #introduced(differences: readonly string[]): void {
-    this.#isLossTold = false;
     const { newInstance } = this.#options;
     const matches = differences.length === 0;
     const why = matches ? undefined : differences.join("; ");

@@ -75,6 +75,24 @@ describe("a connection to an engine", () => {
     expect(sockets.size).toBe(1);
   });
 
+  it("may be asked again as soon as it has answered", async () => {
+    const server = await serve((request, response) => response.end(request.url));
+    const answers: string[] = [];
+    const connection = openHttpConnection(
+      { host: "127.0.0.1", port: portAt(server) },
+      {
+        answered: ({ text }) => {
+          if (answers.push(text) < 5) connection.get("/b");
+        },
+        lost: (why) => answers.push(why),
+      },
+    );
+    open.push(() => connection.close());
+    connection.get("/a");
+    await until(() => answers.length === 5);
+    expect(answers).toEqual(["/a", "/b", "/b", "/b", "/b"]);
+  });
+
   it("tells of its end while nothing is asked", async () => {
     const server = await serve((_, response) => response.end("x"));
     const { connection, told } = connect(portAt(server));

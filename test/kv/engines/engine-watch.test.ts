@@ -80,6 +80,7 @@ describe("an engine", () => {
     }
     const health = Array.from({ length: QUESTIONS_PER_INTRODUCTION - 1 }, () => "/health");
     expect(asked).toEqual(["/get_server_info", ...health, "/get_server_info"]);
+    expect(told).toEqual(["engine_unknown -> instance-1: "]);
   });
 
   it("is a mismatch while it says something else than the profile", async () => {
