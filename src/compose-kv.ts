@@ -160,7 +160,9 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     },
   );
   closers.add(() => api.close());
-  metrics.watch(observers.gauges({ ...store, verifying: () => verifier.load.verifying }));
+  metrics.watch(
+    observers.gauges({ ...store, verifying: () => verifier.load.verifying, engines: () => [] }),
+  );
   const drain = () => {
     turns.drain();
     api.close().catch(() => {}); // the closers are told the same

@@ -18,6 +18,7 @@ import type {
 import type { ScrubObserver } from "./kv/verify/scrubber.ts";
 import type { EvictionCause, KeeperObserver } from "./kv/upkeep/keeper-observer.ts";
 import { AppError } from "./errors.ts";
+import { createEngineObserver } from "./kv-engine-observer.ts";
 import type { Logger } from "./log.ts";
 
 export interface KvObserversOptions {
@@ -31,7 +32,7 @@ export type KvObservers = ReturnType<typeof createKvObservers>;
 
 export function createKvObservers(options: KvObserversOptions) {
   showFromTheStart(options.metrics);
-  const { metrics } = options;
+  const { log, metrics } = options;
   const orphanBytes = new Map<string, number>();
   let inFlight = 0;
   return {
@@ -43,6 +44,7 @@ export function createKvObservers(options: KvObserversOptions) {
     keeper: keeperObserver(options, ({ location, orphanBytes: bytes }) => {
       orphanBytes.set(location, bytes);
     }),
+    engines: createEngineObserver(log, metrics),
     requests: ({ operation, status, durationMs }: KvAnswer) => {
       metrics.add("kv_requests_total", 1, operation, String(status));
       metrics.observeMs("kv_request_duration_seconds", durationMs, operation);
@@ -62,12 +64,12 @@ export function createKvObservers(options: KvObserversOptions) {
       },
       inFlight: (bytes) => (inFlight = bytes),
       unreadable: ({ id }, fault) => {
-        options.log.warn("bytes of a segment cannot be read", { segment: id, error: fault });
+        log.warn("bytes of a segment cannot be read", { segment: id, error: fault });
         unreadable(id);
       },
       notWhole: ({ id }, { kind, reason }) => {
         metrics.add("kv_bytes_requests_total", 1, "GET", "fault");
-        options.log.warn("a segment is not as it was, and was not sent", { segment: id, reason });
+        log.warn("a segment is not as it was, and was not sent", { segment: id, reason });
         if (kind === "unreadable") unreadable(id);
       },
     }),
@@ -75,11 +77,12 @@ export function createKvObservers(options: KvObserversOptions) {
       metrics.observeMs("kv_io_duration_seconds", durationMs, operation);
       if (fault !== undefined) metrics.add("kv_io_faults_total", 1, operation, fault);
     },
-    gauges: ({ catalog, locations, verifying }: GaugeOwners): KvGaugeSources => {
+    gauges: ({ catalog, locations, verifying, engines }: GaugeOwners): KvGaugeSources => {
       const totals = oncePerScrape(() => catalog.totals());
       return {
         kv_bytes_in_flight: () => [[inFlight]],
         kv_verifying: () => [[verifying()]],
+        kv_engines: engines,
         kv_orphan_bytes: () => [...locations.keys()].map((id) => [orphanBytes.get(id) ?? 0, id]),
         kv_location_bytes: async () => locationRows(await totals(), locations),
         kv_segments: async () => segmentRows(await totals(), locations, "segments"),
@@ -103,6 +106,8 @@ interface GaugeOwners {
   readonly catalog: Pick<Catalog, "totals">;
   readonly locations: ReadonlyMap<string, Location>;
   readonly verifying: () => number;
+  /** How many, by pool and state. */
+  readonly engines: () => Iterable<KvRow>;
 }
 
 function locationRows(

@@ -1,5 +1,5 @@
 import { Registry } from "prom-client";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 
 import { KvMetrics } from "../src/admin/kv-metrics.ts";
 import type { Location, ObjectName } from "../src/kv/location.ts";
@@ -51,7 +51,7 @@ it("shows no bytes that the catalog does not know at each location, until stock 
     ["disk", {} as Location],
     ["memory", {} as Location],
   ]);
-  const gauges = observers.gauges({ catalog, locations, verifying: () => 0 });
+  const gauges = observers.gauges({ catalog, locations, verifying: () => 0, engines: () => [] });
   const stock = { objects: 9, leftovers: 0, discarded: 0, foreign: 0 };
   observers.keeper.stockTaken({ location: "disk", ...stock, orphans: 9, orphanBytes: 90 });
   expect(await gauges.kv_orphan_bytes()).toEqual([
@@ -68,7 +68,12 @@ it("asks the catalog for its totals once for each scrape", async () => {
     return { locations: [], segments: [{ ...count, segments: ++segments }] };
   };
   metrics.watch(
-    observers.gauges({ catalog: { totals }, locations: new Map(), verifying: () => 0 }),
+    observers.gauges({
+      catalog: { totals },
+      locations: new Map(),
+      verifying: () => 0,
+      engines: () => [],
+    }),
   );
   for (const scrape of [1, 2]) {
     expect(await registry.metrics()).toMatch(
@@ -115,4 +120,53 @@ it("counts requests by operation and status, and times them by operation", async
   expect(await samples("kv_request_duration_seconds_sum")).toEqual([
     'moorline_kv_request_duration_seconds_sum{operation="planTurn"} 2',
   ]);
+});
+
+describe("engines", () => {
+  const engine = { pool: "p", address: "10.0.0.1:1" };
+
+  it("that are lost are told with the reason, and those that are back as well", () => {
+    const { lines, observers } = open();
+    const [from, to] = ["ready", "engine_unknown"] as const;
+    observers.engines.stateChanged({ ...engine, from, to, why: "ECONNRESET" });
+    observers.engines.stateChanged({ ...engine, from: to, to: from, why: undefined });
+    observers.engines.unanswered({ ...engine, why: "ECONNREFUSED" });
+    expect(lines).toMatchObject([
+      { level: "warn", ...engine, was: "ready", reason: "ECONNRESET" },
+      { level: "info", ...engine },
+      { level: "warn", ...engine, reason: "ECONNREFUSED" },
+    ]);
+  });
+
+  it("that cannot be used until somebody does something are errors, with what differs", () => {
+    const { lines, observers } = open();
+    const why = "page_size 64, not 16";
+    const from = "engine_unknown";
+    observers.engines.stateChanged({ ...engine, from, to: "engine_mismatch", why });
+    observers.engines.stateChanged({
+      ...engine,
+      from: "ready",
+      to: "engine_miscounted",
+      why: undefined,
+    });
+    expect(lines).toMatchObject([
+      { level: "error", ...engine, differs: why },
+      { level: "error", ...engine },
+    ]);
+  });
+
+  it("are counted at each scrape, and so are the sessions that they were told are over", async () => {
+    const { observers, metrics, samples } = open();
+    const catalog = { totals: () => ({ locations: [], segments: [] }) };
+    const engines = () => [[3, "p", "ready"] as const];
+    const owners = { catalog, locations: new Map<string, Location>(), verifying: () => 0 };
+    metrics.watch(observers.gauges({ ...owners, engines }));
+    observers.engines.sessionClosed("failed");
+    expect(await samples("kv_engines")).toEqual(['moorline_kv_engines{pool="p",state="ready"} 3']);
+    expect(await samples("kv_session_closes_total")).toEqual([
+      'moorline_kv_session_closes_total{result="closed"} 0',
+      'moorline_kv_session_closes_total{result="failed"} 1',
+      'moorline_kv_session_closes_total{result="queue_full"} 0',
+    ]);
+  });
 });

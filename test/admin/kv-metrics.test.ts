@@ -20,6 +20,7 @@ function watch(): void {
   metrics.watch({
     kv_bytes_in_flight: () => [[7]],
     kv_verifying: async () => [[2]],
+    kv_engines: () => [],
     kv_orphan_bytes: () => [],
     kv_segments: () => [[1, "a", "disk", "standard", "durable"]],
     kv_segment_bytes: () => [],
@@ -64,6 +65,7 @@ describe("metrics of the KV half", () => {
     metrics.watch({
       kv_bytes_in_flight: () => [],
       kv_verifying: () => [],
+      kv_engines: () => [],
       kv_location_bytes: () => [],
       kv_segments: () => [],
       kv_segment_bytes: () => [],
