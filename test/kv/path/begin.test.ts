@@ -1,0 +1,217 @@
+/** What a body of a KV pool becomes: injected with what there is, or passed with the reason why not. */
+import { afterEach, describe, expect, it } from "vitest";
+
+import { CatalogFault } from "../../../src/kv/catalog-fault.ts";
+import type { EngineState } from "../../../src/kv/path/engine-directory.ts";
+import { PLENTY } from "../../support/kv-desk.ts";
+import {
+  bodyOf,
+  codesOf,
+  ENGINE_A,
+  ENGINE_B,
+  generate,
+  letterTokens,
+  PathBench,
+} from "../../support/path-bench.ts";
+import { session, turnOf } from "../../support/turn-bench.ts";
+import { until } from "../../support/until.ts";
+import { Benches, CATALOGS } from "../turns/catalogs.ts";
+
+const benches = new Benches(CATALOGS[0]);
+afterEach(async () => expect(await benches.close()).toEqual([]));
+
+async function open(): Promise<PathBench> {
+  return new PathBench(await benches.open());
+}
+
+describe("a turn", () => {
+  it("is given what the turn before it stored, and stores from there on", async () => {
+    const path = await open();
+    const first = await path.turn("one ", "two ");
+    expect(first.status).toBe("reused=0");
+    const second = await path.begin("one two three ");
+    expect(second.status).toBe("reused=7");
+    expect(bodyOf(second).session_params).toEqual({
+      id: "own-2",
+      stored_kv_cache: [{ token_start: 0, token_length: 7, kv_uri: "file:///a", kv_start: 0 }],
+      fresh_kv_cache: [{ token_start: 7, token_length: 11, kv_uri: "file:///a", kv_start: 8 * 32 }],
+    });
+    expect(path.seen).toEqual(["injected 0/4", "committed", "injected 7/14"]);
+  });
+
+  it("loads although nothing can be stored, and is over with its answer", async () => {
+    const path = new PathBench(await benches.open({ quota: { ...PLENTY, bytes: 8 * 32 } }));
+    await path.turn("one ", "two ");
+    const second = await path.turn("one two three ", "four");
+    expect(second.status).toBe("reused=7");
+    expect(bodyOf(second).session_params?.fresh_kv_cache).toEqual([]);
+    expect(path.seen.slice(2)).toEqual(["injected 7/14", "unreserved"]);
+    expect(path.engines.closed).toEqual([`${ENGINE_A.address} own-1`, `${ENGINE_A.address} own-2`]);
+  });
+
+  it("may go on only to engines that are ready", async () => {
+    const path = await open();
+    expect((await path.begin("one ")).fallbacks).toEqual([ENGINE_B]);
+    path.engines.states.set(ENGINE_B.address, { kind: "off", reason: "engine_mismatch" });
+    expect((await path.begin("one ", { session: session("b") })).fallbacks).toEqual([]);
+  });
+
+  it("sends the ids of a text, which an equal prompt of ids finds", async () => {
+    const path = await open();
+    const sampling_params = { max_new_tokens: 4 };
+    const first = await path.turn({ text: "one ", sampling_params }, "two ");
+    expect(bodyOf(first)).toMatchObject({ input_ids: codesOf("one ") });
+    expect(bodyOf(first).text).toBeUndefined();
+    expect((await path.begin("one two !")).status).toBe("reused=7");
+  });
+
+  it("lets the engine tokenise where it is told to, and keeps such prompts apart", async () => {
+    const path = new PathBench(await benches.open(), { sendTokens: false });
+    const sampling_params = { max_new_tokens: 4 };
+    const first = await path.turn({ text: "one ", sampling_params }, "two ");
+    expect(bodyOf(first)).toMatchObject({ text: "one " });
+    expect(bodyOf(first).input_ids).toBeUndefined();
+    expect((await path.begin({ text: "one two !", sampling_params })).status).toBe("reused=7");
+    const other = { session: session("b") };
+    expect((await path.begin("one two !", other)).status).toBe("reused=0");
+  });
+});
+
+describe("a session", () => {
+  it("is made at its first turn, of the tenant's default class or of the one that is asked for", async () => {
+    const path = await open();
+    const { catalog } = path.bench;
+    await path.begin("one ");
+    expect(await catalog.session(session("a"))).toMatchObject({
+      model: "small",
+      retention: { name: "standard" },
+    });
+    await path.begin("one ", { session: session("b"), retentionClass: "premium" });
+    expect(await catalog.session(session("b"))).toMatchObject({ retention: { name: "premium" } });
+    await path.begin("one ", { session: session("c"), retentionClass: "unheard" });
+    expect(await catalog.session(session("c"))).toMatchObject({ retention: { name: "standard" } });
+  });
+
+  it("is not made above the quota, and the body passes as it came", async () => {
+    const path = new PathBench(await benches.open({ quota: { ...PLENTY, sessions: 0 } }));
+    const begun = await path.begin("one ");
+    expect(begun.status).toBe("quota_sessions");
+    expect(bodyOf(begun)).toEqual(generate("one "));
+    expect(begun.fallbacks).toEqual([ENGINE_B]);
+  });
+
+  it("of another model than the pool's is given nothing", async () => {
+    const path = await open();
+    await path.turn("one ", "two ");
+    path.bench.profile = { ...path.bench.profile, weightVersion: "2" };
+    expect((await path.begin("one two !")).status).toBe("other_model");
+  });
+});
+
+describe("a body passes as it came, less what clients may not send", () => {
+  it("where the request is none of a turn", async () => {
+    const path = await open();
+    const forged = { stored_kv_cache: [{ kv_uri: "file:///of-somebody-else" }] };
+    const begun = await path.begin({ input_ids: [[1], [2]], session_params: forged });
+    expect(begun.status).toBe("batch");
+    expect(JSON.stringify(bodyOf(begun))).not.toContain("somebody");
+    expect(path.seen).toEqual(["batch"]);
+    expect(await path.bench.catalog.session(session("a"))).toBeUndefined();
+  });
+
+  it.each<[EngineState & { kind: "off" }]>([
+    [{ kind: "off", reason: "engine_unknown" }],
+    [{ kind: "off", reason: "engine_miscounted" }],
+  ])("where the engine is %o", async (state) => {
+    const path = await open();
+    path.engines.states.set(ENGINE_A.address, state);
+    const begun = await path.begin("one ");
+    expect(begun.status).toBe(state.reason);
+    expect(bodyOf(begun)).toEqual(generate("one "));
+  });
+
+  it("where there are no tokens of the prompt", async () => {
+    const tokens = {
+      ...letterTokens,
+      encode: async () => ({ kind: "unencoded", reason: "no_template" }) as const,
+    };
+    const path = new PathBench(await benches.open(), { tokens });
+    expect((await path.begin("one ")).status).toBe("no_template");
+  });
+
+  it("where there is nothing to load and nowhere to store", async () => {
+    const path = new PathBench(await benches.open({ quota: { ...PLENTY, bytes: 0 } }));
+    const begun = await path.begin("one ");
+    expect(begun.status).toBe("quota_bytes");
+    expect(bodyOf(begun)).toEqual(generate("one "));
+  });
+
+  it("where the catalog cannot be written, and turns go on when it can", async () => {
+    const faults = [new CatalogFault("no space")];
+    const bench = await benches.open({}, (catalog) => ({
+      ...catalog,
+      create: async (request) => {
+        for (const fault of faults.splice(0)) throw fault;
+        return catalog.create(request);
+      },
+    }));
+    const path = new PathBench(bench);
+    expect((await path.begin("one ")).status).toBe("catalog_failed");
+    expect(path.seen).toEqual(["create failed", "catalog_failed"]);
+    expect((await path.begin("one ")).status).toBe("reused=0");
+  });
+
+  it("where planning meets a bug, which the log has", async () => {
+    const bug = new Error("a bug");
+    const tokens = { ...letterTokens, encode: () => Promise.reject(bug) };
+    const path = new PathBench(await benches.open(), { tokens });
+    const begun = await path.begin("one ");
+    expect(begun.status).toBe("failed");
+    expect(bodyOf(begun)).toEqual(generate("one "));
+    expect(path.failures).toEqual([bug]);
+  });
+
+  it("where the plan takes as long as the request may be held, and nothing stays reserved", async () => {
+    const path = new PathBench(await benches.open({ policy: { waitMs: 60_000 } }), {
+      holdMs: 1_000,
+    });
+    await path.bench.create("a");
+    const other = await path.bench.plan("a", "one ");
+    const waiting = path.begin("one ");
+    await path.idle();
+    await path.bench.clock.advance(799);
+    expect(path.seen).toEqual([]);
+    await path.bench.clock.advance(1);
+    expect((await waiting).status).toBe("late");
+    expect(path.heldMs).toEqual([800]);
+
+    await path.bench.desk.abort(turnOf(other), "client_gone");
+    await until(() => path.bench.seen.includes("aborted unsent"));
+    expect((await path.bench.catalog.session(session("a")))?.turns).toEqual([]);
+  });
+
+  it("where the engine became another while the turn was planned, and nothing stays reserved", async () => {
+    const engines: { restart?: () => void } = {};
+    const tokens = {
+      ...letterTokens,
+      encode: (prompt: Parameters<typeof letterTokens.encode>[0]) => {
+        engines.restart?.();
+        return letterTokens.encode(prompt);
+      },
+    };
+    const path = new PathBench(await benches.open(), { tokens });
+    engines.restart = () =>
+      path.engines.states.set(ENGINE_A.address, { kind: "ready", instance: "another" });
+    expect((await path.begin("one ")).status).toBe("engine_unknown");
+    await until(() => path.bench.seen.includes("aborted unsent"));
+    expect((await path.bench.catalog.session(session("a")))?.turns).toEqual([]);
+  });
+});
+
+it("passes unread the paths that the operator named, as they are sent and no others", async () => {
+  const { pool } = await open();
+  expect(pool.passes("/tokenize")).toBe(true);
+  for (const path of ["/tokenize?", "/tokenize/", "/%74okenize", "//tokenize", "/generate"]) {
+    expect(pool.passes(path)).toBe(false);
+  }
+});

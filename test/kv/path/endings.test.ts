@@ -1,0 +1,276 @@
+/** How turns end: committed by a whole answer of the engine that they were planned for, and aborted by everything else. */
+import { crc32 } from "node:zlib";
+import { afterEach, describe, expect, it } from "vitest";
+
+import { CatalogFault } from "../../../src/kv/catalog-fault.ts";
+import type { Verdict } from "../../../src/kv/catalog.ts";
+import { TwoPassVerifier } from "../../../src/kv/verify/two-pass-verifier.ts";
+import { UNVERIFIED } from "../../support/kv-desk.ts";
+import { bodyOf, ENGINE_A, ENGINE_B, PathBench, SERVED } from "../../support/path-bench.ts";
+import { POLICY, session } from "../../support/turn-bench.ts";
+import { until } from "../../support/until.ts";
+import { Benches, CATALOGS } from "../turns/catalogs.ts";
+
+const benches = new Benches(CATALOGS[0]);
+afterEach(async () => expect(await benches.close()).toEqual([]));
+
+const AT_A = `${ENGINE_A.address} own-1`;
+const AT_B = `${ENGINE_B.address} own-1`;
+
+async function open(): Promise<PathBench> {
+  return new PathBench(await benches.open());
+}
+
+/** What the next turn of the conversation finds, and the file that it may store in. */
+async function next(path: PathBench): Promise<readonly [string, string | undefined]> {
+  const begun = await path.begin("one two three ");
+  return [begun.status, bodyOf(begun).session_params?.fresh_kv_cache?.[0]?.kv_uri];
+}
+
+describe("an answer", () => {
+  it("reaches the client without what the engine said of its KV", async () => {
+    const path = await open();
+    const { shown = "" } = await path.turn("one ", "two ");
+    expect(JSON.parse(shown)).toEqual({
+      text: "two ",
+      output_ids: [116, 119, 111, 32],
+      meta_info: { prompt_tokens: 4, cached_tokens: 0, completion_tokens: 4 },
+    });
+  });
+
+  it("is read in whatever chunks it comes, and committed by the last", async () => {
+    const path = await open();
+    const begun = await path.begin("one ");
+    const filter = begun.turn.answer(SERVED);
+    const answer = await path.answerTo(begun, "two ");
+    const shown = Array.from(answer, (byte, at) =>
+      filter?.push(Uint8Array.of(byte), at === answer.length - 1),
+    );
+    expect(Buffer.concat(shown.map((chunk) => chunk ?? new Uint8Array())).toString()).not.toContain(
+      "kv_uri",
+    );
+    await path.ended();
+    expect((await next(path))[0]).toBe("reused=7");
+  });
+
+  it("is read as events where it says so", async () => {
+    const path = await open();
+    const begun = await path.begin("one ");
+    const filter = begun.turn.answer({
+      ...SERVED,
+      contentType: "Text/Event-Stream; charset=utf-8",
+    });
+    const event = `data: ${(await path.answerTo(begun, "two ")).toString()}\n\n`;
+    const shown = filter?.push(Buffer.from(event), false);
+    filter?.push(Buffer.from("data: [DONE]\n\n"), true);
+    expect(Buffer.from(shown ?? "").toString()).toMatch(/^data: \{"text":"two "/);
+    await path.ended();
+    expect(path.seen).toEqual(["injected 0/4", "committed"]);
+  });
+
+  it("ends for the client before anything of it is committed, and closes the engine's session after", async () => {
+    const path = await open();
+    const verdict = Promise.withResolvers<Verdict>();
+    path.bench.verifier.verdict = () => verdict.promise;
+    const begun = await path.begin("one ");
+    const answer = await path.answerTo(begun, "two ");
+    begun.turn.answer(SERVED)?.push(answer, true);
+    expect(path.seen).toEqual(["injected 0/4"]);
+    await until(() => path.seen.includes("committed"));
+    expect(path.engines.closed).toEqual([]);
+    verdict.resolve(UNVERIFIED);
+    await path.ended();
+    expect(path.engines.closed).toEqual([AT_A]);
+  });
+
+  it("of a prompt that the engine counts otherwise commits nothing, and turns the engine off", async () => {
+    const path = await open();
+    const begun = await path.begin("one ");
+    const answer = await path.answerTo(begun, "two ", { prompt_tokens: 5 });
+    begun.turn.answer(SERVED)?.push(answer, true);
+    await path.ended();
+    expect(path.seen).toEqual(["injected 0/4", "miscounted"]);
+    expect(path.engines.miscountedAt).toEqual([ENGINE_A.address]);
+    expect(await path.bench.catalog.segments(session("a"))).toEqual([]);
+  });
+
+  it("that counts nothing commits nothing, and says nothing of the engine", async () => {
+    const path = await open();
+    const begun = await path.begin("one ");
+    const answer = await path.answerTo(begun, "two ", { prompt_tokens: undefined });
+    begun.turn.answer(SERVED)?.push(answer, true);
+    await path.ended();
+    expect(path.seen).toEqual(["injected 0/4", "uncounted"]);
+    expect(path.engines.miscountedAt).toEqual([]);
+  });
+
+  it("that is not whole commits nothing", async () => {
+    const path = await open();
+    const begun = await path.begin("one ");
+    const answer = await path.answerTo(begun, "two ");
+    begun.turn.answer(SERVED)?.push(answer.subarray(0, -1), true);
+    await path.ended();
+    expect(path.seen).toEqual(["injected 0/4", "not_reported"]);
+  });
+});
+
+describe("a turn is aborted, its file sealed and the engine's session closed", () => {
+  it("where the client has left before the answer came, at every engine that may have it", async () => {
+    const path = await open();
+    const begun = await path.begin("one ");
+    begun.turn.abandon();
+    begun.turn.abandon();
+    await path.ended();
+    expect(path.seen).toEqual(["injected 0/4", "unanswered"]);
+    expect(path.engines.closed).toEqual([AT_A, AT_B]);
+    expect(await next(path)).toEqual(["reused=0", expect.stringMatching(/^file:\/\/\/a\.e\d+$/)]);
+  });
+
+  it("where it was cut short", async () => {
+    const path = await open();
+    const begun = await path.begin("one ");
+    const answer = await path.answerTo(begun, "two ");
+    begun.turn.answer(SERVED)?.push(answer.subarray(0, 40), false);
+    begun.turn.abandon();
+    await path.ended();
+    expect(path.seen).toEqual(["injected 0/4", "cut_short"]);
+    expect(path.engines.closed).toEqual([AT_A]);
+    expect((await next(path))[0]).toBe("reused=0");
+  });
+
+  it.each([
+    ["engine_failed", { status: 400 }, [AT_A]],
+    ["engine_failed", { status: 500 }, [AT_A]],
+    ["engine_failed", { status: 503, servedBy: undefined, attempts: undefined }, [AT_A, AT_B]],
+    ["retried", { attempts: 2 }, [AT_A, AT_B]],
+    ["retried", { attempts: undefined }, [AT_A, AT_B]],
+    ["served_elsewhere", { servedBy: ENGINE_B.address }, [AT_A, AT_B]],
+    ["served_elsewhere", { servedBy: undefined }, [AT_A, AT_B]],
+  ])(
+    "as %s by a response with %o, of which the client sees nothing of KV",
+    async (end, head, closed) => {
+      const path = await open();
+      const begun = await path.begin("one ");
+      const filter = begun.turn.answer({ ...SERVED, ...head });
+      await until(() => path.seen.includes(end));
+      const shown = filter?.push(await path.answerTo(begun, "two "), true);
+      expect(Buffer.from(shown ?? "").toString()).toMatch(/^\{"text":"two "(?!.*kv_uri)/);
+      begun.turn.abandon();
+      await path.ended();
+      expect(path.engines.closed).toEqual(closed);
+      expect(path.seen).toEqual(["injected 0/4", end]);
+      expect((await next(path))[0]).toBe("reused=0");
+    },
+  );
+
+  it("where the answer is encoded, which then passes as it is", async () => {
+    const path = await open();
+    const begun = await path.begin("one ");
+    expect(begun.turn.answer({ ...SERVED, contentEncoding: "gzip" })).toBeUndefined();
+    await path.ended();
+    expect(path.seen).toEqual(["injected 0/4", "encoded"]);
+  });
+});
+
+it("is over once it is committed, whatever its exchange does after", async () => {
+  const path = await open();
+  const begun = await path.begin("one ");
+  const answer = await path.answerTo(begun, "two ");
+  begun.turn.answer(SERVED)?.push(answer, true);
+  begun.turn.abandon();
+  await path.ended();
+  expect(path.seen).toEqual(["injected 0/4", "committed"]);
+  expect((await next(path))[0]).toBe("reused=7");
+});
+
+it("lists nothing of an engine that has restarted since its answer", async () => {
+  const bench = await benches.open({
+    verifier: (clock) =>
+      new TwoPassVerifier({
+        clock,
+        crc32,
+        observer: { verified: () => {}, rechecked: () => {} },
+        quietMs: 100,
+        settleMaxMs: 10_000,
+        engine: "probe",
+        probeTimeoutMs: 100,
+        passesLimit: 4,
+        passBytesLimit: 2 ** 20,
+        queueLimit: 10,
+      }),
+  });
+  const path = new PathBench(bench);
+  const settleAll = () =>
+    until(async () => {
+      await bench.clock.advance(10);
+      return path.engines.closed.length > 0;
+    });
+  const begun = await path.begin("one ");
+  const answer = await path.answerTo(begun, "two ");
+  begun.turn.answer(SERVED)?.push(answer, true);
+  path.engines.states.set(ENGINE_A.address, { kind: "ready", instance: "another" });
+  await settleAll();
+  expect(await bench.catalog.segments(session("a"))).toEqual([]);
+
+  path.engines.closed.length = 0;
+  const again = await path.begin("one ");
+  again.turn.answer(SERVED)?.push(await path.answerTo(again, "two "), true);
+  await settleAll();
+  expect(await bench.catalog.segments(session("a"))).toHaveLength(1);
+});
+
+describe("what the KV service refuses reaches the log and no exchange", () => {
+  it("where the catalog cannot be written at the commit", async () => {
+    const fault = new CatalogFault("no space");
+    const bench = await benches.open({}, (catalog) => ({
+      ...catalog,
+      report: () => Promise.reject(fault),
+    }));
+    const path = new PathBench(bench);
+    await path.turn("one ", "two ");
+    expect(path.seen).toEqual(["injected 0/4", "commit failed", "failed"]);
+    expect(path.failures).toEqual([fault]);
+    expect(path.engines.closed).toEqual([AT_A]);
+    expect((await path.bench.catalog.session(session("a")))?.turns).toEqual([]);
+  });
+
+  it("where the answer came after the turn's deadline", async () => {
+    const path = await open();
+    const begun = await path.begin("one ");
+    const answer = await path.answerTo(begun, "two ");
+    await path.bench.clock.advance(POLICY.turnMs);
+    begun.turn.answer(SERVED)?.push(answer, true);
+    await path.ended();
+    expect(path.seen).toEqual(["injected 0/4", "unknown_turn"]);
+  });
+});
+
+describe("the last turn of a session", () => {
+  it("ends it when all of the answer is settled", async () => {
+    const path = await open();
+    const { catalog } = path.bench;
+    const verdict = Promise.withResolvers<Verdict>();
+    path.bench.verifier.verdict = () => verdict.promise;
+    const begun = await path.begin("one ", { isFinal: true });
+    const answer = await path.answerTo(begun, "two ");
+    begun.turn.answer(SERVED)?.push(answer, true);
+    await until(() => path.seen.includes("committed"));
+    expect(await catalog.session(session("a"))).toBeDefined();
+    verdict.resolve(UNVERIFIED);
+    await until(async () => (await catalog.session(session("a"))) === undefined);
+    expect(path.bench.seen).toContain("settled dropped");
+  });
+
+  it.each([
+    ["is aborted", "one "],
+    ["passes as it came", { input_ids: [[1], [2]] }],
+  ])("ends it where the turn %s", async (_, body) => {
+    const path = await open();
+    const { catalog } = path.bench;
+    await path.turn("one ", "two ");
+    const begun = await path.begin(body, { isFinal: true });
+    expect(await catalog.session(session("a"))).toBeDefined();
+    begun.turn.abandon();
+    await until(async () => (await catalog.session(session("a"))) === undefined);
+  });
+});
