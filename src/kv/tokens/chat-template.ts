@@ -14,7 +14,6 @@ export interface ChatTemplate {
 }
 
 export interface RenderLimits {
-  readonly messages: number;
   /** UTF-16 units of the rendered text. */
   readonly chars: number;
 }
@@ -63,7 +62,6 @@ export function createChatTemplate(
 
   return {
     render(chat) {
-      if (chat.messages.length > limits.messages) return undefined;
       if (OWN_ARGUMENTS.some((name) => Object.hasOwn(chat.templateKwargs, name))) return undefined;
       try {
         return renderText(chat);

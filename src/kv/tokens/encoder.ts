@@ -10,7 +10,7 @@ import type { JsonObject } from "./tokenizer-files.ts";
 
 export interface Encoder {
   /** Without the tokens that the post-processor adds. */
-  encode(text: string): Uint32Array;
+  readonly encode: (text: string) => Uint32Array;
   /** The tokens that the post-processor adds to a whole text. */
   readonly frame: Frame;
   /** Those that are found before a section is normalised. The longest at a place is the one that counts. */
@@ -22,6 +22,9 @@ export interface Frame {
   readonly after: readonly number[];
 }
 
+/** Words of texts up to this are worth remembering. */
+const REMEMBERED_CHARS = 16 * 1024;
+
 /** Stands for a text among the tokens of its frame, and is no token of any model. */
 const TEXT = "\u0000text\u0000";
 
@@ -30,12 +33,24 @@ export function createEncoder(tokenizer: JsonObject, config: JsonObject): Encode
   const library = new Tokenizer(tokenizer, config);
   const added = [...library.get_added_tokens_decoder().values()];
   return {
-    encode: (text) => toIds(library.encode(text, { add_special_tokens: false }).ids),
+    encode: (text) => toIds(encodeForgetting(library, text)),
     frame: frameOf(library, config),
     sectionTokens: added.filter(
       ({ content, normalized }) => content !== "" && (!normalized || library.normalizer === null),
     ),
   };
+}
+
+/**
+ * The library remembers the words that it met, and these may be views of the text that they were in, which would stay with them. So
+ * a short text is a copy of its own, and the words of a long one are forgotten.
+ */
+function encodeForgetting(library: Tokenizer, text: string): number[] {
+  const isLong = text.length > REMEMBERED_CHARS;
+  const own = isLong ? text : Buffer.from(text, "utf16le").toString("utf16le");
+  const { ids } = library.encode(own, { add_special_tokens: false });
+  if (isLong) (library.model as { clear_cache?: () => void }).clear_cache?.();
+  return ids;
 }
 
 /** The name of a special token in `tokenizer_config.json`: a text, or an object with its content. */

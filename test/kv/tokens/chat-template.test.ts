@@ -5,7 +5,7 @@ import type { RenderLimits } from "../../../src/kv/tokens/chat-template.ts";
 import { CHAT_TEMPLATE } from "../../support/small-tokenizer.ts";
 
 const CONFIG = { bos_token: { content: "<s>" }, eos_token: "</s>" };
-const LIMITS = { messages: 4, chars: 200 };
+const LIMITS = { chars: 200 };
 
 /** Goes through a content part by part. */
 const PARTS = `{% for message in messages %}{% if message.content is string %}{{ message.content }}{% else %}
@@ -84,7 +84,6 @@ describe("a chat is refused", () => {
     ["with a key that has lost its order in a tool call", { messages: calls('{"7": 1}') }],
     ["with an argument that is the engine's own", { templateKwargs: { messages: [] } }],
     ["with a variable that is the template language's own", { templateKwargs: { range: 1 } }],
-    ["with more messages than the limit", { messages: Array.from({ length: 5 }, () => user("")) }],
     ["whose text is longer than the limit", { messages: [user("x".repeat(200))] }],
   ])("%s", (_, chat) => {
     expect(render(CHAT_TEMPLATE, { messages: [user("")], ...chat })).toBeUndefined();
@@ -95,9 +94,8 @@ describe("a chat is refused", () => {
     expect(render(template, { messages: [user("")] })).toBeUndefined();
   });
 
-  it("never at a limit", () => {
-    const messages = Array.from({ length: LIMITS.messages }, () => user("x".repeat(50)));
-    expect(render("{% for m in messages %}{{ m.content }}{% endfor %}", { messages })).toHaveLength(
+  it("never at the limit", () => {
+    expect(render("{{ messages[0].content }}", { messages: [user("x".repeat(200))] })).toHaveLength(
       200,
     );
   });

@@ -1,10 +1,10 @@
 import { Tokenizer } from "@huggingface/tokenizers";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { ChatPrompt } from "../../../src/kv/dialects/dialect.ts";
-import { openPromptTokens, withoutTokenizer } from "../../../src/kv/tokens/open-prompt-tokens.ts";
 import type { PromptTokens } from "../../../src/kv/tokens/prompt-tokens.ts";
-import { smallTokenizer, writeTokenizer } from "../../support/small-tokenizer.ts";
-import type { WrittenTokenizer } from "../../support/small-tokenizer.ts";
+import { withoutTokenizer } from "../../../src/kv/tokens/without-tokenizer.ts";
+import { smallTokenizer } from "../../support/small-tokenizer.ts";
+import { openTokens } from "../../support/prompt-tokens.ts";
 
 const HELLO: ChatPrompt = {
   messages: [{ role: "user", content: "hello" }],
@@ -44,7 +44,7 @@ describe("a text", () => {
   it.each(Object.entries(texts))(
     "has the tokens that the plain tokenizer makes: %s",
     async (_, text) => {
-      const tokens = await open({});
+      const tokens = await openTokens({});
       expect(await idsOf(tokens, text)).toEqual(plain(text));
     },
   );
@@ -56,22 +56,16 @@ describe("a text", () => {
       add_bos_token: false,
       add_eos_token: true,
     };
-    const tokens = await open({ config });
+    const tokens = await openTokens({ config });
     const inner = plain("hello").slice(1);
     expect(await idsOf(tokens, "hello")).toEqual([...inner, ...plain("</s>").slice(1)]);
   });
 
   it("gets no second beginning where the tokenizer adds one already", async () => {
-    const tokens = await open({ config: { bos_token: "<s>", add_bos_token: true } });
+    const tokens = await openTokens({ config: { bos_token: "<s>", add_bos_token: true } });
     expect(await idsOf(tokens, "hello")).toEqual(plain("hello"));
   });
 });
-
-async function open(written: WrittenTokenizer): Promise<PromptTokens> {
-  const tokens = await openPromptTokens({ files: writeTokenizer(written) });
-  onTestFinished(() => tokens.close());
-  return tokens;
-}
 
 async function idsOf(tokens: PromptTokens, text: string): Promise<number[]> {
   const encoded = await tokens.encode({ kind: "text", text });

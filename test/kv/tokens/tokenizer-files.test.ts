@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { openPromptTokens } from "../../../src/kv/tokens/open-prompt-tokens.ts";
 import { CHAT_TEMPLATE, smallTokenizer, writeTokenizer } from "../../support/small-tokenizer.ts";
+import { openTokens, openTokensOf } from "../../support/prompt-tokens.ts";
 import type { WrittenTokenizer } from "../../support/small-tokenizer.ts";
 
 describe("a tokenizer that cannot be used is refused with its file and the reason", () => {
@@ -40,14 +40,14 @@ describe("a tokenizer that cannot be used is refused with its file and the reaso
   ];
 
   it.each(unusable)("%s", async (_, written, message) => {
-    await expect(openPromptTokens({ files: writeTokenizer(written) })).rejects.toThrow(
+    await expect(openTokens(written)).rejects.toThrow(
       expect.objectContaining({ code: "config_invalid", message: expect.stringMatching(message) }),
     );
   });
 
   it("a file that is not there", async () => {
     const files = { ...writeTokenizer({}), template: "/nowhere/chat.jinja" };
-    await expect(openPromptTokens({ files })).rejects.toThrow(
+    await expect(openTokensOf(files)).rejects.toThrow(
       expect.objectContaining({
         code: "config_invalid",
         message: "tokenizer file /nowhere/chat.jinja cannot be used: no such file",
@@ -68,7 +68,7 @@ describe("a template that says something else each time is refused", () => {
     ["date", "{% if not x %}{{ {'today': [date]} | tojson }}{% endif %}"],
     ["random", "{{ [1, 2] | random }}"],
   ])("for it reads %s: %s", async (name, template) => {
-    await expect(openPromptTokens({ files: writeTokenizer({ template }) })).rejects.toThrow(
+    await expect(openTokens({ template })).rejects.toThrow(
       expect.objectContaining({
         code: "config_invalid",
         message: expect.stringContaining(`chat.jinja cannot be used: the template reads ${name},`),
@@ -82,7 +82,7 @@ describe("a template that says something else each time is refused", () => {
     `{% for time in messages %}{{ time.role }}{% endfor %}`,
     `{% macro f(now, date=1) %}{{ now }}{{ date }}{% endmacro %}{{ f(now=1) }}`,
   ])("but not for a name of its own: %s", async (template) => {
-    const tokens = await openPromptTokens({ files: writeTokenizer({ template }) });
+    const tokens = await openTokens({ template });
     await expect(tokens.close()).resolves.toBeUndefined();
   });
 });
@@ -92,6 +92,6 @@ it("a template file has precedence over the configuration's", async () => {
     config: { chat_template: "{{ now() }}" },
     template: CHAT_TEMPLATE,
   });
-  const tokens = await openPromptTokens({ files });
+  const tokens = await openTokensOf(files);
   await expect(tokens.close()).resolves.toBeUndefined();
 });
