@@ -27,7 +27,7 @@ import {
 } from "./replies.ts";
 import type { RequestFacts } from "./request-reader.ts";
 import { decideRoute, routeChanges, routingHeaders, type Routed } from "./route.ts";
-import { observeServed } from "./served.ts";
+import { isLocalReply, observeServed } from "./served.ts";
 import type { ExchangeHandler, ReplySink } from "./transport.ts";
 import { openTurnExchange, type TurnExchange } from "./turn-exchange.ts";
 
@@ -91,7 +91,7 @@ export class Exchange implements ExchangeHandler {
     if (message.modes !== undefined) this.#modes = message.modes;
     if (message.isObservability) return this.#observe(message);
     if (this.#state.at === "turn") return this.#state.turn.message(message);
-    if (this.#state.at === "start" && message.kind !== "requestHeaders") this.#assertNoKv();
+    if (this.#state.at === "start") this.#assertHeadersFirst(message);
     switch (message.kind) {
       case "requestHeaders":
         return this.#onRequestHeaders(message);
@@ -266,11 +266,13 @@ export class Exchange implements ExchangeHandler {
     this.#close();
   }
 
-  /** Nothing is known of a request whose headers did not come: it may be one for a pool with KV. */
-  #assertNoKv(): void {
-    if (!this.#hasKv()) return;
-    const message = "pools with KV need Envoy to send request headers (request_header_mode: SEND)";
-    throw new AppError("envoy_unsuited", message);
+  /** Nothing is known of a request whose headers did not come: it may be one for a pool with KV, if Envoy did not answer it itself. */
+  #assertHeadersFirst(message: ProcessingMessage): void {
+    const isRequest = message.kind === "requestBody" || message.kind === "requestTrailers";
+    const isAnswer = message.kind === "responseHeaders" && !isLocalReply(message);
+    if (!(isRequest || isAnswer) || !this.#hasKv()) return;
+    const need = "pools with KV need Envoy to send request headers (request_header_mode: SEND)";
+    throw new AppError("envoy_unsuited", need);
   }
 
   #hasKv(): boolean {

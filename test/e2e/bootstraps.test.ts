@@ -67,11 +67,16 @@ describe.each(names)("%s.yaml", (name) => {
     expect(stderr).toBe("");
   });
 
-  it("raises the limits that the defaults set too low", async () => {
+  it("reads a path in one spelling, and raises the limits that the defaults set too low", async () => {
     const text = JSON.stringify(await fill(name, 9002));
     for (const setting of [
+      '"normalize_path":true',
+      '"merge_slashes":true',
+      '"path_with_escaped_slashes_action":"REJECT_REQUEST"',
       '"envoy.reloadable_features.ext_proc_graceful_grpc_close":true',
       '"per_connection_buffer_limit_bytes":33554432',
+      '"initial_stream_window_size":33554432',
+      '"allow_mode_override":true',
       '"message_timeout":"10s"',
       '"max_message_timeout":"30s"',
       '"max_requests":65536',

@@ -282,6 +282,17 @@ describe("an Envoy that is set up wrongly", () => {
     expect(events.join()).toContain("request_header_mode");
   });
 
+  it("is not blamed for an answer of its own before it has shown any request", async () => {
+    const { exchange, events } = setUpTurns();
+    const local = { "response.code_details": "path_normalization_failed" };
+    expect((await exchange.send(responseHeaders("400", local)))[0]?.response).toBe(
+      "response_headers",
+    );
+    const real = setUpTurns();
+    const [reply] = await real.exchange.send(responseHeaders("200", {}));
+    expect([events, errorOf(reply).code]).toEqual([[], "internal_error"]);
+  });
+
   it("is not blamed for an answer of its own while the body is held", async () => {
     const { exchange, body, turns, ports } = setUpTurns();
     const gate = Promise.withResolvers<void>();
