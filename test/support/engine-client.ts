@@ -53,3 +53,10 @@ export async function touch(engine: ComputingEngine, name: string): Promise<stri
   await writeFile(join(engine.root, name), "");
   return `file:///${name}`;
 }
+
+/** What the engine counts of itself. */
+export async function serverState(engine: Pick<ComputingEngine, "url">): Promise<Json> {
+  const response = await fetch(`${engine.url}/get_server_info`);
+  const { internal_states: states } = (await response.json()) as { internal_states: Json[] };
+  return states[0];
+}
