@@ -1,8 +1,9 @@
 /** `POST /v1/chat/completions` as SGLang takes it. */
 import { isExactJson } from "../../../json/exact-json.ts";
 import { objectShape } from "../../../json/json-members.ts";
+import { parseJson } from "../../../json/parse-json.ts";
 import type { ChatPrompt, NoTurnReason } from "../dialect.ts";
-import { given, isObject, parseJson, textOf, type FoundBody } from "./found-body.ts";
+import { given, isObject, textOf, type FoundBody } from "./found-body.ts";
 import { CHAT_NEUTRAL } from "./neutral-fields.ts";
 import { isCount, readContext, refusal, SESSION_MEMBERS } from "./request-format.ts";
 import type { RefusedMembers, RequestFormat, TurnFacts } from "./request-format.ts";

@@ -38,17 +38,11 @@ export function readString({ bytes }: FoundBody, { start, end }: Span): string |
   return bytes[start] === QUOTE ? decodeString(bytes.subarray(start + 1, end - 1)) : undefined;
 }
 
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
-
 /** The JSON text of a value as the engine sees it. */
 export function textOf({ bytes, cuts }: FoundBody, { start, end }: Span): Uint8Array {
   const inside = cuts.filter((cut) => cut.start >= start && cut.end <= end);
   if (inside.length === 0) return bytes.subarray(start, end);
   return joined(splice(bytes.subarray(0, end), [{ start: 0, end: start }, ...inside]));
-}
-
-export function parseJson(text: Uint8Array): unknown {
-  return JSON.parse(utf8.decode(text));
 }
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

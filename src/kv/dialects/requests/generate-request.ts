@@ -1,15 +1,8 @@
 /** SGLang's own `POST /generate`. */
 import { objectShape } from "../../../json/json-members.ts";
+import { parseJson } from "../../../json/parse-json.ts";
 import type { NoTurnReason, Prompt } from "../dialect.ts";
-import {
-  given,
-  isList,
-  isObject,
-  parseJson,
-  readString,
-  textOf,
-  type FoundBody,
-} from "./found-body.ts";
+import { given, isList, isObject, readString, textOf, type FoundBody } from "./found-body.ts";
 import { GENERATE_NEUTRAL } from "./neutral-fields.ts";
 import { isCount, readContext, refusal, SESSION_MEMBERS } from "./request-format.ts";
 import type { RefusedMembers, RequestFormat, TurnFacts } from "./request-format.ts";

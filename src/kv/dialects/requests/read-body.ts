@@ -8,6 +8,7 @@ import { AppError } from "../../../errors.ts";
 import { objectShape, scanJsonMembers, type MembersScan } from "../../../json/json-members.ts";
 import type { ObjectShape } from "../../../json/json-members.ts";
 import { compileKeyNames } from "../../../json/key-names.ts";
+import { parseJson } from "../../../json/parse-json.ts";
 import { splice, type Edit } from "../../../json/splice.ts";
 import { openAnswer, type ReportPlace } from "../answers/open-answer.ts";
 import type { NoTurn, ReadBody, TurnBody, UnreadableBody } from "../dialect.ts";
@@ -57,13 +58,11 @@ function scanRegular(body: Uint8Array, shape: ObjectShape): RegularScan {
   const scan = scanJsonMembers(body, { root: shape, cut: FORBIDDEN });
   if (scan.kind === "unreadable") return scan;
   if (!scan.isIrregular) return { ...scan, bytes: body };
-  const bytes = new TextEncoder().encode(JSON.stringify(JSON.parse(utf8.decode(body))));
+  const bytes = new TextEncoder().encode(JSON.stringify(parseJson(body)));
   const again = scanJsonMembers(bytes, { root: shape, cut: FORBIDDEN });
   if (again.kind === "members" && !again.isIrregular) return { ...again, bytes };
   throw new AppError("internal", "a JSON text that was written anew is irregular");
 }
-
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** An id beside what was removed was one for the service. An engine would refuse it: it knows no session of that name. */
 function forgottenId(body: FoundBody): Edit[] {
