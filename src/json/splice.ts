@@ -11,12 +11,16 @@ export interface Edit {
 /** A view costs as much as copying some hundred bytes. */
 const PIECES_LIMIT = 64;
 
-/** Piece after piece. The edits may be in any order, but not overlap; where two begin at one place, the empty one comes first. */
+/**
+ * Piece after piece. The edits may be in any order; one inside of another is of no effect, and where two begin at one place, the empty
+ * one comes first.
+ */
 export function splice(source: Uint8Array, edits: readonly Edit[]): readonly Uint8Array[] {
   const ordered = edits.toSorted((a, b) => a.start - b.start || a.end - b.end);
   const pieces: Uint8Array[] = [];
   let at = 0;
   for (const { start, end, bytes } of ordered) {
+    if (start < at) continue;
     if (start > at) pieces.push(source.subarray(at, start));
     if (bytes !== undefined) pieces.push(bytes);
     at = end;
