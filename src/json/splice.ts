@@ -12,8 +12,8 @@ export interface Edit {
 const PIECES_LIMIT = 64;
 
 /**
- * Piece after piece. The edits may be in any order; one inside of another is of no effect, and where two begin at one place, the empty
- * one comes first.
+ * Piece after piece. The edits may be in any order. Where two begin at one place, the empty one comes first; one inside of another is of
+ * no effect, and of two of the same bytes the first has it.
  */
 export function splice(source: Uint8Array, edits: readonly Edit[]): readonly Uint8Array[] {
   const ordered = edits.toSorted((a, b) => a.start - b.start || a.end - b.end);

@@ -36,6 +36,15 @@ describe("spliced bytes", () => {
     ).toBe("a+f");
   });
 
+  it("have the first of two edits of the same bytes", () => {
+    expect(
+      spliced("abc", [
+        { start: 1, end: 2, bytes },
+        { start: 1, end: 2 },
+      ]),
+    ).toBe("a+c");
+  });
+
   it("are views of the old ones, unless there are many", () => {
     const source = new Uint8Array(1_000);
     const cuts = (count: number) =>

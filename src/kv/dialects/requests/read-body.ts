@@ -79,7 +79,8 @@ function readTurn(body: FoundBody, route: TurnRoute): TurnBody | NoTurn {
     kind: "turn",
     ...facts,
     inject: (injection) => {
-      const edits = injectionEdits(body, place, injection);
+      // What is injected may have an id in place of the one that is forgotten: then that comes first.
+      const edits = [...injectionEdits(body, place, injection), ...forgottenId(body)];
       return splice(body.bytes, [...body.cuts, ...edits]);
     },
     openAnswer: (form) => openAnswer({ place, form, exposeKv }),

@@ -106,6 +106,16 @@ describe("an injected body", () => {
     expect(injected(body)).toEqual({ text: "a", stream: true, session_params });
   });
 
+  it("has no id that the client meant for the service, where its own is elsewhere", () => {
+    const body = read({ text: "a", session_params: { id: "s", fresh_kvcache: 1 } }, EXPLICIT);
+
+    expect(injected(body)).toEqual({
+      text: "a",
+      session_params: { id: null },
+      kvcache_params: kvcache,
+    });
+  });
+
   it("has kvcache_params in place of the client's", () => {
     const body = read({ text: "a", kvcache_params: { id: "s", load_threshold: 1 } }, EXPLICIT);
 
