@@ -10,27 +10,48 @@ export const FORBIDDEN = [
 ];
 
 const HARMLESS = [
-  ...["text", "input_ids", "messages", "session_params", "kv_transfer_params", "sampling_params"],
-  ...["id", "rid", "stream", "role", "content", "__proto__", "constructor", "toString", "7", ""],
-  ...[
-    "stored_kv_cach",
-    "stored_kv_caches",
-    "Kvcache_params",
-    "kvcache_params ",
-    "kvcache_params\0",
-  ],
+  "text",
+  "input_ids",
+  "messages",
+  "session_params",
+  "kv_transfer_params",
+  "sampling_params",
+  "id",
+  "rid",
+  "stream",
+  "role",
+  "content",
+  "__proto__",
+  "constructor",
+  "toString",
+  "7",
+  "",
+
+  "stored_kv_cach",
+  "stored_kv_caches",
+  "Kvcache_params",
+  "kvcache_params ",
+  "kvcache_params\0",
 ];
 
 const SCALARS = [
-  ...["1", "-0.5", "1e3", "true", "null", "null", `"s"`, `""`, `"é😀"`, String.raw`"\ud800\"\\"`],
-  ...[
-    `"\\"kvcache_params\\":1"`,
-    `"}],"`,
-    `[1,2,3]`,
-    "[]",
-    "{}",
-    `[{"role":"user","content":"a"}]`,
-  ],
+  "1",
+  "-0.5",
+  "1e3",
+  "true",
+  "null",
+  "null",
+  `"s"`,
+  `""`,
+  `"é😀"`,
+  String.raw`"\ud800\"\\"`,
+
+  `"\\"kvcache_params\\":1"`,
+  `"}],"`,
+  `[1,2,3]`,
+  "[]",
+  "{}",
+  `[{"role":"user","content":"a"}]`,
 ];
 
 const CHAT = `"messages":[{"role":"user","content":"a"}]`;
