@@ -97,7 +97,7 @@ export type AnswerForm = "events" | "json";
  * reordered: an event that is whole goes on at once.
  */
 export interface AnswerReader {
-  /** What the client gets now in place of this chunk, which is only lent; possibly nothing. */
+  /** What the client gets now in place of this chunk, which is only lent; possibly nothing, or a view of the chunk. */
   push(chunk: Uint8Array): Uint8Array;
   /** At the end of the stream: what was held back, and what the engine said. */
   finish(): AnswerEnd;
