@@ -1,7 +1,7 @@
 /** Bytes that count how often one of them is looked at; copies in bulk are free. */
 export interface CountedBytes {
   readonly bytes: Uint8Array;
-  reads(): number;
+  readonly reads: () => number;
 }
 
 export function countedBytes(target: Uint8Array): CountedBytes {

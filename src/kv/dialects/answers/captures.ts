@@ -38,10 +38,7 @@ export class Captures {
   begin(): void {
     this.#open = undefined;
     if (this.#addsUp) return;
-    for (const slot of this.#slots) {
-      slot.isSet = false;
-      slot.isOver = false;
-    }
+    for (const slot of this.#slots) slot.isSet = false;
   }
 
   open(field: number): void {

@@ -304,10 +304,11 @@ export class JsonSieve {
     if (this.#heldFrom === NONE) this.#heldFrom = frame.mark;
   }
 
-  /** The present member stays, and so do the objects that it is in. */
+  /** The present member stays; the objects that it is in stay when they end. */
   #keep(): void {
     if (this.#lostAt !== NONE) return;
-    for (const frame of this.#frames) frame.hasKept = true;
+    const frame = this.#frames.at(-1);
+    if (frame !== undefined) frame.hasKept = true;
     this.#heldFrom = NONE;
   }
 

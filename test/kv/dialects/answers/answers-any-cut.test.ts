@@ -14,6 +14,7 @@ const place = fc.constantFrom<ReportPlace>(
   "kv_transfer_params",
 );
 const form = fc.constantFrom<AnswerForm>("json", "events");
+const shown = fc.record({ place, form, cuts });
 
 interface Shown {
   readonly place: ReportPlace;
@@ -42,27 +43,34 @@ describe("a JSON answer, cut anywhere", () => {
 
   it("loses the report of a chat, and the object that had nothing else", () => {
     const inner = members("kvcache_params");
-    const claim = fc.property(inner, valueText, filler, cuts, (list, value, space, at) => {
-      const params = `"kv_transfer_params":${space}${objectText(list, space)}`;
-      const text = `{"a":${value}${space},${params}${space},${space}"b":${value}}`;
-      const wanted = JSON.parse(text) as Record<string, Record<string, unknown>>;
-      const isLost = list.length > 0 && list.every((member) => member.isRemoved);
-      delete wanted["kv_transfer_params"]?.["kvcache_params"];
-      if (isLost) delete wanted["kv_transfer_params"];
-      const left = textLeft(text, { place: "kv_transfer_params", form: "json", cuts: at });
-      expect(JSON.parse(left)).toEqual(wanted);
-    });
+    const claim = fc.property(
+      inner,
+      fc.tuple(valueText, filler),
+      cuts,
+      (list, [value, space], at) => {
+        const params = `"kv_transfer_params":${space}${objectText(list, space)}`;
+        const text = `{"a":${value}${space},${params}${space},${space}"b":${value}}`;
+        const wanted = JSON.parse(text) as Record<string, Record<string, unknown>>;
+        const isLost = list.length > 0 && list.every((member) => member.isRemoved);
+        delete wanted["kv_transfer_params"]?.["kvcache_params"];
+        if (isLost) delete wanted["kv_transfer_params"];
+        const left = textLeft(text, { place: "kv_transfer_params", form: "json", cuts: at });
+        expect(JSON.parse(left)).toEqual(wanted);
+      },
+    );
     fc.assert(claim, { numRuns: 400 });
   });
 
   it("is the same bytes where nothing is removed, or all is exposed", () => {
-    const claim = fc.property(valueText, place, form, cuts, (value, where, how, at) => {
+    const claim = fc.property(valueText, shown, (value, how) => {
       const json = `{"text":${value},"kv_transfer_params":{"x":${value}}}`;
-      const text = how === "json" ? json : `data: ${json}\n\n: x\r\n\r\n`;
-      expect(textLeft(text, { place: where, form: how, cuts: at })).toBe(text);
+      const text = how.form === "json" ? json : `data: ${json}\n\n: x\r\n\r\n`;
+      expect(textLeft(text, how)).toBe(text);
       const exposed = `{"session_params":1,"kvcache_params":2,${json.slice(1)}`;
-      const reader = openAnswer({ place: where, form: "json", exposeKv: true });
-      expect(decoder.decode(readAnswer(reader, encoder.encode(exposed), at).bytes)).toBe(exposed);
+      const reader = openAnswer({ place: how.place, form: "json", exposeKv: true });
+      expect(decoder.decode(readAnswer(reader, encoder.encode(exposed), how.cuts).bytes)).toBe(
+        exposed,
+      );
     });
     fc.assert(claim, { numRuns: 300 });
   });
@@ -138,9 +146,9 @@ function damaged(text: fc.Arbitrary<string>): fc.Arbitrary<Uint8Array> {
 describe("any bytes", () => {
   it("give the same bytes and the same answer in whatever pieces they come", () => {
     const bytes = damaged(fc.oneof(stream, stream, json));
-    const claim = fc.property(bytes, place, form, cuts, (input, where, how, at) => {
-      const open = () => openAnswer({ place: where, form: how, exposeKv: false });
-      expect(readAnswer(open(), input, at)).toEqual(readAnswer(open(), input));
+    const claim = fc.property(bytes, shown, (input, how) => {
+      const open = () => openAnswer({ ...how, exposeKv: false });
+      expect(readAnswer(open(), input, how.cuts)).toEqual(readAnswer(open(), input));
     });
     fc.assert(claim, { numRuns: 1500 });
   });

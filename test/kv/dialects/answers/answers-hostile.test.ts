@@ -34,6 +34,7 @@ describe("a JSON answer that means harm", () => {
     const key = "session_params".repeat(100_000);
     const text = `{"${key}":1,"${"\\u0073".repeat(100_000)}":2,"${"\\\\".repeat(100_000)}":3}`;
     expect(left(text, 4096)).toBe(text);
+    expect(left(`{"${key}":1,"session_params":2,"b":3}`, 4096)).toBe(`{"${key}":1,"b":3}`);
     const escaped = Array.from(
       "session_params",
       (letter) => `\\u00${letter.charCodeAt(0).toString(16)}`,
@@ -66,6 +67,14 @@ describe("a JSON answer that means harm", () => {
       decoder.decode(readAnswer(open("events"), encoder.encode(event(comments)), [50, 999]).bytes);
     expect(result(1000)).toBe(`data: {"a":1}\n\n`);
     expect(result(1100)).toBe(event(1100));
+  });
+});
+
+describe("a removed value", () => {
+  it("may be written in any number of lines of a stream", () => {
+    const text = `data: {"a":1,"session_params":[\n${"data: 0,\n".repeat(5000)}data: 0]}\n\n`;
+    const result = readAnswer(open("events"), encoder.encode(text), [5000, 50_000]).bytes;
+    expect(decoder.decode(result)).toBe(`data: {"a":1\n${"data:\n".repeat(5000)}data:}\n\n`);
   });
 });
 

@@ -118,12 +118,14 @@ describe("the frames of events", () => {
     expect(answer?.segments).toEqual([segmentAt(0)]);
   });
 
-  it("end a number where they end its line", () => {
-    const { text, answer } = read(
-      `data: {"a":1\ndata: ,"meta_info":{"prompt_tokens":9\ndata: 9}}\n\n${DONE}`,
-    );
-    expect(text).toContain("9\ndata: 9}}");
-    expect(answer).toBeUndefined();
+  it("end a number where they end its line, and belong in no string", () => {
+    const answer = (text: string) => read(`data:${text}\n\n${DONE}`).answer;
+    expect(answer(`{"meta_info":{"prompt_tokens":9\ndata:}}`)).toMatchObject({ promptTokens: 9 });
+    expect(answer(`{"meta_info":{"prompt_tokens":9\ndata:9}}`)).toBeUndefined();
+    expect(answer(`{"output_ids":[1\ndata:2],${meta(1)}}`)?.outputIds).toBeUndefined();
+    expect(answer(`{"output_ids":[1\ndata:,2],${meta(2)}}`)?.outputIds).toEqual([1, 2]);
+    expect(answer(`{"text":"a\ndata:b"}`)).toBeUndefined();
+    expect(answer(`{"te\ndata:xt":"b"}`)).toBeUndefined();
   });
 
   it("need no blank line at the end", () => {
@@ -210,6 +212,8 @@ describe("the events of a chat", () => {
     const reader = openAnswer({ place: "kv_transfer_params", form: "events", exposeKv: false });
     const push = (text: string) => decoder.decode(reader.push(encoder.encode(text)));
     expect(push(": ping\n")).toBe(": ping\n");
+    expect(push("data: ?")).toBe("data: ?");
+    expect(push("\n\n")).toBe("\n\n");
     expect(push(`data: {${head}`)).toBe("");
     expect(push(`,"choices":[{"delta"`)).toBe(`data: {${head},"choices":[{"delta"`);
   });
@@ -241,7 +245,7 @@ describe("a stream that is no answer", () => {
     expect(read(event + DONE + event).answer).toBeUndefined();
     expect(read(`${event}data: [DONE\n\n`).answer).toBeUndefined();
     expect(read(`${event}data: [DONE]x\n\n`).answer).toBeUndefined();
-    expect(read(`${event}data: [DO\ndata: NE]\n\n`).answer).toBeUndefined();
+    expect(read(`${event}data: [DO\ndata:NE]\n\n`).answer).toBeUndefined();
     expect(read(`${event}data: "[DONE]"\n\n`).answer).toBeUndefined();
   });
 

@@ -83,6 +83,7 @@ describe("the bytes around a removed member", () => {
     [`{"a":{"session_params":1},"b":[{"session_params":2}]}`, undefined],
     [`{"session_paramss":1,"session_param":2,"Session_params":3}`, undefined],
     [`{"a" : "session_params" ,\n "":null}`, undefined],
+    [`{"0123456789012345ams":1,"session_pa\\u007":2}`, undefined],
     [`{"a":-1.5e+300,"b":true,"c":NaN}`, undefined],
   ])("%j becomes %j", (text, left) => {
     expect(read(text).text).toBe(left ?? text);
@@ -144,6 +145,7 @@ describe("what is no answer", () => {
     expect(read(`{"session_params":1,"a":2,"session_params" 5,"b":[`).text).toBe(
       `{"a":2,"session_params" 5,"b":[`,
     );
+    expect(read(`{"a":1,"session_params":{"fresh_kv_cache" 5}}`).text).toBe(`{"a":15}}`);
   });
 
   it("is an error, but not the lack of one", () => {
