@@ -57,7 +57,11 @@ export function openTurnExchange(
   }
   if (headers === undefined || limitBytes === 0) return undefined;
   if (isModelOpen) limitBytes = Math.max(limitBytes, ports.bodyLimitBytes);
-  return new TurnExchange(ports, sink, { ...opening, headers, limitBytes });
+  // A body over `extproc.bodyLimitBytes` comes all the same here.
+  const isOverLimit = facts.bodyObstacle === "body_too_large";
+  if (isOverLimit) facts.bodyObstacle = undefined;
+  const isRead = isBodyRead || isOverLimit;
+  return new TurnExchange(ports, sink, { ...opening, isBodyRead: isRead, headers, limitBytes });
 }
 
 type State =

@@ -17,7 +17,9 @@ const last = "data: [DONE]\n\n";
 let stack: TurnStack;
 
 beforeAll(async () => {
-  stack = await startTurnStack({ kv: { bodyLimitBytes: LIMIT, passPaths: ["/free"] } });
+  stack = await startTurnStack({
+    kv: { bodyLimitBytes: LIMIT, passPaths: { default: ["/free"] } },
+  });
   return async () => stack.close();
 });
 

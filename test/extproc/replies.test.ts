@@ -4,7 +4,9 @@ import { bodyModes } from "../../src/extproc/message.ts";
 import { encodeRefusal } from "../../src/extproc/refusal.ts";
 import {
   encodeAskForBodies,
+  encodeBody,
   encodeContinue,
+  encodeHold,
   encodeReply,
   encodeStreamedBody,
   noChanges,
@@ -75,6 +77,11 @@ describe("replies, as the published codec reads them", () => {
       response_trailer_mode: "SKIP",
     });
     expect(reply.request_headers?.response?.header_mutation?.remove_headers).toEqual(["x-a"]);
+  });
+
+  it("of a large body keep no buffer of its size for those after them", () => {
+    encodeBody("requestBody", noChanges, [new Uint8Array(2 * 1024 * 1024)]);
+    expect(encodeHold(1).buffer.byteLength).toBeLessThanOrEqual(16 * 1024);
   });
 
   it.each([

@@ -76,7 +76,7 @@ describe("the headers of a request with a body", () => {
     ["without a body", requestHeaders({ "x-session-id": "s" })],
     ["on a path that passes", posted({ "x-session-id": "s", ":path": "/free?x=1" })],
   ])("%s are routed at once, as in any pool", async (_, message) => {
-    const { exchange, turns } = setUpTurns({ passPaths: ["/free?x=1"] });
+    const { exchange, turns } = setUpTurns({ passPaths: { default: ["/free?x=1"] } });
     const [reply] = await exchange.send(message);
     expect(headersOf(reply)[DESTINATION]).toContain("10.0.0.");
     expect(reply?.mode_override ?? undefined).toBeUndefined();
@@ -84,7 +84,7 @@ describe("the headers of a request with a body", () => {
   });
 
   it("on a path that is only like one that passes do not pass", async () => {
-    const { exchange } = setUpTurns({ passPaths: ["/free"] });
+    const { exchange } = setUpTurns({ passPaths: { default: ["/free"] } });
     const [reply] = await exchange.send(posted({ ":path": "/free?x=1" }));
     expect(reply?.mode_override?.request_body_mode).toBe("BUFFERED");
   });
@@ -175,6 +175,20 @@ describe("a body", () => {
   });
 
   it.each([
+    ["with a length", { "content-length": "31" }],
+    ["without a length", {}],
+  ])(
+    "over the limit of other pools, but not of its own, is read for its session id, %s",
+    async (_, headers) => {
+      const { exchange, body, turns, decided } = setUpTurns({}, { reader: { bodyLimitBytes: 30 } });
+      await exchange.send(posted(headers));
+      await body('{"prompt_cache_key":"from-body"}');
+      expect(turns.log).toContain("begin from-body");
+      expect(decided).toMatchObject([{ source: "body", bodyObstacle: undefined }]);
+    },
+  );
+
+  it.each([
     ["no header", {}, false],
     ["0", { "x-session-final": "0" }, false],
     ["1", { "x-session-final": "1" }, true],
@@ -243,6 +257,24 @@ describe("among several pools", () => {
     const [reply, ...more] = await body('{"model":"s"}');
     expect([bodyOf(reply), more, turns.log]).toEqual(['{"model":"s"}', [], []]);
     expect(headersOf(reply)).toMatchObject({ "x-moorline-pool": "small", "content-length": "13" });
+  });
+
+  it("a body whose model leads to a pool where its path passes goes on as it is", async () => {
+    const both = { pools: ["small", "large"], passPaths: { small: ["/generate?x=1"] } };
+    const { exchange, body, turns } = setUpTurns(both, { pools, models });
+    await exchange.send(posted());
+    expect((await body('{"model":"s"}')).map(bodyOf)).toEqual(['{"model":"s"}']);
+    expect(turns.log).toEqual([]);
+  });
+
+  it("a body over the limit is refused where its model leads to a pool with KV, and there alone", async () => {
+    for (const model of ["s", "l"]) {
+      const { exchange, body } = several();
+      const text = JSON.stringify({ model, text: "x".repeat(1024) });
+      await exchange.send(posted({ "content-length": String(text.length) }));
+      const [reply] = await body(text);
+      expect(reply?.response).toBe(model === "s" ? "request_body" : "immediate_response");
+    }
   });
 
   it.each([

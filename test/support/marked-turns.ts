@@ -24,7 +24,8 @@ export interface MarkedTurnsOptions {
   /** Pools with KV; `default` unless given. */
   readonly pools?: readonly string[];
   readonly bodyLimitBytes?: number;
-  readonly passPaths?: readonly string[];
+  /** By pool. */
+  readonly passPaths?: Readonly<Record<string, readonly string[]>>;
 }
 
 export class MarkedTurns implements TurnPath {
@@ -42,12 +43,12 @@ export class MarkedTurns implements TurnPath {
   }
 
   pool(name: string): KvPool | undefined {
-    const { pools = ["default"], bodyLimitBytes = 1024, passPaths = [] } = this.#options;
+    const { pools = ["default"], bodyLimitBytes = 1024, passPaths = {} } = this.#options;
     if (!pools.includes(name)) return undefined;
     return {
       bodyLimitBytes,
       holdMs: 2_500,
-      passes: (rawPath) => passPaths.includes(rawPath),
+      passes: (rawPath) => passPaths[name]?.includes(rawPath) === true,
       readBody: (path, body) => this.#readBody(path, body),
       begin: (request) => this.#begin(request),
     };
