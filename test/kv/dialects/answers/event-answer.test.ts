@@ -176,6 +176,15 @@ describe("the events of a chat", () => {
     expect(told?.segments).toEqual([segmentAt(64)]);
   });
 
+  it("lose nothing behind it, whatever its lines end in", () => {
+    const text = `${extra(64)}: x\r\n\r\ndata: {"x":0,${params(64)}}\r\nid: 7\r\n\r\n`;
+    expect(read(text, "kv_transfer_params").text).toBe(`: x\r\n\r\ndata: {"x":0}\r\nid: 7\r\n\r\n`);
+  });
+
+  it("keep what is left of one that is not whole", () => {
+    expect(read(`data: {${params(64)}\n\n`, "kv_transfer_params").text).toBe("data: {\n\n");
+  });
+
   it("lose it at the end of the stream too", () => {
     const { text } = read(content + extra(64).trimEnd(), "kv_transfer_params");
     expect(text).toBe(content);
@@ -206,6 +215,9 @@ describe("the events of a chat", () => {
   it("keep the report where it is exposed", () => {
     const text = content + extra(64) + usage + DONE;
     expect(read(text, "kv_transfer_params", true)).toEqual({ text, answer });
+    const exposing = openAnswer({ place: "kv_transfer_params", form: "events", exposeKv: true });
+    const begun = encoder.encode(`data: {${head}`);
+    expect(exposing.push(begun)).toEqual(begun);
   });
 
   it("are not delayed by a comment or by an event that has a choice", () => {

@@ -196,6 +196,16 @@ describe("what is no answer", () => {
     expect(answer(limit).answer?.segments).toEqual([]);
     expect(answer(limit + 1)).toEqual({ bytes: Buffer.from("{}"), answer: undefined });
   });
+
+  it("is a list of ids too large to be kept", () => {
+    const answer = (size: number) => {
+      const text = encoder.encode(`{"output_ids":[${" ".repeat(size - 2)}]}`);
+      const reader = openAnswer({ place: "session_params", form: "json", exposeKv: false });
+      return readAnswer(reader, text).answer;
+    };
+    expect(answer(1024 * 1024)).toBeDefined();
+    expect(answer(1024 * 1024 + 1)).toBeUndefined();
+  });
 });
 
 describe("what is believed of an answer", () => {
