@@ -199,7 +199,7 @@ describe("what is no answer", () => {
 
   it("is a list of ids too large to be kept", () => {
     const answer = (size: number) => {
-      const text = encoder.encode(`{"output_ids":[${" ".repeat(size - 2)}]}`);
+      const text = encoder.encode(`{"output_ids":[7${" ".repeat(size - 3)}]}`);
       const reader = openAnswer({ place: "session_params", form: "json", exposeKv: false });
       return readAnswer(reader, text).answer;
     };
