@@ -7,6 +7,7 @@ import { openKvApi } from "./api/server.ts";
 import type { Closers } from "./closers.ts";
 import { systemClock, systemRandom, systemWallClock } from "./clock.ts";
 import { openKvStore, type KvStore } from "./compose-kv-store.ts";
+import { openEngines, openTurnPath } from "./compose-turns.ts";
 import type { Config } from "./config/config.ts";
 import {
   configuredProfiles,
@@ -28,6 +29,8 @@ import { openTlsFiles } from "./extproc/tls.ts";
 import { NamespaceKeys } from "./kv/chain/namespace-keys.ts";
 import type { Location } from "./kv/location.ts";
 import { layoutsByGeometry } from "./kv/model/layouts.ts";
+import type { WatchedEngines } from "./kv/engines/watched-engines.ts";
+import type { TurnPath } from "./kv/path/turn-path.ts";
 import type { Tenants } from "./kv/turns/tenants.ts";
 import { Models } from "./kv/turns/models.ts";
 import { Places } from "./kv/turns/places.ts";
@@ -57,6 +60,10 @@ export interface KvHalfOptions {
 export interface KvHalf {
   /** Of the KV API. */
   readonly address: string;
+  /** For exchanges, which end before what is open here is closed. */
+  readonly turns: TurnPath;
+  /** To be told of every snapshot of a pool. */
+  readonly engines: Pick<WatchedEngines, "published">;
   /** Begins what the closers then wait for: no more requests, and no turn that waits for another. */
   drain(): void;
 }
@@ -103,6 +110,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     digests,
     nowMs: systemWallClock,
   };
+  const engines = openEngines(config, { closers, observers });
   const turns = new TurnDesk({
     ...known,
     places: placesOf(kv, locations),
@@ -121,10 +129,13 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     }),
   });
   closers.add(() => turns.close());
+  const sessions = new SessionDesk({ ...known, quotaRefused: observers.quotaRefused });
+  const { models } = known;
+  const path = await openTurnPath({ ...options, turns, sessions, models, engines, observers });
 
   const api = await openKvApi(
     {
-      sessions: new SessionDesk({ ...known, quotaRefused: observers.quotaRefused }),
+      sessions,
       turns,
       catalog,
       location: (id) => locations.get(id),
@@ -161,13 +172,17 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   );
   closers.add(() => api.close());
   metrics.watch(
-    observers.gauges({ ...store, verifying: () => verifier.load.verifying, engines: () => [] }),
+    observers.gauges({
+      ...store,
+      verifying: () => verifier.load.verifying,
+      engines: () => engines.counts(),
+    }),
   );
   const drain = () => {
     turns.drain();
     api.close().catch(() => {}); // the closers are told the same
   };
-  return { address: api.address, drain };
+  return { address: api.address, turns: path, engines, drain };
 }
 
 /** What runs beside the requests. */

@@ -2,6 +2,7 @@
 import { v4 as uuid } from "uuid";
 import type { RoutingPorts } from "./admin/ports.ts";
 import type { GaugeSources } from "./admin/metrics.ts";
+import type { PoolSnapshot } from "./affinity/pool-snapshot.ts";
 import { rebuildRing } from "./affinity/ring-build.ts";
 import { createRingRouter, createStickyRouter } from "./affinity/router.ts";
 import { MemoryBindings } from "./bindings/memory.ts";
@@ -27,7 +28,7 @@ import { openTlsFiles } from "./extproc/tls.ts";
 import type { OpenExchange } from "./extproc/transport.ts";
 import { createHash64 } from "./hash.ts";
 import { formatListenAddress, underKey } from "./listen-address.ts";
-import { noTurns } from "./kv/path/turn-path.ts";
+import type { TurnPath } from "./kv/path/turn-path.ts";
 import type { createObservers } from "./observers.ts";
 import type { ReadinessGate } from "./readiness.ts";
 
@@ -52,14 +53,17 @@ export interface RoutingHalf {
   readonly reload: ConfigReload;
   /** Not ready until these are done. */
   waitUntilReady(readiness: ReadinessGate): void;
+  /** Told of every pool as it is now, and of each snapshot from then on. */
+  watch(published: (snapshot: PoolSnapshot) => void): void;
   /** Opens the ext_proc listeners; answers their addresses. */
-  listen(health: GrpcHealth): Promise<readonly string[]>;
+  listen(health: GrpcHealth, turns: TurnPath): Promise<readonly string[]>;
 }
 
 export async function openRouting(parts: RoutingHalfOptions): Promise<RoutingHalf> {
   const { config, observers } = parts;
   const { bindings, router } = openRouter(parts);
-  const { pools, edsFiles } = await openPools(parts);
+  const watchers: ((snapshot: PoolSnapshot) => void)[] = [];
+  const { pools, edsFiles } = await openPools(parts, watchers);
   const reload = await openDiscoveries(parts, pools);
   const budget = new BodyBudget(config.extproc.bufferedBytesLimit);
   const ports = exchangePorts(config, { pools, router, budget, observers });
@@ -86,8 +90,12 @@ export async function openRouting(parts: RoutingHalfOptions): Promise<RoutingHal
         );
       }
     },
-    listen: (health) =>
-      listen(parts, { health, openExchange: (sink) => new Exchange(ports, sink) }),
+    watch: (published) => {
+      watchers.push(published);
+      for (const pool of pools.all()) published(pool);
+    },
+    listen: (health, turns) =>
+      listen(parts, { health, openExchange: (sink) => new Exchange({ ...ports, turns }, sink) }),
   };
 }
 
@@ -108,7 +116,10 @@ function openRouter({ config: { affinity }, clock, closers, observers }: Routing
 }
 
 /** The pools, empty as yet, and the files that tell Envoy of their members. */
-async function openPools({ config, clock, closers, observers }: RoutingHalfOptions) {
+async function openPools(
+  { config, clock, closers, observers }: RoutingHalfOptions,
+  watchers: Iterable<(snapshot: PoolSnapshot) => void>,
+) {
   const { edsFile } = config.envoy;
   const edsFiles = new Map<string, EdsFile>();
   for (const { name } of edsFile === null ? [] : config.pools) {
@@ -134,7 +145,10 @@ async function openPools({ config, clock, closers, observers }: RoutingHalfOptio
     thresholds: config.health,
     drainDeadlineMs,
     joinDelayMs: edsFile === null ? 0 : ENVOY_JOIN_DELAY_MS,
-    observer: observers.pools((snapshot) => edsFiles.get(snapshot.name)?.publish(snapshot)),
+    observer: observers.pools((snapshot) => {
+      edsFiles.get(snapshot.name)?.publish(snapshot);
+      for (const published of watchers) published(snapshot);
+    }),
   });
   closers.add(() => pools.close());
   return { pools, edsFiles };
@@ -210,7 +224,7 @@ function exchangePorts(
     readonly budget: BodyBudget;
     readonly observers: ReturnType<typeof createObservers>;
   },
-): ExchangePorts {
+): Omit<ExchangePorts, "turns"> {
   const { pools, router, budget, observers } = parts;
   const { bodyLimitBytes, onError } = config.extproc;
   const { header } = config.destination;
@@ -226,7 +240,6 @@ function exchangePorts(
     pools,
     router,
     passive: pools,
-    turns: noTurns,
     reader,
     budget,
     observer: observers.exchange,

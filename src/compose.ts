@@ -15,6 +15,7 @@ import type { Config } from "./config/config.ts";
 import { type ConfigReload, openConfigReload } from "./config/reload.ts";
 import { configWarnings } from "./config/warnings.ts";
 import { GrpcHealth } from "./extproc/health.ts";
+import { noTurns } from "./kv/path/turn-path.ts";
 import { createLogger } from "./log.ts";
 import { createObservers } from "./observers.ts";
 import { ReadinessGate } from "./readiness.ts";
@@ -80,6 +81,7 @@ async function open(
     config.kv !== null && roles.includes("kv")
       ? await openKv({ config, kv: config.kv, adminToken, closers, log, metrics, observers })
       : undefined;
+  if (kv !== undefined) routing?.watch((snapshot) => kv.engines.published(snapshot));
   const reload = routing?.reload ?? (await openReload(config, { configPath, closers, observers }));
 
   const health = new GrpcHealth();
@@ -99,7 +101,7 @@ async function open(
     { ...config.admin, token: adminToken, log: log.part("admin") },
   );
   closers.add(() => admin.close());
-  const extproc = (await routing?.listen(health)) ?? [];
+  const extproc = (await routing?.listen(health, kv?.turns ?? noTurns)) ?? [];
   const addresses = { extproc, admin: admin.address, kv: kv?.address };
   log.info("listening", addresses);
   listening.resolve();

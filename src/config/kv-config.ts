@@ -12,9 +12,11 @@ import type { ModelProfile } from "../kv/model/profile.ts";
 import type { ModelProfiles } from "../kv/turns/models.ts";
 import type { Place } from "../kv/turns/places.ts";
 import type { TurnPolicy } from "../kv/turns/turn-desk.ts";
+import type { DialectName } from "../kv/dialects/dialect.ts";
+import type { TokenizerFiles } from "../kv/tokens/tokenizer-files.ts";
 import type { ScrubberOptions } from "../kv/verify/scrubber.ts";
 import type { TwoPassOptions } from "../kv/verify/two-pass-verifier.ts";
-import type { Config, PoolConfig } from "./config.ts";
+import type { Config, PoolConfig, PoolKvConfig } from "./config.ts";
 
 /** Of a configuration that has the section. */
 export type KvConfig = NonNullable<Config["kv"]>;
@@ -41,6 +43,38 @@ export function configuredProfiles(pools: readonly PoolConfig[]): readonly Model
 /** Undefined where the pool's engines store nothing. */
 export function profileOf(pool: PoolConfig | undefined): ModelProfile | undefined {
   return pool?.kv?.profile;
+}
+
+/** A pool whose turns are read. */
+export type TurnPoolConfig = PoolConfig & {
+  readonly kv: PoolKvConfig & { readonly dialect: DialectName };
+};
+
+export function turnPools(pools: readonly PoolConfig[]): readonly TurnPoolConfig[] {
+  return pools.filter((pool): pool is TurnPoolConfig => (pool.kv?.dialect ?? null) !== null);
+}
+
+/** By pool. */
+export function profilesOfTurns(pools: readonly PoolConfig[]): ReadonlyMap<string, ModelProfile> {
+  return new Map(turnPools(pools).map(({ name, kv }) => [name, kv.profile]));
+}
+
+/**
+ * The model that sessions of the pool are made with: one that it serves, or a name for the default pool's that is none of another.
+ * Undefined where every such name is taken.
+ */
+export function sessionModel(
+  { name, models, kv: { profile } }: TurnPoolConfig,
+  profiles: ModelProfiles,
+): string | undefined {
+  const names = [...models, profile.id, name];
+  return names.find((model) => profiles.profile(model) === profile);
+}
+
+export function tokenizerFiles({ kv: { tokenizer } }: TurnPoolConfig): TokenizerFiles | undefined {
+  if (tokenizer === null) return undefined;
+  const { file, config, template } = tokenizer;
+  return { file, config: config ?? undefined, template: template ?? undefined };
 }
 
 type DirectoryPlace = Pick<DirectoryOptions, "profile" | "root" | "naming" | "uriPrefix">;

@@ -1,0 +1,99 @@
+/** Turns in the request path: where requests that the routing half shows meet what the KV half has of their sessions. */
+import { randomBytes, randomUUID } from "node:crypto";
+import type { Closers } from "./closers.ts";
+import { systemClock, systemRandom } from "./clock.ts";
+import type { Config } from "./config/config.ts";
+import {
+  type KvConfig,
+  modelProfiles,
+  profilesOfTurns,
+  retentionClasses,
+  sessionModel,
+  tokenizerFiles,
+  type TurnPoolConfig,
+  turnPools,
+} from "./config/kv-config.ts";
+import { AppError } from "./errors.ts";
+import { createDialect } from "./kv/dialects/dialects.ts";
+import { openHttpConnection } from "./kv/engines/engine-connection.ts";
+import { createHttpCloseSession } from "./kv/engines/http-close-session.ts";
+import { WatchedEngines } from "./kv/engines/watched-engines.ts";
+import { PathPool } from "./kv/path/path-pool.ts";
+import type { TurnPath } from "./kv/path/turn-path.ts";
+import { openPromptTokens, withoutTokenizer } from "./kv/tokens/open-prompt-tokens.ts";
+import type { PromptTokens } from "./kv/tokens/prompt-tokens.ts";
+import type { Models } from "./kv/turns/models.ts";
+import type { SessionDesk } from "./kv/turns/session-desk.ts";
+import type { TurnDesk } from "./kv/turns/turn-desk.ts";
+import type { KvObservers } from "./kv-observers.ts";
+
+export interface TurnPathOptions {
+  readonly config: Config;
+  readonly kv: KvConfig;
+  readonly closers: Closers;
+  readonly turns: TurnDesk;
+  readonly sessions: SessionDesk;
+  readonly models: Models;
+  readonly engines: WatchedEngines;
+  readonly observers: Pick<KvObservers, "path">;
+}
+
+/** Knows no engine before it is told of a snapshot. */
+export function openEngines(
+  config: Config,
+  { closers, observers }: { readonly closers: Closers; readonly observers: KvObservers },
+): WatchedEngines {
+  const engines = new WatchedEngines({
+    profiles: profilesOfTurns(config.pools),
+    open: openHttpConnection,
+    closeSession: createHttpCloseSession(),
+    scheduler: systemClock,
+    random: systemRandom,
+    newInstance: randomUUID,
+    observer: observers.engines,
+  });
+  closers.add(() => engines.close());
+  return engines;
+}
+
+/** To be closed when no exchange is left, and before the desk. */
+export async function openTurnPath(options: TurnPathOptions): Promise<TurnPath> {
+  const pools = new Map<string, PathPool>();
+  for (const pool of turnPools(options.config.pools)) {
+    pools.set(pool.name, await openPool(pool, options));
+  }
+  return { pool: (name) => pools.get(name) };
+}
+
+async function openPool(pool: TurnPoolConfig, options: TurnPathOptions): Promise<PathPool> {
+  const { config, kv, closers, turns, sessions, models, engines, observers } = options;
+  const name = sessionModel(pool, modelProfiles(config.pools));
+  const model = name === undefined ? undefined : models.lookup(name);
+  if (name === undefined || model === undefined) {
+    throw new AppError("internal", `no model name leads to the profile of pool ${pool.name}`);
+  }
+  const tokens = await openTokens(pool);
+  closers.add(() => tokens.close());
+  const { dialect, exposeKv } = pool.kv;
+  const path = new PathPool({
+    ...pool.kv,
+    pool: pool.name,
+    model: { name, geometry: model.geometry },
+    dialect: createDialect({ name: dialect, exposeKv }),
+    retention: retentionClasses(kv),
+    tokens,
+    engines,
+    turns,
+    sessions,
+    observer: observers.path,
+    clock: systemClock,
+    newEngineSession: () => `moorline-${randomBytes(16).toString("base64url")}`,
+  });
+  closers.add(() => path.close());
+  return path;
+}
+
+async function openTokens(pool: TurnPoolConfig): Promise<PromptTokens> {
+  const files = tokenizerFiles(pool);
+  return files === undefined ? withoutTokenizer : openPromptTokens({ files });
+}
