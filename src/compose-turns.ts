@@ -20,8 +20,9 @@ import { createHttpCloseSession } from "./kv/engines/http-close-session.ts";
 import { WatchedEngines } from "./kv/engines/watched-engines.ts";
 import { PathPool } from "./kv/path/path-pool.ts";
 import type { TurnPath } from "./kv/path/turn-path.ts";
-import { openPromptTokens, withoutTokenizer } from "./kv/tokens/open-prompt-tokens.ts";
+import { openPromptTokens } from "./kv/tokens/open-prompt-tokens.ts";
 import type { PromptTokens } from "./kv/tokens/prompt-tokens.ts";
+import { withoutTokenizer } from "./kv/tokens/without-tokenizer.ts";
 import type { Models } from "./kv/turns/models.ts";
 import type { SessionDesk } from "./kv/turns/session-desk.ts";
 import type { TurnDesk } from "./kv/turns/turn-desk.ts";
@@ -35,7 +36,7 @@ export interface TurnPathOptions {
   readonly sessions: SessionDesk;
   readonly models: Models;
   readonly engines: WatchedEngines;
-  readonly observers: Pick<KvObservers, "path">;
+  readonly observers: Pick<KvObservers, "path" | "tokenWorkerLost">;
 }
 
 /** Knows no engine before it is told of a snapshot. */
@@ -72,7 +73,7 @@ async function openPool(pool: TurnPoolConfig, options: TurnPathOptions): Promise
   if (name === undefined || model === undefined) {
     throw new AppError("internal", `no model name leads to the profile of pool ${pool.name}`);
   }
-  const tokens = await openTokens(pool);
+  const tokens = await openTokens(pool, options);
   closers.add(() => tokens.close());
   const { dialect, exposeKv } = pool.kv;
   const path = new PathPool({
@@ -93,7 +94,12 @@ async function openPool(pool: TurnPoolConfig, options: TurnPathOptions): Promise
   return path;
 }
 
-async function openTokens(pool: TurnPoolConfig): Promise<PromptTokens> {
+async function openTokens(
+  pool: TurnPoolConfig,
+  { observers }: Pick<TurnPathOptions, "observers">,
+): Promise<PromptTokens> {
   const files = tokenizerFiles(pool);
-  return files === undefined ? withoutTokenizer : openPromptTokens({ files });
+  if (files === undefined) return withoutTokenizer;
+  const workerLost = (reason: unknown) => observers.tokenWorkerLost(pool.name, reason);
+  return openPromptTokens({ files, scheduler: systemClock, workerLost });
 }

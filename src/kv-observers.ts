@@ -39,6 +39,10 @@ export function createKvObservers(options: KvObserversOptions) {
     /** `settled` hears of each settlement after it is counted. */
     turns: (settled: TurnObserver["settled"]) => turnObserver(options, settled),
     path: pathObserver(options),
+    tokenWorkerLost: (pool: string, reason: unknown) => {
+      metrics.add("kv_token_workers_lost_total", 1, pool);
+      log.warn("a tokenizer's worker thread was lost", { pool, error: AppError.from(reason) });
+    },
     verifier: verifyObserver(options),
     scrubber: scrubObserver(options),
     keeper: keeperObserver(options, ({ location, orphanBytes: bytes }) => {

@@ -17,6 +17,7 @@ export const kvMetricCatalog = {
   kv_turn_held_seconds: histogram("Time that requests were held for their plans.", "pool"),
   kv_turn_ends_total: counter("Injected turns, by how they ended.", "pool", "end"),
   kv_turn_failures_total: counter("What turns in the request path did in vain.", "call"),
+  kv_token_workers_lost_total: counter("Threads of tokenizers that died or hung.", "pool"),
   kv_segments_settled_total: counter("Reserved segments, by what became of them.", "result"),
   kv_quota_refusals_total: counter("Refusals for a tenant's quota.", "quota"),
   kv_verifications_total: counter("Reported segments verified, by result.", "result"),
