@@ -1,0 +1,126 @@
+/**
+ * Turns end to end: a real Envoy, Moorline with both halves as its own process, and computing engines in this one. All engines have
+ * the same root, which is Moorline's one location.
+ */
+import { join } from "node:path";
+import { type BootstrapName, fillBootstrap } from "../../envoy/bootstrap.ts";
+import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "../../demo/engine/tokenizer/files.ts";
+import { SHAPES } from "../../demo/engine/model/shape.ts";
+import type { EngineLimits } from "../../demo/engine/serving/engine.ts";
+import { startEnvoy } from "../../demo/stack/envoy.ts";
+import { createFolder, removeFolder } from "../../demo/stack/folder.ts";
+import { type Moorline, type MoorlineSettings, startMoorline } from "../../demo/stack/moorline.ts";
+import { type ComputingEngine, startComputingEngine } from "./computing-engine.ts";
+import { metric } from "./moorline-view.ts";
+import { until } from "./until.ts";
+
+export interface ComputingStackOptions {
+  readonly bootstrap?: BootstrapName;
+  /** Their names. */
+  readonly engines?: readonly string[];
+  /** Of the engines and of the profile. */
+  readonly limits?: Partial<EngineLimits>;
+  /** Of `pools[].kv`, over `sglang-session` with the engines' tokenizer. */
+  readonly turns?: MoorlineSettings;
+  /** Of `kv`, section by section. */
+  readonly kv?: MoorlineSettings;
+  /** More of the configuration. */
+  readonly settings?: MoorlineSettings;
+}
+
+export interface ComputingStack {
+  /** Where clients connect. */
+  readonly url: string;
+  readonly moorline: Moorline;
+  readonly engines: ReadonlyMap<string, ComputingEngine>;
+  /** The root of engines and location. */
+  readonly root: string;
+  /** All that was committed so far is listed or dropped; so many turns are. */
+  settled(turns: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Resolves when Moorline knows every engine. */
+export async function startComputingStack(
+  options: ComputingStackOptions = {},
+): Promise<ComputingStack> {
+  const closers: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (let next = closers.pop(); next !== undefined; next = closers.pop()) await next();
+  };
+  try {
+    const root = await createFolder("moorline-turns-");
+    closers.push(() => removeFolder(root));
+    const limits = { pageSize: 16, loadThreshold: 0, cacheTokens: 0, ...options.limits };
+    const engines = new Map<string, ComputingEngine>();
+    for (const name of options.engines ?? ["a", "b"]) {
+      const engine = await startComputingEngine({ name, root, limits });
+      closers.push(() => engine.close());
+      engines.set(name, engine);
+    }
+    const folder = await createFolder("moorline-");
+    const moorline = await startMoorline(settingsOf(options, { engines, root, folder, limits }), {
+      folder,
+    });
+    closers.push(() => moorline.close());
+    const bootstrap = await fillBootstrap(options.bootstrap ?? "override-host", {
+      listenPort: 0,
+      adminPort: 0,
+      extproc: moorline.extprocPort,
+      edsFile: moorline.edsFile,
+    });
+    const envoy = await startEnvoy({ bootstrap });
+    closers.push(() => envoy.close());
+    const ready = 'moorline_kv_engines{pool="default",state="ready"}';
+    await until(async () => (await metric(moorline, ready)) === engines.size);
+    const settled = async (turns: number) => {
+      const series = 'moorline_kv_segments_settled_total{result="durable"}';
+      await until(async () => (await metric(moorline, series)) >= turns);
+    };
+    return { url: envoy.url(), moorline, engines, root, settled, close };
+  } catch (reason) {
+    await close();
+    throw reason;
+  }
+}
+
+interface Parts {
+  readonly engines: ReadonlyMap<string, ComputingEngine>;
+  readonly root: string;
+  readonly folder: string;
+  readonly limits: Pick<EngineLimits, "pageSize" | "loadThreshold">;
+}
+
+function settingsOf(options: ComputingStackOptions, parts: Parts): MoorlineSettings {
+  const { engines, root, folder, limits } = parts;
+  const { layers, kvHeads, headDim, dtype } = SHAPES.tiny;
+  const { pageSize, loadThreshold } = limits;
+  const profile = {
+    ...{ kind: "mha", id: "demo-tiny", revision: "1", weightVersion: "default" },
+    ...{ layers, kvHeads, headDim, dtype, pageSize, loadThreshold },
+  };
+  const location = { id: "disk", root, uriPrefix: "file:///", capacityBytes: 2 ** 30 };
+  return {
+    pools: [
+      {
+        name: "default",
+        endpoints: Array.from(engines, ([id, { port }]) => ({ id, address: `127.0.0.1:${port}` })),
+        kv: {
+          profile,
+          dialect: "sglang-session",
+          tokenizer: { file: TOKENIZER_FILE, config: TOKENIZER_CONFIG_FILE },
+          ...options.turns,
+        },
+      },
+    ],
+    health: { intervalMs: 100, timeoutMs: 500 },
+    kv: {
+      catalog: { path: join(folder, "catalog") },
+      listen: "127.0.0.1:0",
+      locations: [location],
+      verify: { quietMs: 20 },
+      ...options.kv,
+    },
+    ...options.settings,
+  };
+}
