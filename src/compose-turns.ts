@@ -79,7 +79,7 @@ async function openPool(pool: TurnPoolConfig, options: TurnPathOptions): Promise
   const path = new PathPool({
     ...pool.kv,
     pool: pool.name,
-    model: { name, geometry: model.geometry },
+    model: { name, geometry: (kind) => model.geometry(kind) },
     dialect: createDialect({ name: dialect, exposeKv }),
     retention: retentionClasses(kv),
     tokens,

@@ -95,10 +95,8 @@ function settingsOf(options: ComputingStackOptions, parts: Parts): MoorlineSetti
   const { engines, root, folder, limits } = parts;
   const { layers, kvHeads, headDim, dtype } = SHAPES.tiny;
   const { pageSize, loadThreshold } = limits;
-  const profile = {
-    ...{ kind: "mha", id: "demo-tiny", revision: "1", weightVersion: "default" },
-    ...{ layers, kvHeads, headDim, dtype, pageSize, loadThreshold },
-  };
+  const model = { kind: "mha", id: "demo-tiny", revision: "1", weightVersion: "default" };
+  const profile = { ...model, layers, kvHeads, headDim, dtype, pageSize, loadThreshold };
   const location = { id: "disk", root, uriPrefix: "file:///", capacityBytes: 2 ** 30 };
   return {
     pools: [
