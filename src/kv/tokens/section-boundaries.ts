@@ -1,6 +1,6 @@
 /**
  * Where a text may be cut so that what stands before the cut has the same tokens whatever follows it: behind an added token that is
- * found in the raw text and takes nothing from its neighbours. Added tokens are found from the left, the longest first, so a token
+ * found in the raw text. Added tokens are found from the left, the longest first, so a token
  * that ends here in this text does so in every text that begins the same and has an end of a token here.
  */
 import type { AddedToken } from "@huggingface/tokenizers";
@@ -58,9 +58,12 @@ export class SectionBoundaries {
   }
 }
 
-/** Whitespace at its own ends could be taken by a neighbour that strips. */
-function cuts({ content, lstrip, rstrip, single_word: isWord }: AddedToken): boolean {
-  return !lstrip && !rstrip && !isWord && content.trim() === content;
+/**
+ * A neighbour that strips takes whitespace from what it stands beside, so a token that has some at its ends may be changed by what
+ * follows. What the token itself strips is no harm: it is encoded with what is before it, and again with what is behind it.
+ */
+function cuts({ content }: AddedToken): boolean {
+  return content.trim() === content;
 }
 
 function escaped(content: string): string {

@@ -1,6 +1,7 @@
 import { Tokenizer } from "@huggingface/tokenizers";
 import { describe, expect, it } from "vitest";
 import type { ChatPrompt } from "../../../src/kv/dialects/dialect.ts";
+import { createEncoder } from "../../../src/kv/tokens/encoder.ts";
 import type { PromptTokens } from "../../../src/kv/tokens/prompt-tokens.ts";
 import { withoutTokenizer } from "../../../src/kv/tokens/without-tokenizer.ts";
 import { smallTokenizer } from "../../support/small-tokenizer.ts";
@@ -28,6 +29,14 @@ describe("a pool without a tokenizer", () => {
       expect(await withoutTokenizer.encode(prompt)).toEqual({ kind: "unencoded", reason });
     },
   );
+});
+
+it("a word that has no id is an error, and not id 0", () => {
+  const model = { type: "WordPiece", vocab: { hello: 0 }, unk_token: "[UNK]" };
+  const words = smallTokenizer({ model, added_tokens: [], post_processor: null });
+  const { encode } = createEncoder({ ...words, pre_tokenizer: { type: "Whitespace" } }, {});
+  expect(encode("hello")).toEqual(Uint32Array.of(0));
+  expect(() => encode("hello world")).toThrow("token 1 of a text has no id");
 });
 
 describe("a text", () => {

@@ -30,12 +30,13 @@ describe("a pool of workers", () => {
   });
 
   it("replaces a worker that died, whose job is busy, and says so", async () => {
-    const { pool, lost } = openPool({ workers: 1 });
+    const { pool, lost, clock } = openPool({ workers: 1 });
     const next = pool.run("die", 1);
     const waiting = pool.run({ say: "a" }, 1);
     expect(await next).toEqual(BUSY);
     expect(await waiting).toEqual({ kind: "done", answer: "a" });
     expect(lost).toEqual([new Error("a worker ended with code 3")]);
+    expect(clock.pendingTimers).toBe(0);
   });
 
   it("replaces a worker that hangs, whose job is busy, and says so", async () => {
