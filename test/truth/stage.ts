@@ -1,0 +1,277 @@
+/**
+ * Where the truth run plays: a real Envoy, Moorline with both halves as a process, and three computing engines as processes, two of
+ * which keep nothing between requests. Moorline and the engines can be killed and come back at their places.
+ */
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createClient, type KvClient } from "../../client/index.ts";
+import { SHAPES } from "../../demo/engine/model/shape.ts";
+import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "../../demo/engine/tokenizer/files.ts";
+import { EngineProcess } from "../../demo/stack/engine.ts";
+import { type Envoy, startEnvoy } from "../../demo/stack/envoy.ts";
+import { createFolder, removeFolder } from "../../demo/stack/folder.ts";
+import { type Moorline, type MoorlineSettings, startMoorline } from "../../demo/stack/moorline.ts";
+import { freePort } from "../../demo/stack/ports.ts";
+import { type Bootstrap, fillBootstrap } from "../../envoy/bootstrap.ts";
+import { until } from "../support/until.ts";
+import { POOLS } from "./ask.ts";
+import { Counters } from "./counters.ts";
+
+const MIB = 2 ** 20;
+const PAGE_SIZE = 8;
+const LOAD_THRESHOLD = 16;
+/** `c` has a radix cache, of less than it is asked. */
+const ENGINES = {
+  a: { stateless: true },
+  b: { stateless: true },
+  c: { "cache-tokens": 1500 },
+} as const;
+export const STATELESS: ReadonlySet<string> = new Set(["a", "b"]);
+export const TENANTS = ["acme", "umbrella"] as const;
+/** Longer than a turn of the run takes: its files are free again soon after. */
+const TURN_MS = 4_000;
+const CALM_MS = 30_000;
+
+/** Kept over restarts. */
+interface Ports {
+  readonly extproc: number;
+  readonly admin: number;
+  readonly kv: number;
+}
+
+export class TruthStage {
+  readonly engines: readonly EngineProcess[];
+  /** What all of Moorline's processes counted so far. */
+  readonly counters = new Counters();
+  /** Of engines and locations. */
+  readonly root: string;
+  readonly #folder: string;
+  readonly #ports: Ports;
+  #moorline: Moorline | undefined;
+  #envoy: Envoy | undefined;
+
+  static async open(): Promise<TruthStage> {
+    const root = await createFolder("moorline-truth-kv-");
+    for (const id of ["memory", "disk"]) await mkdir(join(root, id));
+    const ports = { extproc: await freePort(), admin: await freePort(), kv: await freePort() };
+    const stage = new TruthStage(root, await createFolder("moorline-truth-"), ports);
+    try {
+      await stage.#start();
+      return stage;
+    } catch (reason) {
+      await stage.close();
+      throw reason;
+    }
+  }
+
+  private constructor(root: string, folder: string, ports: Ports) {
+    this.root = root;
+    this.#folder = folder;
+    this.#ports = ports;
+    const common = { root, "page-size": PAGE_SIZE, "load-threshold": LOAD_THRESHOLD };
+    this.engines = Object.entries(ENGINES).map(
+      ([name, more]) =>
+        new EngineProcess({ name, kind: "computing", settings: { ...common, ...more } }),
+    );
+  }
+
+  /** Where clients connect. */
+  get url(): string {
+    return this.#running(this.#envoy).url();
+  }
+
+  get moorline(): Moorline {
+    return this.#running(this.#moorline);
+  }
+
+  client(tenant: string): KvClient {
+    return createClient({ url: `http://127.0.0.1:${this.#ports.kv}`, tenant });
+  }
+
+  pathOf(uri: string): string {
+    return join(this.root, uri.slice("file:///".length));
+  }
+
+  async killMoorline(): Promise<void> {
+    await this.counters.keep(this.moorline.adminUrl);
+    await this.moorline.child.kill();
+  }
+
+  /** Resolves when requests pass again. A second turn of a session waits, or branches. */
+  async startMoorline(whenBusy: "wait" | "branch"): Promise<void> {
+    const { extproc, admin } = this.#ports;
+    this.#moorline = await startMoorline(this.#settings(whenBusy), {
+      extproc,
+      admin,
+      folder: this.#folder,
+    });
+    await this.#enginesKnown();
+  }
+
+  async startEngine(engine: EngineProcess): Promise<void> {
+    await engine.start();
+    await this.#enginesKnown();
+  }
+
+  /** Nobody writes, nothing waits to be proven, and no turn is open. */
+  async calm(): Promise<void> {
+    await until(async () => {
+      const page = await this.counters.page(this.moorline.adminUrl);
+      const open = [...page].filter(([series, value]) => isUnderWay(series) && value > 0);
+      if (open.length > 0) return false;
+      const pending = await Promise.all(this.engines.map(pendingWrites));
+      return pending.every((count) => count === 0);
+    }, CALM_MS);
+  }
+
+  async settle(): Promise<void> {
+    await this.counters.keep(this.moorline.adminUrl);
+  }
+
+  /** Lines of Moorline's log that tell of something that must not be. */
+  async errors(): Promise<readonly string[]> {
+    const log = await readFile(this.moorline.logPath, "utf8");
+    return log.split("\n").filter((line) => /"level":"(error|fatal)"/.test(line));
+  }
+
+  async close(): Promise<void> {
+    await this.#envoy?.close();
+    await this.#moorline?.close();
+    await Promise.all(this.engines.map((engine) => engine.close()));
+    await removeFolder(this.root);
+    await removeFolder(this.#folder);
+  }
+
+  async #start(): Promise<void> {
+    await Promise.all(this.engines.map((engine) => engine.start()));
+    const { extproc, admin } = this.#ports;
+    const settings = this.#settings("wait");
+    this.#moorline = await startMoorline(settings, { extproc, admin, folder: this.#folder });
+    const bootstrap = await fillBootstrap("override-host-pools", {
+      listenPort: 0,
+      adminPort: 0,
+      extproc,
+      edsFile: this.#moorline.edsFile,
+    });
+    retryAlways(bootstrap);
+    this.#envoy = await startEnvoy({ bootstrap });
+    await this.#enginesKnown();
+  }
+
+  async #enginesKnown(): Promise<void> {
+    await until(async () => {
+      const page = await this.counters.page(this.moorline.adminUrl);
+      return Object.values(POOLS).every(
+        (pool) =>
+          page.get(`moorline_kv_engines{pool="${pool}",state="ready"}`) === this.engines.length &&
+          page.get(`moorline_endpoints{pool="${pool}",state="ready"}`) === this.engines.length,
+      );
+    });
+    await until(async () => {
+      const headers = { "x-model": POOLS["sglang-session"] };
+      return (await fetch(`${this.url}/health`, { headers })).ok;
+    });
+  }
+
+  #settings(whenBusy: "wait" | "branch"): MoorlineSettings {
+    const endpoints = this.engines.map(({ name: id, address }) => ({ id, address }));
+    const { layers, kvHeads, headDim, dtype } = SHAPES.tiny;
+    const kv = {
+      profile: {
+        kind: "mha",
+        id: "demo-tiny",
+        revision: "1",
+        weightVersion: "default",
+        layers,
+        kvHeads,
+        headDim,
+        dtype,
+        pageSize: PAGE_SIZE,
+        loadThreshold: LOAD_THRESHOLD,
+      },
+      tokenizer: { file: TOKENIZER_FILE, config: TOKENIZER_CONFIG_FILE },
+    };
+    return {
+      session: { tenantHeader: "x-tenant" },
+      model: { header: "x-model" },
+      pools: Object.entries(POOLS).map(([dialect, name]) => {
+        return { name, models: [name], endpoints, kv: { ...kv, dialect } };
+      }),
+      health: { intervalMs: 300, timeoutMs: 300, failures: 3 },
+      kv: this.#storage(whenBusy),
+    };
+  }
+
+  /** Small, and with short times: a run sees them all pass. */
+  #storage(whenBusy: "wait" | "branch"): MoorlineSettings {
+    const location = (id: "memory" | "disk", capacityBytes: number) => ({
+      id,
+      tier: id,
+      root: join(this.root, id),
+      uriPrefix: `file:///${id}/`,
+      capacityBytes,
+      headroomBytes: capacityBytes / 4,
+      freeFloorBytes: 0,
+    });
+    return {
+      listen: `127.0.0.1:${this.#ports.kv}`,
+      catalog: { path: join(this.#folder, "catalog"), durability: "process" },
+      locations: [location("memory", MIB), location("disk", 3 * MIB)],
+      retention: {
+        defaultClass: "standard",
+        classes: [
+          { name: "brief", ttlMs: 1_500, priority: 10 },
+          { name: "standard", ttlMs: 60_000 },
+        ],
+      },
+      tenants: [
+        { name: "acme", trusts: ["umbrella"] },
+        { name: "umbrella", trusts: ["acme"] },
+      ],
+      turns: { turnMs: TURN_MS, settleMs: 2_000, waitMs: 300, whenBusy, reservationTokens: 1024 },
+      verify: { quietMs: 20, settleMaxMs: 500, probeTimeoutMs: 300 },
+      keeper: { intervalMs: 100, quarantineMs: TURN_MS },
+    };
+  }
+
+  #running<T>(part: T | undefined): T {
+    if (part === undefined) throw new Error("it does not run");
+    return part;
+  }
+}
+
+/** Unlike the shipped bootstraps: then a second engine may get what a first one has computed, and perhaps stored. */
+function retryAlways({ static_resources: { listeners } }: Bootstrap): void {
+  const managers = listeners.flatMap(({ filter_chains: chains }) =>
+    chains.flatMap(({ filters }) =>
+      filters.map((filter) => filter.typed_config as unknown as Routed),
+    ),
+  );
+  for (const { route_config: config } of managers) {
+    for (const { route } of config.virtual_hosts.flatMap(({ routes }) => routes)) {
+      if (route?.retry_policy !== undefined) route.retry_policy.retry_on = "5xx";
+    }
+  }
+}
+
+interface Routed {
+  readonly route_config: {
+    readonly virtual_hosts: readonly {
+      readonly routes: readonly { readonly route?: { retry_policy?: { retry_on: string } } }[];
+    }[];
+  };
+}
+
+function isUnderWay(series: string): boolean {
+  if (series === "moorline_kv_verifying" || series === "moorline_open_exchanges") return true;
+  return /^moorline_kv_segments\{.*state="(reserved|reported)"/.test(series);
+}
+
+interface ServerInfo {
+  readonly internal_states: readonly { readonly pending_writes: number }[];
+}
+
+async function pendingWrites({ url }: EngineProcess): Promise<number> {
+  const info = (await (await fetch(`${url}/get_server_info`)).json()) as ServerInfo;
+  return info.internal_states[0]?.pending_writes ?? 0;
+}

@@ -1,0 +1,38 @@
+/** One prompt of the truth run, with all that its answer depends on. */
+import type { Sampling } from "../../demo/engine/protocol/sampling.ts";
+import type { DialectName } from "../../src/kv/dialects/dialect.ts";
+
+/** `spelled`: a text, sent as the ids that an engine would make of it. */
+export type Form = "text" | "spelled" | "ids" | "chat";
+
+/** `left`: the client goes in mid-answer. */
+export const TURN_KINDS = [
+  "opening",
+  "continued",
+  "regenerated",
+  "edited",
+  "concurrent",
+  "left",
+] as const;
+export type TurnKind = (typeof TURN_KINDS)[number];
+
+export interface Turn {
+  readonly conversation: string;
+  /** Of the conversation, from 1. */
+  readonly number: number;
+  readonly kind: TurnKind;
+  readonly form: Form;
+  /** The conversation's own, up to this prompt. */
+  readonly entries: readonly unknown[];
+  readonly tenant: string;
+  readonly retentionClass: string;
+  /** Of the pool that it goes to. */
+  readonly dialect: DialectName;
+  /** The session is over with it. */
+  readonly isFinal: boolean;
+  readonly isStream: boolean;
+  /** What an engine must make of the fields. */
+  readonly prompt: readonly number[];
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly sampling: Sampling;
+}
