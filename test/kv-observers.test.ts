@@ -170,3 +170,42 @@ describe("engines", () => {
     ]);
   });
 });
+
+it("counts turns in the request path by pool, and logs each of their failures with its cause", async () => {
+  const { lines, observers, samples } = open();
+  const { path } = observers;
+  const tokens = { promptTokens: 14, reusedTokens: 7 };
+  path.begun({ pool: "p", plan: "injected", ...tokens, heldMs: 20 });
+  path.begun({ pool: "p", plan: "batch", promptTokens: 0, reusedTokens: 0, heldMs: 1 });
+  path.ended({ pool: "p", end: "cut_short" });
+  path.failed("commit", new Error("a cause"));
+  expect(await samples("kv_turns_total")).toEqual([
+    'moorline_kv_turns_total{pool="p",plan="injected"} 1',
+    'moorline_kv_turns_total{pool="p",plan="batch"} 1',
+  ]);
+  expect(await samples("kv_turn_prompt")).toEqual([
+    'moorline_kv_turn_prompt_tokens_total{pool="p"} 14',
+  ]);
+  expect(await samples("kv_turn_reused")).toEqual([
+    'moorline_kv_turn_reused_tokens_total{pool="p"} 7',
+  ]);
+  expect(await samples("kv_turn_held_seconds_sum")).toEqual([
+    'moorline_kv_turn_held_seconds_sum{pool="p"} 0.021',
+  ]);
+  expect(await samples("kv_turn_ends_total")).toEqual([
+    'moorline_kv_turn_ends_total{pool="p",end="cut_short"} 1',
+  ]);
+  expect(await samples("kv_turn_failures_total")).toContain(
+    'moorline_kv_turn_failures_total{call="commit"} 1',
+  );
+  expect(lines).toMatchObject([{ level: "error", call: "commit", error: { message: "a cause" } }]);
+});
+
+it("counts the tokenizer threads that are lost, and says why", async () => {
+  const { lines, observers, samples } = open();
+  observers.tokenWorkerLost("p", new Error("out of memory"));
+  expect(await samples("kv_token_workers_lost_total")).toEqual([
+    'moorline_kv_token_workers_lost_total{pool="p"} 1',
+  ]);
+  expect(lines).toMatchObject([{ level: "warn", pool: "p", error: { message: "out of memory" } }]);
+});

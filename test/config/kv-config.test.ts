@@ -9,8 +9,11 @@ import {
   retentionClasses,
   scrubberPace,
   secretPath,
+  sessionModel,
   tenantTokens,
+  tokenizerFiles,
   turnPolicy,
+  turnPools,
   verifierLimits,
 } from "../../src/config/kv-config.ts";
 import { parse } from "../support/config-problems.ts";
@@ -42,6 +45,40 @@ describe("model profiles", () => {
 
   it("are none of a model that no pool serves", () => {
     expect(profilesOf(pool("a", "m", "one")).profile("other")).toBeUndefined();
+  });
+});
+
+describe("pools whose turns are read", () => {
+  const TOKENIZER = "tokenizer: { file: t.json }";
+  const pool = (name: string, models: string, keys: string) =>
+    `{ name: ${name}, models: [${models}], endpoints: [], kv: { profile: { ${PROFILE.replace("id: m", `id: id-${name}`)} }, ${keys} } }`;
+  const parsed = (...pools: string[]) =>
+    parse(kvText({}).replace(/pools: .*/, `pools: [${pools.join(", ")}]`)).pools;
+
+  it("are those that have a dialect", () => {
+    const keys = "dialect: sglang-session";
+    const pools = parsed(pool("a", "m", keys), pool("b", "n", ""), pool("c", "", keys));
+    expect(turnPools(pools).map(({ name }) => name)).toEqual(["a", "c"]);
+  });
+
+  it.each([
+    ["one that it serves", "m, n", "o", "m"],
+    ["its profile's id where it serves all others", "", "o", "id-a"],
+    ["its own name where that id is a model of another pool", "", "id-a", "a"],
+    ["none where both are", "", "id-a, a", undefined],
+  ])("make sessions with a model that leads to their profile: %s", (_, models, others, model) => {
+    const pools = parsed(pool("a", models, "dialect: sglang-session"), pool("b", others, ""));
+    const named = turnPools(pools).map((each) => sessionModel(each, modelProfiles(pools)));
+    expect(named).toEqual([model]);
+  });
+
+  it("have the tokenizer's files that they name", () => {
+    const keys = "dialect: sglang-session";
+    const [a, b] = turnPools(
+      parsed(pool("a", "m", `${keys}, ${TOKENIZER}`), pool("b", "n", keys)),
+    ).map(tokenizerFiles);
+    expect(a).toEqual({ file: "/etc/moorline/t.json", config: undefined, template: undefined });
+    expect(b).toBeUndefined();
   });
 });
 

@@ -110,9 +110,13 @@ export class PathBench {
     });
   }
 
-  begin(body: object | string, changes: Partial<TurnRequest> = {}): Promise<BegunTurn> {
+  begin(
+    body: object | string,
+    changes: Partial<TurnRequest> = {},
+    path = "/generate",
+  ): Promise<BegunTurn> {
     const json = typeof body === "string" ? generate(body) : body;
-    const read = this.pool.readBody("/generate", Buffer.from(JSON.stringify(json)));
+    const read = this.pool.readBody(path, Buffer.from(JSON.stringify(json)));
     if (read.kind !== "body") throw new Error(`unreadable at ${read.offset}`);
     return this.pool.begin({
       session: session("a"),

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 
 import { CatalogFault } from "../../../src/kv/catalog-fault.ts";
+import { createDialect } from "../../../src/kv/dialects/dialects.ts";
 import type { EngineState } from "../../../src/kv/path/engine-directory.ts";
 import { PLENTY } from "../../support/kv-desk.ts";
 import {
@@ -12,6 +13,7 @@ import {
   generate,
   letterTokens,
   PathBench,
+  SERVED,
 } from "../../support/path-bench.ts";
 import { session, turnOf } from "../../support/turn-bench.ts";
 import { until } from "../../support/until.ts";
@@ -74,6 +76,32 @@ describe("a turn", () => {
     expect((await path.begin({ text: "one two !", sampling_params })).status).toBe("reused=7");
     const other = { session: session("b") };
     expect((await path.begin("one two !", other)).status).toBe("reused=0");
+  });
+});
+
+describe("a chat", () => {
+  it("stores its prompt alone, since no engine tells the ids of its answer, and its prompt is found again", async () => {
+    const dialect = createDialect({ name: "sglang-explicit", exposeKv: false });
+    const path = new PathBench(await benches.open(), { dialect });
+    const ask = async (content: string) => {
+      const body = { model: "m", messages: [{ role: "user", content }], max_tokens: 4 };
+      const begun = await path.begin(body, {}, "/v1/chat/completions");
+      const { kv_transfer_params: kv } = JSON.parse(Buffer.concat([...begun.body]).toString());
+      return { begun, ...kv.kvcache_params };
+    };
+    const { begun, id, fresh_kvcache } = await ask("one ");
+    expect(fresh_kvcache).toMatchObject([{ token_start: 0, token_length: 4 }]);
+    const [part] = fresh_kvcache;
+    await path.bench.write({ tokenStart: 0, tokenLength: 4, kvUri: part.kv_uri, kvStart: 0 });
+    const answer = {
+      choices: [{ index: 0, message: { role: "assistant", content: "two " } }],
+      usage: { prompt_tokens: 4, completion_tokens: 4, total_tokens: 8 },
+      kv_transfer_params: { kvcache_params: { id, fresh_kvcache } },
+    };
+    begun.turn.answer(SERVED)?.push(Buffer.from(JSON.stringify(answer)), true);
+    await path.ended();
+    expect((await ask("one two ")).begun.status).toBe("reused=4");
+    expect((await path.begin("one two ", { session: session("b") })).status).toBe("reused=0");
   });
 });
 
