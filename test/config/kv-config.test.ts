@@ -62,15 +62,18 @@ describe("pools whose turns are read", () => {
   });
 
   it.each([
-    ["one that it serves", "m, n", "o", "m"],
-    ["its profile's id where it serves all others", "", "o", "id-a"],
-    ["its own name where that id is a model of another pool", "", "id-a", "a"],
-    ["none where both are", "", "id-a, a", undefined],
-  ])("make sessions with a model that leads to their profile: %s", (_, models, others, model) => {
-    const pools = parsed(pool("a", models, "dialect: sglang-session"), pool("b", others, ""));
-    const named = turnPools(pools).map((each) => sessionModel(each, modelProfiles(pools)));
-    expect(named).toEqual([model]);
-  });
+    ["one that it serves", { models: "m, n", others: "o" }, "m"],
+    ["its profile's id where it serves all others", { models: "", others: "o" }, "id-a"],
+    ["its own name where another pool serves that id", { models: "", others: "id-a" }, "a"],
+    ["none where it serves both", { models: "", others: "id-a, a" }, undefined],
+  ])(
+    "make sessions with a model that leads to their profile: %s",
+    (_, { models, others }, model) => {
+      const pools = parsed(pool("a", models, "dialect: sglang-session"), pool("b", others, ""));
+      const named = turnPools(pools).map((each) => sessionModel(each, modelProfiles(pools)));
+      expect(named).toEqual([model]);
+    },
+  );
 
   it("have the tokenizer's files that they name", () => {
     const keys = "dialect: sglang-session";
