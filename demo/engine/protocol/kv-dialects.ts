@@ -15,6 +15,8 @@ export interface KvDialect {
   readonly fresh: string;
   /** Whether nothing is loaded where the request says another length than the engine computes; otherwise it is not looked at. */
   readonly comparesLengths: boolean;
+  /** Whether a list of what is to be stored, be it empty, opens the session that the member names. */
+  readonly opensSessions: boolean;
   /** What an answer has besides the id and the segments. */
   readonly alwaysNull: readonly string[];
 }
@@ -24,6 +26,7 @@ export const sessionDialect: KvDialect = {
   stored: "stored_kv_cache",
   fresh: "fresh_kv_cache",
   comparesLengths: true,
+  opensSessions: true,
   alwaysNull: ["rid", "offset", "replace", "drop_previous_output", "stored_kv_cache"],
 };
 
@@ -32,6 +35,7 @@ export const explicitDialect: KvDialect = {
   stored: "stored_kvcache",
   fresh: "fresh_kvcache",
   comparesLengths: false,
+  opensSessions: false,
   alwaysNull: ["stored_kvcache", "load_threshold"],
 };
 
@@ -41,6 +45,7 @@ export interface KvRequest {
   readonly id: string | null;
   readonly stored: readonly KvSegment[];
   readonly fresh: readonly KvSegment[];
+  readonly opensSession: boolean;
 }
 
 /** Undefined where the member names neither list. */
@@ -50,7 +55,9 @@ export function parseKvRequest(dialect: KvDialect, params: JsonObject): KvReques
   const stored = parseSegments(params[dialect.stored], dialect.stored);
   const fresh = parseSegments(params[dialect.fresh], dialect.fresh);
   assertAdjacent(stored, fresh);
-  return { dialect, id: optionalString(params, "id") ?? null, stored, fresh };
+  const isFreshGiven = (params[dialect.fresh] ?? null) !== null;
+  const opensSession = dialect.opensSessions && isFreshGiven;
+  return { dialect, id: optionalString(params, "id") ?? null, stored, fresh, opensSession };
 }
 
 /** The value of the dialect's member in an answer: before the last event what was asked, with no lengths in bytes. */

@@ -29,7 +29,7 @@ export function readGenerate(fields: JsonObject, options: AskedOptions): Asked {
   const id = rid ?? randomUUID();
   const ids = input.kind === "ids" ? input.ids : tokenizer.encodeText(input.text);
   // Who stores something begins a session by it, and nobody ever ends that but by name.
-  if (session !== undefined && kv !== undefined && kv.fresh.length > 0) sessions.open(session.id);
+  if (session !== undefined && kv?.opensSession === true) sessions.open(session.id);
   const prompt = session === undefined ? ids : sessions.prompt(session, ids);
   return {
     job: { prompt, sampling, kv },
