@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { parseBehaviour } from "./behaviour.ts";
 import { Model } from "./model/model.ts";
 import { SHAPES } from "./model/shape.ts";
+import { modelName } from "./profile.ts";
 import { openEngineServer } from "./server.ts";
 import { DEFAULT_LIMITS } from "./serving/engine.ts";
 import { EngineTokenizer } from "./tokenizer/engine-tokenizer.ts";
@@ -48,7 +49,7 @@ const server = await openEngineServer({
   port: parseCount("port", 0),
   model: new Model(SHAPES[size]),
   tokenizer: new EngineTokenizer(),
-  modelName: values["model-name"] ?? `demo-${size}`,
+  modelName: values["model-name"] ?? modelName(SHAPES[size]),
   weightVersion: values["weight-version"],
   root: values.root,
   bodyLimitBytes: parseCount("body-limit", 1),
@@ -69,7 +70,14 @@ const server = await openEngineServer({
 console.log(`listening on ${server.port}`);
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  process.once(signal, () => void server.close());
+  process.once(signal, () => void stop());
+}
+
+/** What was answered is stored; connections to a KV service are not waited for. */
+async function stop(): Promise<void> {
+  await server.close();
+  await server.written();
+  process.exit();
 }
 
 function parseCount(name: keyof typeof values, least: number): number {

@@ -4,6 +4,7 @@ import { GOOD_BEHAVIOUR } from "../../demo/engine/behaviour.ts";
 import { Model } from "../../demo/engine/model/model.ts";
 import { SHAPES } from "../../demo/engine/model/shape.ts";
 import type { Oracle } from "../../demo/engine/oracle.ts";
+import { modelName } from "../../demo/engine/profile.ts";
 import { openEngineServer } from "../../demo/engine/server.ts";
 import type { SeenRequest } from "../../demo/engine/server.ts";
 import { DEFAULT_LIMITS } from "../../demo/engine/serving/engine.ts";
@@ -23,8 +24,6 @@ export interface ComputingEngineOptions {
   readonly root?: string;
   readonly limits?: Partial<EngineLimits>;
   readonly bodyLimitBytes?: number;
-  /** In place of the end of this process. */
-  readonly die?: () => never;
 }
 
 export interface ComputingEngine extends AsyncDisposable {
@@ -45,7 +44,7 @@ export interface ComputingEngine extends AsyncDisposable {
 export async function startComputingEngine(
   options: ComputingEngineOptions = {},
 ): Promise<ComputingEngine> {
-  const { name = "engine", port = 0, limits, bodyLimitBytes = 32 * 1024 * 1024, die } = options;
+  const { name = "engine", port = 0, limits, bodyLimitBytes = 32 * 1024 * 1024 } = options;
   const root = options.root ?? (await createFolder("moorline-engine-"));
   const requests: SeenRequest[] = [];
   const server = await openEngineServer({
@@ -54,11 +53,13 @@ export async function startComputingEngine(
     port,
     root,
     bodyLimitBytes,
-    modelName: "demo-tiny",
+    modelName: modelName(SHAPES.tiny),
     weightVersion: "default",
     limits: { ...DEFAULT_LIMITS, ...limits },
     onRequest: (request) => void requests.push(request),
-    ...(die && { die }),
+    die: () => {
+      throw new Error("an engine in this process cannot die alone");
+    },
   });
   const url = `http://127.0.0.1:${server.port}`;
   const close = async () => {

@@ -112,6 +112,15 @@ describe("an answer that reuses KV equals a fresh one to the last bit", () => {
     expect((await serverState(holder)).loads).toBe(1);
   });
 
+  it("when all of the prompt is stored, but for the last page, which has the logits", async () => {
+    const uri = await touch(engine, "s");
+    const { stored, next } = await firstTurn([segment(uri, [0, 1000], 0)]);
+    const all = next.slice(0, 304);
+    const body = await ask(all, { stored_kvcache: stored });
+    expect(body.meta_info.cached_tokens).toBe(288);
+    expect(body.meta_info.logits_digest).toBe(oracle(all).digest);
+  });
+
   it("when it was stored in several parts, in several files, one of them shared by two sessions", async () => {
     const [one, two] = [await touch(engine, "one"), await touch(engine, "two")];
     const fresh = [
