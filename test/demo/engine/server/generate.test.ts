@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freshAnswer } from "../../../../demo/engine/oracle.ts";
 import { startComputingEngine, tinyOracle } from "../../../support/computing-engine.ts";
@@ -126,17 +128,19 @@ describe("POST /generate", () => {
   );
 
   it("answers before anything is written", async () => {
-    await engine.written();
-    engine.behave({ writeDelayMs: 200 });
+    const kvUri = await touch(engine, "later");
+    engine.behave({ writeDelayMs: 300 });
     const { body } = await post(engine, "/generate", {
       input_ids: prompt,
       sampling_params: sampling,
-      kvcache_params: { id, fresh_kvcache: [reservation()] },
+      kvcache_params: { id, fresh_kvcache: [{ ...reservation(), kv_uri: kvUri }] },
     });
-    const { pending_writes: pending } = await serverState(engine);
+    const sizeBytes = async () => (await readFile(join(engine.root, "later"))).length;
+    const pending = (await serverState(engine)).pending_writes;
+    expect([await sizeBytes(), pending]).toEqual([0, 1]);
     engine.behave({});
-    expect(body.kvcache_params.fresh_kvcache).toEqual([committed()]);
-    expect(pending).toBe(1);
+    await engine.written();
+    expect(await sizeBytes()).toBe(body.kvcache_params.fresh_kvcache[0].kv_length);
   });
 });
 

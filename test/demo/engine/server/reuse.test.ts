@@ -101,7 +101,7 @@ describe("an answer that reuses KV equals a fresh one to the last bit", () => {
     const { stored, next } = await firstTurn(parts);
     await using holder = await startComputingEngine({
       root: engine.root,
-      limits: { pageSize: 16, loadThreshold: 64 },
+      limits: { pageSize: 16, loadThreshold: 104 }, // of 304 less 192, which are the whole pages of 200
     });
     const generate = async (ids: readonly number[], kv: object) =>
       (await post(holder, "/generate", { input_ids: ids, sampling_params: sampling, ...kv })).body;
@@ -210,6 +210,16 @@ describe("a load that fails", () => {
     const uri = await touch(engine, "s");
     const { stored, next } = await firstTurn([segment(uri, [0, 1000], 0)]);
     await using server = await serveRanges(new Uint8Array(304 * BYTES_PER_TOKEN - 1));
+    const [first] = stored as [Segment];
+    const body = await ask(next, { stored_kvcache: [{ ...first, kv_uri: server.url }] });
+    expect(body.meta_info.cached_tokens).toBe(0);
+    expect(body.meta_info.logits_digest).toBe(oracle(next).digest);
+  });
+
+  it("is one of a server that answers something else", async () => {
+    const uri = await touch(engine, "s");
+    const { stored, next } = await firstTurn([segment(uri, [0, 1000], 0)]);
+    await using server = await serveRanges(new Uint8Array(304 * BYTES_PER_TOKEN), 200);
     const [first] = stored as [Segment];
     const body = await ask(next, { stored_kvcache: [{ ...first, kv_uri: server.url }] });
     expect(body.meta_info.cached_tokens).toBe(0);
