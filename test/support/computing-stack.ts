@@ -3,7 +3,7 @@
  * the same root, which is Moorline's one location.
  */
 import { join } from "node:path";
-import { type BootstrapName, fillBootstrap } from "../../envoy/bootstrap.ts";
+import { type Bootstrap, type BootstrapName, fillBootstrap } from "../../envoy/bootstrap.ts";
 import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "../../demo/engine/tokenizer/files.ts";
 import { SHAPES } from "../../demo/engine/model/shape.ts";
 import type { EngineLimits } from "../../demo/engine/serving/engine.ts";
@@ -26,6 +26,8 @@ export interface ComputingStackOptions {
   readonly kv?: MoorlineSettings;
   /** More of the configuration. */
   readonly settings?: MoorlineSettings;
+  /** What a user would adapt in the bootstrap. */
+  readonly adapt?: (bootstrap: Bootstrap) => void;
 }
 
 export interface ComputingStack {
@@ -37,6 +39,8 @@ export interface ComputingStack {
   readonly root: string;
   /** All that was committed so far is listed or dropped; so many turns are. */
   settled(turns: number): Promise<void>;
+  /** Sends one turn, and waits until what it stored is listed or dropped. No other turn may be open. */
+  toItsEnd<T>(send: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -69,6 +73,7 @@ export async function startComputingStack(
       extproc: moorline.extprocPort,
       edsFile: moorline.edsFile,
     });
+    options.adapt?.(bootstrap);
     const envoy = await startEnvoy({ bootstrap });
     closers.push(() => envoy.close());
     const ready = 'moorline_kv_engines{pool="default",state="ready"}';
@@ -77,7 +82,15 @@ export async function startComputingStack(
       const series = 'moorline_kv_segments_settled_total{result="durable"}';
       await until(async () => (await metric(moorline, series)) >= turns);
     };
-    return { url: envoy.url(), moorline, engines, root, settled, close };
+    const toItsEnd = async <T>(send: () => Promise<T>) => {
+      // An engine is told that a session of ours is over when all of its turn is settled.
+      const series = 'moorline_kv_session_closes_total{result="closed"}';
+      const before = await metric(moorline, series);
+      const answer = await send();
+      await until(async () => (await metric(moorline, series)) > before);
+      return answer;
+    };
+    return { url: envoy.url(), moorline, engines, root, settled, toItsEnd, close };
   } catch (reason) {
     await close();
     throw reason;
