@@ -95,7 +95,9 @@ export class TurnEndings {
         const state = engines.engine(pool, endpoint);
         return state.kind === "ready" ? state.instance : undefined;
       };
-      const report = { turn, prompt, output: outputIds, segments, engine };
+      // The planner has reserved nothing for the answers to prompts that engines tokenise.
+      const output = prompt.kind === "engine" ? outputIds : [];
+      const report = { turn, prompt, output, segments, engine };
       const outcome = await this.#try("commit", (turns) => turns.commit(report));
       if (outcome?.kind === "accepted") {
         this.#ended("committed");
