@@ -131,16 +131,20 @@ export class PathBench {
 
   /** What the engine answers that has got this body: it writes what it may, of all tokens but the last one. */
   async answerTo(begun: BegunTurn, output: string, changes: object = {}): Promise<Buffer> {
-    const { session_params: kv, ...request } = bodyOf(begun);
+    const request = bodyOf(begun);
+    const { session_params: kv, kvcache_params: explicit } = request;
     const prompt = request.input_ids?.length ?? request.text?.length ?? 0;
-    const fresh = writtenOf(kv?.fresh_kv_cache ?? [], prompt + output.length - 1);
+    const reserved = kv?.fresh_kv_cache ?? explicit?.fresh_kvcache ?? [];
+    const fresh = writtenOf(reserved, prompt + output.length - 1);
+    const written = fresh.map(viewSegment);
     for (const segment of fresh) await this.bench.write(segment);
     const meta = { prompt_tokens: prompt, cached_tokens: 0, completion_tokens: output.length };
     const answer = {
       text: output,
       output_ids: codesOf(output),
       meta_info: { ...meta, ...changes },
-      session_params: { id: kv?.id, fresh_kv_cache: fresh.map(viewSegment), stored_kv_cache: null },
+      ...(kv && { session_params: { id: kv.id, fresh_kv_cache: written, stored_kv_cache: null } }),
+      ...(explicit && { kvcache_params: { id: explicit.id, fresh_kvcache: written } }),
     };
     return Buffer.from(JSON.stringify(answer));
   }
@@ -174,6 +178,11 @@ export interface InjectedBody {
     readonly id?: string;
     readonly stored_kv_cache?: readonly SegmentView[];
     readonly fresh_kv_cache?: readonly SegmentView[];
+  };
+  readonly kvcache_params?: {
+    readonly id?: string;
+    readonly stored_kvcache?: readonly SegmentView[];
+    readonly fresh_kvcache?: readonly SegmentView[];
   };
 }
 

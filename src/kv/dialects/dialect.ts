@@ -14,6 +14,8 @@ export type DialectName = "sglang-session" | "sglang-explicit";
 
 export interface Dialect {
   readonly name: DialectName;
+  /** Its engines load for a request that has nowhere to store. Of others nobody knows what they would do. */
+  readonly loadsAlone: boolean;
   /** Of every body that goes to a KV pool. `path`: before the query, as the client sent it. Both are untrusted. */
   readBody(path: string, body: Uint8Array): ReadBody | UnreadableBody;
 }

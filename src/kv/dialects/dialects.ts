@@ -28,5 +28,7 @@ const PATHS: Readonly<Record<DialectName, Paths>> = {
 export function createDialect({ name, exposeKv }: DialectOptions): Dialect {
   const routes = new Map<string, TurnRoute>();
   for (const [path, route] of Object.entries(PATHS[name])) routes.set(path, { ...route, exposeKv });
-  return { name, readBody: (path, body) => readBody(body, routes.get(path)) };
+  // Engines begin a session of this dialect by `fresh_kv_cache`. Whether an empty one is enough, they do not say.
+  const loadsAlone = name !== "sglang-session";
+  return { name, loadsAlone, readBody: (path, body) => readBody(body, routes.get(path)) };
 }

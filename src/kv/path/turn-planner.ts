@@ -1,6 +1,6 @@
 /** From a body to a plan: the tokens of its prompt, its session, made at its first turn, and what the desk plans for both. */
 import { CatalogFault } from "../catalog-fault.ts";
-import type { Prompt, TurnBody } from "../dialects/dialect.ts";
+import type { Dialect, Prompt, TurnBody } from "../dialects/dialect.ts";
 import type { Model } from "../turns/models.ts";
 import type { EngineInstance, Retention, SessionKey } from "../records.ts";
 import type { PromptTokens } from "../tokens/prompt-tokens.ts";
@@ -18,6 +18,7 @@ export interface PlannerOptions {
   readonly model: Pick<Model, "geometry"> & { readonly name: string };
   /** A text goes to the engine as the ids that it was planned by. */
   readonly sendTokens: boolean;
+  readonly dialect: Pick<Dialect, "loadsAlone">;
   readonly retention: RetentionClasses;
   readonly tokens: Pick<PromptTokens, "encode">;
   readonly engines: Pick<EngineDirectory, "engine">;
@@ -74,7 +75,8 @@ export class TurnPlanner {
     const { instance } = engine;
     const plan = await this.#planOrCreate(request, { body, prompt, instance });
     if (typeof plan === "string") return pass(plan);
-    if (plan.stored.length === 0 && plan.fresh.kind === "none") return pass(plan.fresh.reason);
+    const isLoaded = plan.stored.length > 0 && this.#options.dialect.loadsAlone;
+    if (plan.fresh.kind === "none" && !isLoaded) return pass(plan.fresh.reason);
     const isSent = kind === "engine" && body.prompt.kind === "text";
     return { kind: "planned", body, instance, plan, prompt, inputIds: isSent ? ids : undefined };
   }
@@ -83,7 +85,8 @@ export class TurnPlanner {
     const { session } = request;
     const { body, prompt, instance: engine } = asked;
     const geometry = this.#options.model.geometry(prompt.kind);
-    const maxNewTokens = toldTokens(body);
+    // Where the engine tokenises, the ids of its answer are none of the chain: as text they may be spelled by others.
+    const maxNewTokens = prompt.kind === "engine" ? (body.maxNewTokens ?? 0) : 0;
     const wanted = { session, prompt, maxNewTokens, engine, geometry };
     const plan = await this.#options.turns.plan(wanted);
     if (plan.limit !== "no_session") return plan;
@@ -118,11 +121,6 @@ interface Asked {
   readonly body: TurnBody;
   readonly prompt: TokenSequence;
   readonly instance: EngineInstance;
-}
-
-/** The most tokens of which the engine will tell the ids: of no other the KV could ever be found. */
-function toldTokens({ prompt, maxNewTokens }: TurnBody): number {
-  return prompt.kind === "chat" ? 0 : (maxNewTokens ?? 0);
 }
 
 function pass(reason: PassReason): Pass {

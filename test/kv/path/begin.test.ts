@@ -22,6 +22,9 @@ import { Benches, CATALOGS } from "../turns/catalogs.ts";
 const benches = new Benches(CATALOGS[0]);
 afterEach(async () => expect(await benches.close()).toEqual([]));
 
+/** The quota is full with the first turn of two words. */
+const FULL_WITH_ONE = { quota: { ...PLENTY, bytes: 8 * 32 } };
+
 async function open(): Promise<PathBench> {
   return new PathBench(await benches.open());
 }
@@ -41,14 +44,23 @@ describe("a turn", () => {
     expect(path.seen).toEqual(["injected 0/4", "committed", "injected 7/14"]);
   });
 
-  it("loads although nothing can be stored, and is over with its answer", async () => {
-    const path = new PathBench(await benches.open({ quota: { ...PLENTY, bytes: 8 * 32 } }));
+  it("loads although nothing can be stored, where engines do, and is over with its answer", async () => {
+    const dialect = createDialect({ name: "sglang-explicit", exposeKv: false });
+    const path = new PathBench(await benches.open(FULL_WITH_ONE), { dialect });
     await path.turn("one ", "two ");
     const second = await path.turn("one two three ", "four");
     expect(second.status).toBe("reused=7");
-    expect(bodyOf(second).session_params?.fresh_kv_cache).toEqual([]);
+    expect(bodyOf(second).kvcache_params).not.toHaveProperty("fresh_kvcache");
     expect(path.seen.slice(2)).toEqual(["injected 7/14", "unreserved"]);
     expect(path.engines.closed).toEqual([`${ENGINE_A.address} own-1`, `${ENGINE_A.address} own-2`]);
+  });
+
+  it("passes where nothing can be stored and nobody knows whether its engine loads then", async () => {
+    const path = new PathBench(await benches.open(FULL_WITH_ONE));
+    await path.turn("one ", "two ");
+    const second = await path.begin("one two three ");
+    expect(second.status).toBe("quota_bytes");
+    expect(bodyOf(second)).toEqual(generate("one two three "));
   });
 
   it("may go on only to engines that are ready", async () => {
@@ -67,13 +79,13 @@ describe("a turn", () => {
     expect((await path.begin("one two !")).status).toBe("reused=7");
   });
 
-  it("lets the engine tokenise where it is told to, and keeps such prompts apart", async () => {
+  it("lets the engine tokenise where it is told to, and keeps such prompts apart, and their answers out", async () => {
     const path = new PathBench(await benches.open(), { sendTokens: false });
     const sampling_params = { max_new_tokens: 4 };
     const first = await path.turn({ text: "one ", sampling_params }, "two ");
     expect(bodyOf(first)).toMatchObject({ text: "one " });
     expect(bodyOf(first).input_ids).toBeUndefined();
-    expect((await path.begin({ text: "one two !", sampling_params })).status).toBe("reused=7");
+    expect((await path.begin({ text: "one two !", sampling_params })).status).toBe("reused=4");
     const other = { session: session("b") };
     expect((await path.begin("one two !", other)).status).toBe("reused=0");
   });
