@@ -19,6 +19,7 @@ export type RefusalCode =
   | "body_too_large" // and it is over the limit
   | "body_budget_full" // and too many bodies are being read already
   | "body_unread" // and Envoy did not show it
+  | "upgrade_refused" // and what follows is no body but another protocol
   | "internal_error"; // a fault of ours, with `extproc.onError: refuse` or in a pool with KV
 
 /** docs/errors.md lists them; a test compares the two. */
@@ -37,6 +38,7 @@ export const refusalStatuses = {
   body_too_large: 413,
   body_budget_full: 503,
   body_unread: 503,
+  upgrade_refused: 403,
   internal_error: 503,
 } as const satisfies Record<RefusalCode, number>;
 
@@ -59,6 +61,10 @@ export const bodyRefusals = {
     message: "the body must be read, and too many bodies are being read already",
   },
   unread: { code: "body_unread", message: "the body must be read, and Envoy did not show it" },
+  upgrade: {
+    code: "upgrade_refused",
+    message: "the body must be read, and a request for another protocol has none that ends",
+  },
   tooLarge: (limitBytes: number) => ({
     code: "body_too_large",
     message: `the body must be read and is too large: the limit is ${limitBytes} bytes`,

@@ -58,6 +58,8 @@ export interface TurnHeaders {
   readonly lengthBytes: number | undefined;
   /** The body has a content-encoding. */
   readonly isEncoded: boolean;
+  /** It asks for another protocol, as WebSockets do: what follows is no body, and has no end. */
+  readonly isUpgrade: boolean;
   readonly retentionClass: string | undefined;
   readonly isFinal: boolean;
   /** The client asks for `KV_STATUS_HEADER` in the response. */
@@ -85,6 +87,7 @@ export class RequestReader {
       | "method"
       | "length"
       | "encoding"
+      | "upgrade"
       | "type"
       | "cookie"
       | "kvStatus"
@@ -108,6 +111,7 @@ export class RequestReader {
         ":method",
         "content-length",
         "content-encoding",
+        "upgrade",
         "content-type",
         "cookie",
         KV_STATUS_HEADER,
@@ -123,6 +127,7 @@ export class RequestReader {
       method: names.indexOf(":method"),
       length: names.indexOf("content-length"),
       encoding: names.indexOf("content-encoding"),
+      upgrade: names.indexOf("upgrade"),
       type: names.indexOf("content-type"),
       cookie: names.indexOf("cookie"),
       kvStatus: names.indexOf(KV_STATUS_HEADER),
@@ -192,6 +197,7 @@ export class RequestReader {
       rawPath: values[this.#at.path] ?? "",
       lengthBytes: length >= 0 ? length : undefined, // not NaN
       isEncoded: this.#isEncoded(values),
+      isUpgrade: values[this.#at.upgrade] !== undefined || values[this.#at.method] === "CONNECT",
       retentionClass: values[this.#at.kvClass]?.trim() || undefined,
       isFinal: isFinal === "true" || isFinal === "1",
       wantsStatus: values[this.#at.kvStatus] !== undefined,

@@ -112,7 +112,8 @@ export class TurnExchange {
 
   /** Answers the request headers, once. */
   ask(): void {
-    const { lengthBytes, isEncoded } = this.#headers;
+    const { lengthBytes, isEncoded, isUpgrade } = this.#headers;
+    if (isUpgrade) return this.#refuse(bodyRefusals.upgrade);
     if (isEncoded) return this.#refuse(bodyRefusals.encoded);
     if (lengthBytes !== undefined && lengthBytes > this.#limitBytes) return this.#refuseTooLarge();
     if (this.#replies.isRequestDuplex) {

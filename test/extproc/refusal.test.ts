@@ -25,6 +25,7 @@ const statuses = {
   body_too_large: "PayloadTooLarge",
   body_budget_full: "ServiceUnavailable",
   body_unread: "ServiceUnavailable",
+  upgrade_refused: "Forbidden",
   internal_error: "ServiceUnavailable",
 } as const satisfies Record<RefusalCode, string>;
 

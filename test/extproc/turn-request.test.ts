@@ -47,6 +47,8 @@ describe("the headers of a request with a body", () => {
   it.each([
     ["a content-encoding", { "content-encoding": "gzip" }, ["body_encoded", ""]],
     ["a length over the limit", { "content-length": "1025" }, ["body_too_large", "1024"]],
+    ["a protocol in place of a body", { upgrade: "websocket" }, ["upgrade_refused", "protocol"]],
+    ["a tunnel in place of a body", { ":method": "CONNECT" }, ["upgrade_refused", "protocol"]],
   ] as const)(
     "with %s are refused at once, and nothing is read",
     async (_, headers, [code, named]) => {
