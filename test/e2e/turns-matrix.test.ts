@@ -106,7 +106,9 @@ describe.each(["sglang-session", "sglang-explicit"] as const)("%s", (dialect) =>
         expect(timeless(answers[0].response.text).replace(EMPTY_EVENT, "")).toBe(
           timeless(direct.text),
         );
-        expect(answers[1].response.text).not.toMatch(/kv_?cache|kv_uri|kv_transfer|moorline-|session_params/);
+        expect(answers[1].response.text).not.toMatch(
+          /kv_?cache|kv_uri|kv_transfer|moorline-|session_params/,
+        );
       });
     });
   });
@@ -129,12 +131,17 @@ function nextPrompt({ prompt, newTokens }: Turn, answer: string): TurnPrompt {
   return { ids: [...prompt.ids, ...outputIds, ...idsOf({ text: more })] };
 }
 
-/** Of the second turn: what the engine has told of the first, as far as the prompts agree. Chats tell no ids of answers. */
+/**
+ * Of the second turn, the tokens in what the first stored that begin it. Short segments are loaded whole: one of the prompt, and one of
+ * the answer as far as its ids were told, which those of chats are not.
+ */
 function reusable([first, second]: Conversation["turns"]): number {
   const prompt = idsOf(first.prompt);
   const isChat = "messages" in first.prompt;
   const stored = isChat ? prompt : [...prompt, ...freshTurn(first).outputIds.slice(0, -1)];
-  return sharedTokens(stored, idsOf(second.prompt), PAGE);
+  const shared = sharedTokens(stored, idsOf(second.prompt));
+  const ends = [prompt.length, stored.length].map((end) => end - (end % PAGE));
+  return Math.max(...ends.filter((end) => end <= shared));
 }
 
 /** What is left of the event by which an engine reports the KV of a chat. */

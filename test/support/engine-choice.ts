@@ -22,8 +22,7 @@ export function onlyAt({ engines }: ComputingStack, name: string): Record<string
 const choiceFilter = {
   name: "envoy.filters.http.header_to_metadata",
   typed_config: {
-    "@type":
-      "type.googleapis.com/envoy.extensions.filters.http.header_to_metadata.v3.Config",
+    "@type": "type.googleapis.com/envoy.extensions.filters.http.header_to_metadata.v3.Config",
     request_rules: [
       {
         header: HEADER,

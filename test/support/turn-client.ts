@@ -43,7 +43,8 @@ export async function askTurn(url: string, turn: Turn): Promise<TurnAnswer> {
     headers: { "x-session-id": session, "x-moorline-kv": "1", ...request?.headers },
   });
   const { headers, status, text } = response;
-  if (status !== 200 || !response.isComplete) throw new Error(`a turn of ${session}: ${status} ${text}`);
+  if (status !== 200 || !response.isComplete)
+    throw new Error(`a turn of ${session}: ${status} ${text}`);
   return {
     response,
     kv: headers["x-moorline-kv"],
@@ -81,49 +82,59 @@ export function idsOf(prompt: TurnPrompt): readonly number[] {
 export function freshTurn({ prompt, newTokens }: Pick<Turn, "prompt" | "newTokens">) {
   const ids = idsOf(prompt);
   const answer = freshAnswer(tinyOracle, ids, { maxNewTokens: newTokens, ignoresEos: true });
-  return { text: answer.text, digest: answer.digest, promptTokens: ids.length, outputIds: answer.ids };
+  return {
+    text: answer.text,
+    digest: answer.digest,
+    promptTokens: ids.length,
+    outputIds: answer.ids,
+  };
 }
 
-/** What the turns have in common, in whole pages. */
-export function sharedTokens(one: readonly number[], other: readonly number[], page: number): number {
+/** With how many tokens both begin. */
+export function sharedTokens(one: readonly number[], other: readonly number[]): number {
   const differs = one.findIndex((id, at) => id !== other[at]);
-  const shared = differs < 0 ? one.length : differs;
-  return shared - (shared % page);
+  return differs < 0 ? one.length : differs;
+}
+
+/** What is read of an answer, or of one of its events. */
+export interface AnswerData {
+  readonly text?: string;
+  readonly meta_info?: Readonly<Record<string, unknown>>;
+  readonly choices?: readonly {
+    readonly delta?: { readonly content?: string };
+    readonly message?: { readonly content?: string };
+  }[];
+  readonly usage?: {
+    readonly prompt_tokens: number;
+    readonly prompt_tokens_details?: { readonly cached_tokens: number };
+  };
+  readonly logits_digest?: string;
 }
 
 /** The data of each event but the last, `[DONE]`. */
-export function eventsOf({ text }: Pick<ClientResponse, "text">): readonly any[] {
+export function eventsOf({ text }: Pick<ClientResponse, "text">): readonly AnswerData[] {
   const data = text.split("\n\n").flatMap((event) => /^data: (.*)$/s.exec(event)?.[1] ?? []);
   if (data.pop() !== "[DONE]") throw new Error(`no end of events: ${text.slice(-200)}`);
-  return data.map((each) => JSON.parse(each));
-}
-
-interface Generated {
-  readonly text: string;
-  readonly meta_info: Record<string, unknown>;
+  return data.map((each) => JSON.parse(each) as AnswerData);
 }
 
 function readAnswer(response: ClientResponse) {
   const isStream = response.headers["content-type"]?.startsWith("text/event-stream") === true;
-  const parts = isStream ? eventsOf(response) : [JSON.parse(response.text)];
-  const last = parts.at(-1);
-  if (last.meta_info !== undefined) return readGenerated(last);
-  const { usage } = last;
-  const choices = parts.flatMap((part) => part.choices);
-  const texts = choices.map((choice) => (choice.delta ?? choice.message).content ?? "");
+  const parts = isStream ? eventsOf(response) : [JSON.parse(response.text) as AnswerData];
+  const { text, meta_info: meta, usage } = parts.at(-1) ?? {};
+  if (meta !== undefined) {
+    return {
+      text: text ?? "",
+      digest: String(meta["logits_digest"]),
+      promptTokens: Number(meta["prompt_tokens"]),
+      cachedTokens: Number(meta["cached_tokens"]),
+    };
+  }
+  const choices = parts.flatMap((part) => part.choices ?? []);
   return {
-    text: texts.join(""),
-    digest: parts.find((part) => part.logits_digest !== undefined)?.logits_digest,
-    promptTokens: usage.prompt_tokens,
-    cachedTokens: usage.prompt_tokens_details?.cached_tokens ?? 0,
-  };
-}
-
-function readGenerated({ text, meta_info: meta }: Generated) {
-  return {
-    text,
-    digest: String(meta["logits_digest"]),
-    promptTokens: Number(meta["prompt_tokens"]),
-    cachedTokens: Number(meta["cached_tokens"]),
+    text: choices.map(({ delta, message }) => (delta ?? message)?.content ?? "").join(""),
+    digest: parts.find((part) => part.logits_digest !== undefined)?.logits_digest ?? "",
+    promptTokens: usage?.prompt_tokens ?? 0,
+    cachedTokens: usage?.prompt_tokens_details?.cached_tokens ?? 0,
   };
 }
