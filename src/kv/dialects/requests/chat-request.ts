@@ -27,7 +27,7 @@ const PROMPT = [
   "chat_template_kwargs",
   "continue_final_message",
 ];
-const REST = ["max_tokens", "max_completion_tokens", "n", "extra_key", "cache_salt"];
+const REST = ["model", "max_tokens", "max_completion_tokens", "n", "extra_key", "cache_salt"];
 const READ = [...PROMPT, ...REST, ...Object.keys(REFUSED)];
 
 export const chatRequest: RequestFormat = {

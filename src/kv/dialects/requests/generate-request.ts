@@ -23,9 +23,9 @@ const REFUSED: RefusedMembers = {
 /** Where a request does not say it. */
 const DEFAULT_MAX_NEW_TOKENS = 128;
 
-const READ = ["text", "input_ids", "sampling_params", "extra_key", "cache_salt"].concat(
-  Object.keys(REFUSED),
-);
+const PROMPT = ["text", "input_ids", "sampling_params"];
+const REST = ["model", "extra_key", "cache_salt"];
+const READ = [...PROMPT, ...REST, ...Object.keys(REFUSED)];
 
 export const generateRequest: RequestFormat = {
   shape: objectShape({

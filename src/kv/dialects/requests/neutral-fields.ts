@@ -14,11 +14,11 @@ export const GENERATE_NEUTRAL = words(`
   return_bytes return_entropy return_prompt_token_ids
   routing_key routed_dp_rank data_parallel_rank conversation_id
   log_metrics no_logs custom_labels external_trace_header received_time
-  model user metadata prompt_cache_key
+  user metadata prompt_cache_key
 `);
 
 export const CHAT_NEUTRAL = words(`
-  model stream stream_options rid priority
+  stream stream_options rid priority
   user metadata store service_tier safety_identifier prompt_cache_key prompt_cache_retention
   temperature top_p top_k min_p frequency_penalty presence_penalty repetition_penalty
   logit_bias seed stop stop_token_ids stop_regex no_stop_trim ignore_eos min_tokens

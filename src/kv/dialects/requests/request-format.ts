@@ -29,9 +29,9 @@ export const SESSION_MEMBERS = {
 /** Top-level members that a turn cannot have, unless they are null or an empty list, with the reason. */
 export type RefusedMembers = Readonly<Record<string, NoTurnReason>>;
 
-/** Why a request has no turn, as far as its prompt need not be read for that. */
+/** Why a request has no turn, as far as its prompt need not be read for that. `model` must be wanted. */
 export function refusal(body: FoundBody, refused: RefusedMembers): NoTurnReason | undefined {
-  const reason = nativeSession(body);
+  const reason = nativeSession(body) ?? modelRefusal(body);
   if (reason !== undefined) return reason;
   for (const [name, why] of Object.entries(refused)) {
     const member = given(body, name);
@@ -50,6 +50,15 @@ function nativeSession(body: FoundBody): NoTurnReason | undefined {
   // Beside members that only the service sends, it is an id for the service.
   const isNamed = given(body, "id", object) !== undefined && object.cutMembers === 0;
   return isNative || isNamed ? "native_session" : undefined;
+}
+
+/** SGLang takes what follows a colon for the name of a LoRA adapter, whose KV is not the model's. */
+function modelRefusal(body: FoundBody): NoTurnReason | undefined {
+  const member = given(body, "model");
+  if (member === undefined) return undefined;
+  const model = readString(body, member.value);
+  if (model === undefined) return "body";
+  return model.includes(":") ? "adapter" : undefined;
 }
 
 /** Undefined: one is no string. */

@@ -113,6 +113,8 @@ describe("a turn of /generate", () => {
     ["media", { input_embeds: [[0.5]] }],
     ["adapter", { lora_path: "a" }],
     ["adapter", { lora_id: "a" }],
+    ["adapter", { model: "base:adapter" }],
+    ["body", { model: 1 }],
     ["unknown_field", { bootstrap_room: 1 }],
     ["unknown_field", { nonsense: null }],
   ])("is none by reason of %s: %o", (reason, members) => {
@@ -123,6 +125,12 @@ describe("a turn of /generate", () => {
     const session_params = { id: "s", rid: null, stored_kv_cache: [] };
 
     expect(read({ text: "a", session_params }).turn.kind).toBe("turn");
+  });
+
+  it("is one for whatever model the request names without an adapter", () => {
+    expect(read({ text: "a", model: "org/base-1.5" }).turn.kind).toBe("turn");
+    expect(read({ messages: MESSAGES, model: "org/base-1.5" }, CHAT).turn.kind).toBe("turn");
+    expect(read({ text: "a", model: null }).turn.kind).toBe("turn");
   });
 });
 
@@ -197,6 +205,8 @@ describe("a turn of a chat", () => {
     ["body", { n: 0 }],
     ["samples", { n: 2 }],
     ["adapter", { lora_path: ["a"] }],
+    ["adapter", { model: "base:adapter" }],
+    ["body", { model: ["base"] }],
     ["native_session", { session_id: "s" }],
     ["native_session", { session_params: { id: "s" } }],
     ["unknown_field", { reasoning_effort: "low" }],
