@@ -3,6 +3,7 @@
  * not send: the engine computes what it was not given.
  */
 import type { Clock, Scheduler } from "../../clock.ts";
+import type { Endpoint } from "../../endpoints/endpoint.ts";
 import type { Dialect, ReadBody, UnreadableBody } from "../dialects/dialect.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
 import { UnderWay } from "../turns/under-way.ts";
@@ -145,7 +146,8 @@ export class PathPool implements KvPool {
       over: () => void this.#open.delete(turn),
     });
     this.#open.add(turn);
-    return { body: pieces, fallbacks, status: `reused=${storedTokens}`, turn };
+    const tries = untilTriesEnd(endpoint, fallbacks);
+    return { body: pieces, fallbacks: tries, status: `reused=${storedTokens}`, turn };
   }
 
   #pass({ body, fallbacks, session, isFinal }: TurnRequest, status: PassReason): BegunTurn {
@@ -156,6 +158,19 @@ export class PathPool implements KvPool {
     this.#open.add(turn);
     return { body: body.stripped, fallbacks, status, turn };
   }
+}
+
+/** At least what Envoy's retry policy allows for one request, the first one included: `num_retries` is 2 in the bootstraps. */
+const TRIES = 8;
+
+/**
+ * All that Envoy may try after the first: over and over, because where its retries outnumber the list, it goes on to any engine of
+ * the cluster, of which this body may name KV that is not its own.
+ */
+function untilTriesEnd(first: Endpoint, others: readonly Endpoint[]): readonly Endpoint[] {
+  const round = [...others, first];
+  const rounds = Math.ceil((TRIES - 1) / round.length);
+  return Array.from({ length: rounds }, () => round).flat();
 }
 
 const NO_TOKENS = { promptTokens: 0, storedTokens: 0 };

@@ -45,7 +45,7 @@ export interface TurnRequest {
 export interface BegunTurn {
   /** For the engine, piece after piece. Not kept with the turn: it is as large as the client's. */
   readonly body: readonly Uint8Array[];
-  /** Those of the offered that may serve this body. */
+  /** Those that may serve this body after the first, in the order of Envoy's tries; where nobody else may, each again and again. */
   readonly fallbacks: readonly Endpoint[];
   /** For `x-moorline-kv`: what is reused, or why nothing is. Visible ASCII. */
   readonly status: string;

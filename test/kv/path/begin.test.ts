@@ -63,11 +63,14 @@ describe("a turn", () => {
     expect(bodyOf(second)).toEqual(generate("one two three "));
   });
 
-  it("may go on only to engines that are ready", async () => {
+  it("may go on only to engines that are ready, however often Envoy tries", async () => {
     const path = await open();
-    expect((await path.begin("one ")).fallbacks).toEqual([ENGINE_B]);
+    const both = (await path.begin("one ")).fallbacks;
+    expect(both.slice(0, 3)).toEqual([ENGINE_B, ENGINE_A, ENGINE_B]);
     path.engines.states.set(ENGINE_B.address, { kind: "off", reason: "engine_mismatch" });
-    expect((await path.begin("one ", { session: session("b") })).fallbacks).toEqual([]);
+    const alone = (await path.begin("one ", { session: session("b") })).fallbacks;
+    expect(new Set(alone)).toEqual(new Set([ENGINE_A]));
+    for (const { length } of [both, alone]) expect(length).toBeGreaterThanOrEqual(7);
   });
 
   it("sends the ids of a text, which an equal prompt of ids finds", async () => {
