@@ -10,7 +10,7 @@ import type { ChatPrompt } from "../dialects/dialect.ts";
 
 export interface TemplateChat {
   readonly messages: readonly Message[];
-  /** Comes behind the rendered text. */
+  /** What the assistant's answer begins with: comes behind the rendered text, and is tokenised apart from it. */
   readonly continued: string;
 }
 

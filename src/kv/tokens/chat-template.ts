@@ -9,12 +9,19 @@ import { unusableFile } from "./tokenizer-files.ts";
 import type { JsonObject, TemplateText } from "./tokenizer-files.ts";
 
 export interface ChatTemplate {
-  /** The prompt's text; undefined where the template, or we, refuse these messages. */
-  render(chat: ChatPrompt): string | undefined;
+  /** Undefined where the template, or we, refuse these messages. */
+  render(chat: ChatPrompt): RenderedChat | undefined;
+}
+
+/** The two texts are tokenised apart, as SGLang does, so that no token is of both. */
+export interface RenderedChat {
+  readonly text: string;
+  /** What the assistant's answer begins with; mostly nothing. */
+  readonly continued: string;
 }
 
 export interface RenderLimits {
-  /** UTF-16 units of the rendered text. */
+  /** UTF-16 units of the rendered texts. */
   readonly chars: number;
 }
 
@@ -47,7 +54,7 @@ export function createChatTemplate(
   const takesParts = takesContentParts(template.parsed);
   const tokens = specialTokens(config);
 
-  function renderText(chat: ChatPrompt): string | undefined {
+  function renderText(chat: ChatPrompt): RenderedChat | undefined {
     const { messages, continued } = toTemplateChat(chat, takesParts);
     const text = template.render({
       ...tokens,
@@ -57,7 +64,7 @@ export function createChatTemplate(
       documents: null,
       add_generation_prompt: true,
     });
-    return text.length + continued.length <= limits.chars ? text + continued : undefined;
+    return text.length + continued.length <= limits.chars ? { text, continued } : undefined;
   }
 
   return {

@@ -13,6 +13,8 @@ export interface Encoder {
   readonly encode: (text: string) => Uint32Array;
   /** The tokens that the post-processor adds to a whole text. */
   readonly frame: Frame;
+  /** With which the model's texts begin, if with any. */
+  readonly bos: number | undefined;
   /** Those that are found before a section is normalised. The longest at a place is the one that counts. */
   readonly sectionTokens: readonly AddedToken[];
 }
@@ -32,9 +34,12 @@ const TEXT = "\u0000text\u0000";
 export function createEncoder(tokenizer: JsonObject, config: JsonObject): Encoder {
   const library = new Tokenizer(tokenizer, config);
   const added = [...library.get_added_tokens_decoder().values()];
+  const frame = frameOf(library, config);
+  const bos = specialToken(config, "bos_token");
   return {
     encode: (text) => toIds(encodeForgetting(library, text)),
-    frame: frameOf(library, config),
+    frame,
+    bos: bos === undefined ? frame.before[0] : library.token_to_id(bos),
     sectionTokens: added.filter(
       ({ content, normalized }) => content !== "" && (!normalized || library.normalizer === null),
     ),

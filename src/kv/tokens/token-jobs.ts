@@ -1,6 +1,6 @@
 /** What the event loop asks of its worker threads. */
 import type { ChatPrompt } from "../dialects/dialect.ts";
-import type { RenderLimits } from "./chat-template.ts";
+import type { RenderedChat, RenderLimits } from "./chat-template.ts";
 import type { LoadedTokenizer } from "./loaded-tokenizer.ts";
 import type { TokenizerSource } from "./tokenizer-files.ts";
 
@@ -9,7 +9,7 @@ export type TokenJob =
   | { readonly kind: "render"; readonly chat: ChatPrompt };
 
 /** Of `encode`: the ids. Of `render`: as of the template. */
-export type TokenAnswer = Uint32Array | string | undefined;
+export type TokenAnswer = Uint32Array | RenderedChat | undefined;
 
 /** Shared with all workers, and not copied: the JSON of a `TokenizerSource`. */
 export interface TokenWorkerData {

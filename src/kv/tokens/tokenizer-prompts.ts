@@ -6,6 +6,7 @@
 import type { Scheduler } from "../../clock.ts";
 import type { ChatPrompt, Prompt } from "../dialects/dialect.ts";
 import { measureChat } from "./chat-size.ts";
+import type { RenderedChat } from "./chat-template.ts";
 import { IncrementalEncoder } from "./incremental-encoder.ts";
 import { joinIds } from "./join-ids.ts";
 import type { LoadedTokenizer } from "./loaded-tokenizer.ts";
@@ -46,6 +47,8 @@ export interface TokenizerPromptsOptions {
 
 type Outcome = EncodedPrompt | Unencoded;
 
+const NO_IDS = new Uint32Array(0);
+
 export class TokenizerPrompts implements PromptTokens {
   readonly #options: TokenizerPromptsOptions;
   readonly #texts: IncrementalEncoder;
@@ -79,9 +82,14 @@ export class TokenizerPrompts implements PromptTokens {
   }
 
   async #text(text: string): Promise<Outcome> {
+    const ids = await this.#framed(text);
+    return ids === undefined ? unencoded("tokens_busy") : encoded(ids);
+  }
+
+  async #framed(text: string): Promise<Uint32Array | undefined> {
     const { before, after } = this.#options.loaded.encoder.frame;
     const ids = await this.#texts.encode(text);
-    return ids === undefined ? unencoded("tokens_busy") : encoded(joinIds(before, ids, after));
+    return ids && joinIds(before, ids, after);
   }
 
   /** A template writes the special tokens itself, so none are added. */
@@ -89,9 +97,18 @@ export class TokenizerPrompts implements PromptTokens {
     if (this.#options.loaded.template === undefined) return unencoded("no_template");
     const rendered = await this.#render(chat);
     if (rendered.kind === "busy") return unencoded("tokens_busy");
-    if (typeof rendered.answer !== "string") return unencoded("template_failed");
-    const ids = await this.#texts.encode(rendered.answer);
-    return ids === undefined ? unencoded("tokens_busy") : encoded(ids);
+    if (rendered.answer === undefined) return unencoded("template_failed");
+    const { text, continued } = rendered.answer as RenderedChat;
+    const ids = await this.#texts.encode(text);
+    const more = continued === "" ? NO_IDS : await this.#continued(continued);
+    if (ids === undefined || more === undefined) return unencoded("tokens_busy");
+    return encoded(more.length === 0 ? ids : joinIds(ids, more));
+  }
+
+  /** As SGLang has it: a text of its own, but for a first token that would begin the prompt anew. */
+  async #continued(text: string): Promise<Uint32Array | undefined> {
+    const ids = await this.#framed(text);
+    return ids?.[0] === this.#options.loaded.encoder.bos ? ids?.subarray(1) : ids;
   }
 
   async #render(chat: ChatPrompt): Promise<JobEnd<TokenAnswer>> {

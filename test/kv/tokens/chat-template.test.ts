@@ -26,11 +26,12 @@ describe("a chat", () => {
     expect(render("{{ tools is none }}", { messages: [user("")] })).toBe("true");
   });
 
-  it("goes on with the assistant's own last message where that is asked for", () => {
+  it("goes on with the assistant's own last message where that is asked for, in a text apart", () => {
     const messages = [user("hello"), { role: "assistant", content: "wor" }];
-    expect(render(CHAT_TEMPLATE, { messages, continueFinalMessage: true })).toBe(
-      "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\nwor",
-    );
+    expect(renderParts(CHAT_TEMPLATE, { messages, continueFinalMessage: true })).toEqual({
+      text: "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n",
+      continued: "wor",
+    });
   });
 
   it("shows a last message of the assistant as the user's otherwise, as SGLang does", () => {
@@ -105,11 +106,18 @@ function user(content: string) {
   return { role: "user", content };
 }
 
+/** The text of a prompt with nothing behind it. */
 function render(
   text: string,
   chat: Partial<ChatPrompt>,
   limits: RenderLimits = LIMITS,
 ): string | undefined {
+  const rendered = renderParts(text, chat, limits);
+  if (rendered !== undefined) expect(rendered.continued).toBe("");
+  return rendered?.text;
+}
+
+function renderParts(text: string, chat: Partial<ChatPrompt>, limits: RenderLimits = LIMITS) {
   return createChatTemplate({ file: "chat.jinja", text }, CONFIG, limits).render({
     messages: [],
     tools: undefined,

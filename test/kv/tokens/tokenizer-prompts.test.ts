@@ -70,6 +70,47 @@ describe("what is short is done on the event loop, and what is long by a worker"
   });
 });
 
+describe("a last message that is gone on with", () => {
+  /** Merges with the line's end before it, if both are one text. */
+  const content = "\nhello ";
+
+  it.each([
+    ["framed by its tokenizer", {}],
+    ["framed, with a name for its first token", { bos_token: "<s>" }],
+    ["not framed", { add_bos_token: false, bos_token: "<s>" }],
+  ])("has tokens of its own, as in SGLang: %s", async (_, config) => {
+    const loaded = loadTokenizer({ ...SOURCE, config }, { chars: LIMITS.renderedChars });
+    const { encode } = loaded.encoder;
+    const { prompts } = openPrompts({ loaded });
+    const { chat } = chatOf("", 1);
+    const messages = [...chat.messages, { role: "assistant", content }];
+    const before = "<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\n";
+    const ids = Uint32Array.of(...encode(before), ...encode(content));
+
+    expect(ids).not.toEqual(encode(before + content));
+    expect(
+      await prompts.encode({
+        kind: "chat",
+        chat: { ...chat, messages, continueFinalMessage: true },
+      }),
+    ).toEqual({ kind: "encoded", ids });
+  });
+
+  it("keeps a token behind it that its tokenizer adds", async () => {
+    const config = { add_eos_token: true, eos_token: "</s>" };
+    const loaded = loadTokenizer({ ...SOURCE, config }, { chars: LIMITS.renderedChars });
+    const { prompts } = openPrompts({ loaded });
+    const { chat } = chatOf("", 1);
+    const messages = [...chat.messages, { role: "assistant", content }];
+    const outcome = await prompts.encode({
+      kind: "chat",
+      chat: { ...chat, messages, continueFinalMessage: true },
+    });
+
+    expect(outcome.kind === "encoded" && outcome.ids.at(-1)).toBe(loaded.encoder.frame.after[0]);
+  });
+});
+
 describe("a prompt has no ids", () => {
   it("where it is a chat, and there is no template", async () => {
     const { prompts } = openPrompts({ loaded: { ...LOADED, template: undefined } });
