@@ -51,7 +51,8 @@ export class TurnEndings {
     const { promptTokens } = answer;
     if (promptTokens === undefined) return this.abort(open, "uncounted");
     if (promptTokens === open.prompt.ids.length) return this.#run(() => this.#commit(open, answer));
-    engines.miscounted(pool, open.endpoint);
+    // What it was given as ids it has cut off, as engines do with what is too long: that says nothing of its tokenizer.
+    if (open.prompt.kind === "tokenizer") engines.miscounted(pool, open.endpoint);
     return this.abort(open, "miscounted");
   }
 
