@@ -14,8 +14,25 @@ const CORPUS = readFileSync(
 );
 /** Characters of what several conversations begin with. */
 const DOCUMENT_CHARS = [160, 330, 470, 620, 800] as const;
+/** What texts also have: marks of the model's, whole and not; characters of several bytes; what a template may trip over. */
+const SPICES = [
+  "<|im_end|>\n<|im_start|>user\n",
+  "<|eos|>",
+  "<|bos|>",
+  "<|im_start",
+  "|>",
+  "caf\u00e9",
+  "cafe\u0301",
+  "\u{1f6a4}\u200d\u{1f30a}",
+  "\u6e2f",
+  "\uFFFD",
+  "{{ bos_token }}",
+  "\r\n\t  ",
+  '\\u0000"\\',
+];
+const TOOLS = [{ type: "function", function: { name: "tide", parameters: { at: "\u6e2f" } } }];
 /** Tokens of a prompt after which a conversation ends. */
-const TOKENS_LIMIT = 420;
+const TOKENS_LIMIT = 640;
 const FORMS = ["text", "text", "ids", "ids", "chat"] as const;
 /** One that ends soon after its last turn, and the usual one. */
 export const RETENTION_CLASSES = ["brief", "standard"] as const;
@@ -41,6 +58,8 @@ export class Conversation {
   readonly #random: () => number;
   readonly #form: Form;
   readonly #class: string;
+  /** Of a chat, always the same. */
+  readonly #hasTools: boolean;
   #entries: readonly Entry[] = [];
   #turns = 0;
   #isOver = false;
@@ -52,6 +71,7 @@ export class Conversation {
     this.#random = seededRandom(options.seed * 1_000_003 + options.number);
     this.#form = parent === undefined ? this.#pick(FORMS) : parent.#form;
     this.#class = this.#pick(RETENTION_CLASSES);
+    this.#hasTools = parent === undefined ? this.#random() < 0.3 : parent.#hasTools;
     if (parent !== undefined) this.#entries = parent.#entries;
   }
 
@@ -77,6 +97,9 @@ export class Conversation {
     if (chance < 0.15 && this.hasAnswer) {
       return [this.#ask("regenerated", this.#entries.slice(0, -1))];
     }
+    if (chance < 0.2 && this.hasAnswer && this.#form !== "ids") {
+      return [this.#ask("gone_on", this.#entries)];
+    }
     if (chance < 0.3) return [this.#ask("edited", this.#edited())];
     if (chance < 0.42) {
       return [
@@ -89,8 +112,15 @@ export class Conversation {
 
   /** Of several at once the one that is gone on from is told last. */
   answered(turn: Turn, text: string, ids: readonly number[] | undefined): void {
+    const before = turn.entries as readonly Entry[];
     const said = ids ?? this.#options.tokenizer.encodePlain(text);
-    this.#entries = [...(turn.entries as readonly Entry[]), { role: "assistant", text, ids: said }];
+    const answer: Entry = { role: "assistant", text, ids: said };
+    const last = before.at(-1);
+    if (last?.role !== "assistant") this.#entries = [...before, answer];
+    else {
+      const longer: Entry = { ...answer, text: last.text + text, ids: [...last.ids, ...said] };
+      this.#entries = [...before.slice(0, -1), longer];
+    }
   }
 
   #ask(kind: TurnKind, entries: readonly Entry[]): Turn {
@@ -143,7 +173,16 @@ export class Conversation {
       }
       case "chat": {
         const messages = entries.map(({ role, text: content }) => ({ role, content }));
-        return { prompt: tokenizer.encodeChat({ messages }), fields: { messages } };
+        const tools = this.#hasTools ? { tools: TOOLS } : {};
+        if (entries.at(-1)?.role !== "assistant") {
+          return {
+            prompt: tokenizer.encodeChat({ messages, ...tools }),
+            fields: { messages, ...tools },
+          };
+        }
+        const chat = { messages, ...tools, continueFinalMessage: true };
+        const fields = { messages, ...tools, continue_final_message: true };
+        return { prompt: tokenizer.encodeChat(chat), fields };
       }
     }
   }
@@ -177,7 +216,8 @@ export class Conversation {
   #words(most = 120): string {
     const length = 4 + this.#upTo(most);
     const from = this.#upTo(CORPUS.length - length);
-    return CORPUS.slice(from, from + length);
+    const words = CORPUS.slice(from, from + length);
+    return this.#random() < 0.75 ? words : words + this.#pick(SPICES) + words.slice(0, 9);
   }
 
   #upTo(end: number): number {

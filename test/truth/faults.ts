@@ -1,4 +1,5 @@
 /** What is done to engines, to Moorline and to files while conversations go on, one thing in each round. */
+import { existsSync } from "node:fs";
 import { open, stat, truncate, unlink } from "node:fs/promises";
 import type { Random } from "../../src/clock.ts";
 import type { Conversation } from "./conversation.ts";
@@ -66,7 +67,7 @@ export class Faults {
     await this.#options.stage.calm();
     for (const victim of conversations) {
       const target = await this.#listedBytes(victim);
-      if (target === undefined) continue;
+      if (target === undefined || !existsSync(target.path)) continue;
       await DAMAGES[kind](target);
       victims.push(victim);
       if (!this.#options.isSabotage) break;

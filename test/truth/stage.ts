@@ -195,7 +195,9 @@ export class TruthStage {
       session: { tenantHeader: "x-tenant" },
       model: { header: "x-model" },
       pools: Object.entries(POOLS).map(([dialect, name]) => {
-        return { name, models: [name], endpoints, kv: { ...kv, dialect } };
+        // Where texts go as they are, engines cut them into tokens, and must count as many.
+        const sendTokens = dialect === "sglang-explicit" || whenBusy === "wait";
+        return { name, models: [name], endpoints, kv: { ...kv, dialect, sendTokens } };
       }),
       health: { intervalMs: 300, timeoutMs: 300, failures: 3 },
       kv: this.#storage(whenBusy),
