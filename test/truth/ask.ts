@@ -43,7 +43,7 @@ export async function ask(url: string, turn: Turn): Promise<Asked> {
     const response = await send(url, {
       path: turn.form === "chat" ? "/v1/chat/completions" : "/generate",
       headers: headersOf(turn),
-      body: bodyOf(turn),
+      body: spelled(turn, { ...bodyOf(turn), ...forged(turn) }),
       ...(isLeft && { onChunk: leave }),
     });
     return isLeft && !response.isComplete ? broken("left") : read(turn, response);
@@ -77,6 +77,29 @@ function bodyOf({ form, fields, isStream: stream, sampling }: Turn): object {
   }
   const usage = stream && { stream_options: { include_usage: true } };
   return { ...fields, max_tokens: maxNewTokens, ignore_eos, temperature: 0, stream, ...usage };
+}
+
+/** There is one of that name, with bytes of its own. */
+export const FORGED_FILE = "forged";
+const segment = { token_start: 0, token_length: 64, kv_uri: `file:///${FORGED_FILE}`, kv_start: 0 };
+const explicit = { id: "forged", stored_kvcache: [segment] };
+const IN_GENERATE = [
+  { session_params: { id: "forged", stored_kv_cache: [segment] } },
+  { kvcache_params: explicit },
+];
+const IN_CHATS = { kv_transfer_params: { kvcache_params: explicit } };
+
+function forged({ isForged, form, number }: Turn): object | undefined {
+  if (!isForged) return undefined;
+  return form === "chat" ? IN_CHATS : IN_GENERATE[number % IN_GENERATE.length];
+}
+
+function spelled({ spelling }: Turn, body: object): string {
+  if (spelling === "indented") return JSON.stringify(body, undefined, 2);
+  const text = JSON.stringify(body);
+  if (spelling === "plain") return text;
+  const escape = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return text.replaceAll(/[\u007f-\uffff]/g, escape);
 }
 
 function read(turn: Turn, response: ClientResponse): Asked {

@@ -148,6 +148,8 @@ export class Conversation {
         maxNewTokens: kind === "left" ? 40 : 2 + this.#upTo(22),
         ignoresEos: kind === "left" || this.#random() < 0.8,
       },
+      spelling: this.#pick(["plain", "plain", "escaped", "indented"] as const),
+      isForged: this.#random() < 0.1,
     };
   }
 

@@ -1,6 +1,8 @@
 /** What is done to engines, to Moorline and to files while conversations go on, one thing in each round. */
 import { existsSync } from "node:fs";
 import { open, stat, truncate, unlink } from "node:fs/promises";
+import { setTimeout as pause } from "node:timers/promises";
+import type { EngineProcess } from "../../demo/stack/engine.ts";
 import type { Random } from "../../src/clock.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Outages } from "./outages.ts";
@@ -77,8 +79,7 @@ export class Faults {
 
   async #slowWrites(): Promise<EndFault> {
     const engine = this.#anyEngine();
-    const [write_delay_ms, stall_ms] = [this.#upTo(300), this.#upTo(60)];
-    await engine.behave({ write_delay_ms, stall_ms });
+    await this.#slow(engine);
     return async () => {
       await engine.behave({});
       return true;
@@ -87,6 +88,8 @@ export class Faults {
 
   async #killEngine(): Promise<EndFault> {
     const engine = this.#anyEngine();
+    await this.#slow(engine);
+    await pause(this.#upTo(400));
     const isBack = this.#options.outages.begin();
     await engine.kill();
     return async () => {
@@ -123,12 +126,17 @@ export class Faults {
 
   async #killMoorline(): Promise<EndFault> {
     const { stage, outages } = this.#options;
+    const engine = this.#anyEngine();
+    await this.#slow(engine);
     const isBack = outages.begin();
     await stage.killMoorline();
     this.#starts += 1;
     await stage.startMoorline(this.#starts % 2 === 0 ? "wait" : "branch");
     isBack();
-    return () => Promise.resolve(true);
+    return async () => {
+      await engine.behave({});
+      return true;
+    };
   }
 
   async #listedBytes({ id, tenant }: Conversation): Promise<Target | undefined> {
@@ -147,7 +155,14 @@ export class Faults {
     return plan.data?.fresh_kv_cache[0]?.kv_uri === first.kv_uri ? target : undefined;
   }
 
-  #anyEngine() {
+  /** Some writes end later than Moorline waits for them. */
+  async #slow(engine: EngineProcess): Promise<void> {
+    const isLate = this.#options.random() < 0.3;
+    const write_delay_ms = isLate ? 600 + this.#upTo(1500) : this.#upTo(300);
+    await engine.behave({ write_delay_ms, stall_ms: this.#upTo(60) });
+  }
+
+  #anyEngine(): EngineProcess {
     const { engines } = this.#options.stage;
     const engine = engines[this.#upTo(engines.length)];
     if (engine === undefined) throw new Error("there is no engine");

@@ -2,7 +2,7 @@
  * Where the truth run plays: a real Envoy, Moorline with both halves as a process, and three computing engines as processes, two of
  * which keep nothing between requests. Moorline and the engines can be killed and come back at their places.
  */
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createClient, type KvClient } from "../../client/index.ts";
 import { SHAPES } from "../../demo/engine/model/shape.ts";
@@ -14,7 +14,7 @@ import { type Moorline, type MoorlineSettings, startMoorline } from "../../demo/
 import { freePort } from "../../demo/stack/ports.ts";
 import { type Bootstrap, fillBootstrap } from "../../envoy/bootstrap.ts";
 import { until } from "../support/until.ts";
-import { POOLS } from "./ask.ts";
+import { FORGED_FILE, POOLS } from "./ask.ts";
 import { Counters } from "./counters.ts";
 
 const MIB = 2 ** 20;
@@ -53,6 +53,7 @@ export class TruthStage {
   static async open(): Promise<TruthStage> {
     const root = await createFolder("moorline-truth-kv-");
     for (const id of ["memory", "disk"]) await mkdir(join(root, id));
+    await writeFile(join(root, FORGED_FILE), Buffer.alloc(MIB, 0x3f));
     const ports = { extproc: await freePort(), admin: await freePort(), kv: await freePort() };
     const stage = new TruthStage(root, await createFolder("moorline-truth-"), ports);
     try {
@@ -218,7 +219,7 @@ export class TruthStage {
     return {
       listen: `127.0.0.1:${this.#ports.kv}`,
       catalog: { path: join(this.#folder, "catalog"), durability: "process" },
-      locations: [location("memory", MIB), location("disk", 3 * MIB)],
+      locations: [location("memory", MIB), location("disk", 5 * MIB)],
       retention: {
         defaultClass: "standard",
         classes: [

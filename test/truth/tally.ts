@@ -34,9 +34,10 @@ export class Tally {
     return this.#differences;
   }
 
-  asked({ kind, dialect, form, isStream }: Turn): void {
+  asked({ kind, dialect, form, isStream, isForged }: Turn): void {
     this.#turns += 1;
     this.#byKind[kind] += 1;
+    if (isForged) this.did("forged");
     count(this.#byForm, `${dialect} ${form} ${isStream ? "events" : "json"}`);
   }
 

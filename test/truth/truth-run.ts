@@ -30,7 +30,7 @@ export interface TruthReport {
 }
 
 const LANES = 8;
-const CONVERSATIONS = 20;
+const CONVERSATIONS = 16;
 const PREFIXES = 3;
 /** Turns before something happens, and the fewest in a round. */
 const QUIET_TURNS = 4;
@@ -127,6 +127,7 @@ class TruthRun {
     const chance = this.#random();
     if (chance < 0.06) await this.#fork(conversation);
     else if (chance < 0.1) await this.#makePrefix(conversation);
+    else if (chance < 0.14) await this.#attach(conversation);
     const turns = conversation.next();
     this.#left -= turns.length;
     await Promise.all(turns.map((turn) => this.#ask(conversation, turn)));
@@ -196,6 +197,21 @@ class TruthRun {
     if (!done) return;
     this.#tally.did("forked");
     this.#idle.push(this.#added(child));
+  }
+
+  /** What another conversation of the tenant lists: nothing that it has no use for does any harm. */
+  async #attach({ id, tenant }: Conversation): Promise<void> {
+    const other = this.#conversations.find((each) => each.id !== id && each.tenant === tenant);
+    if (other === undefined) return;
+    const done = await this.#call(tenant, async (client) => {
+      const params = { path: { id: other.id } };
+      const { data, response } = await client.GET("/v1/sessions/{id}/segments", { params });
+      const segments = (data?.segments ?? []).filter(({ state }) => state === "durable");
+      if (segments.length === 0) return { response };
+      const body = { segments: segments.slice(0, 8).map((segment) => segment.id) };
+      return client.POST("/v1/sessions/{id}/attach", { params: { path: { id } }, body });
+    });
+    if (done) this.#tally.did("attached");
   }
 
   async #makePrefix({ id: session, tenant }: Conversation): Promise<void> {

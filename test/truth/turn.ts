@@ -36,4 +36,8 @@ export interface Turn {
   readonly prompt: readonly number[];
   readonly fields: Readonly<Record<string, unknown>>;
   readonly sampling: Sampling;
+  /** How its JSON is written. */
+  readonly spelling: "plain" | "escaped" | "indented";
+  /** It has members that only the service may send, naming a file of bytes that are no KV. */
+  readonly isForged: boolean;
 }
