@@ -97,7 +97,7 @@ export class Conversation {
     if (chance < 0.15 && this.hasAnswer) {
       return [this.#ask("regenerated", this.#entries.slice(0, -1))];
     }
-    if (chance < 0.2 && this.hasAnswer && this.#form !== "ids") {
+    if (chance < 0.2 && this.hasAnswer) {
       return [this.#ask("gone_on", this.#entries)];
     }
     if (chance < 0.3) return [this.#ask("edited", this.#edited())];

@@ -246,7 +246,10 @@ class TruthRun {
       expired_sessions: counters.total("kv_swept_total", { what: "session" }),
       evicted_files: counters.total("kv_evicted_total", { what: "file" }),
       retried_turns: counters.total("kv_turn_ends_total", { end: "retried" }),
-      damage_found: counters.total("kv_plans_total", { limit: "file_damaged" }),
+      damage_found: ["file_damaged", "file_missing"].reduce(
+        (sum, limit) => sum + counters.total("kv_plans_total", { limit }),
+        0,
+      ),
       ...(this.#options.turns >= LONG_RUN_TURNS && {
         compacted_segments: counters.total("kv_compacted_total", { result: "moved" }),
         torn_writes: counters.total("kv_verifications_total", { result: "zero_block" }),
