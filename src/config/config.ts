@@ -19,6 +19,7 @@ import { parseYaml, readDocument } from "./document.ts";
 import { checkKvRules } from "./kv-rules.ts";
 import { namedFiles, type NamedFile } from "./named-files.ts";
 import { describeIssue } from "./problems.ts";
+import type { PriceKeys } from "./price-schema.ts";
 import { checkRules } from "./rules.ts";
 import { affinitySchema, configSchema } from "./schema.ts";
 import { checkTurnRules, dialectKeys } from "./turn-rules.ts";
@@ -47,6 +48,7 @@ export interface PoolConfig {
 
 export interface PoolKvConfig extends Frozen<TurnKeys> {
   readonly profile: ModelProfile;
+  readonly prices: Frozen<PriceKeys> | null;
 }
 
 export type Config = Frozen<Omit<Shape, "pools">> & { readonly pools: readonly PoolConfig[] };

@@ -9,6 +9,7 @@ import { AppError } from "../errors.ts";
 import type { Quota, Reader } from "../kv/holders.ts";
 import type { DirectoryOptions } from "../kv/locations/directory.ts";
 import type { ModelProfile } from "../kv/model/profile.ts";
+import type { Prices } from "../kv/prediction/price.ts";
 import type { ModelProfiles } from "../kv/turns/models.ts";
 import type { Place } from "../kv/turns/places.ts";
 import type { TurnPolicy } from "../kv/turns/turn-desk.ts";
@@ -43,6 +44,13 @@ export function configuredProfiles(pools: readonly PoolConfig[]): readonly Model
 /** Undefined where the pool's engines store nothing. */
 export function profileOf(pool: PoolConfig | undefined): ModelProfile | undefined {
   return pool?.kv?.profile;
+}
+
+/** Undefined where it has none. */
+export function pricesOf({ kv }: PoolConfig): Prices | undefined {
+  const prices = kv?.prices ?? undefined;
+  if (prices === undefined) return undefined;
+  return { ...prices, cachedInput: prices.cachedInput ?? prices.uncachedInput };
 }
 
 /** A pool whose turns are read. */

@@ -22,6 +22,7 @@ import {
   tlsFiles,
 } from "./fields.ts";
 import { kvSchema } from "./kv-schema.ts";
+import { pricesSchema } from "./price-schema.ts";
 import { profileSchema } from "./profile-schema.ts";
 import { turnKeys } from "./turn-schema.ts";
 import { DAY_MS, GIB, HOUR_MS, KIB, MIB, SECOND_MS } from "./units.ts";
@@ -87,7 +88,11 @@ const pool = z.strictObject({
   endpoints: z.array(z.unknown()).max(10_000).optional(),
   endpointsFile: filePath.optional(),
   kv: z
-    .strictObject({ profile: profileSchema, ...turnKeys })
+    .strictObject({
+      profile: profileSchema,
+      prices: pricesSchema.nullable().prefault(null),
+      ...turnKeys,
+    })
     .nullable()
     .prefault(null),
 });
