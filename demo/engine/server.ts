@@ -44,7 +44,7 @@ export interface EngineServerOptions {
   readonly root: string;
   readonly bodyLimitBytes: number;
   readonly behaviour?: Behaviour;
-  /** Called for each request to a model path once its body is complete. */
+  /** Called for each request once its body is complete. */
   readonly onRequest?: (request: SeenRequest) => void;
   /** SIGKILL to this process unless given. */
   readonly die?: () => never;
@@ -127,9 +127,9 @@ class EngineHandler {
     if (body === undefined) {
       return sendError(response, 413, `the body is above ${this.#options.bodyLimitBytes} bytes`);
     }
+    this.#options.onRequest?.({ path: request.url ?? "/", headers: request.headers, body });
     const read = request.method === "POST" ? modelPaths[pathname] : undefined;
     if (read !== undefined) {
-      this.#options.onRequest?.({ path: request.url ?? "/", headers: request.headers, body });
       return this.#answer(read, parseObject(body.toString("utf8")), response);
     }
     const name = `${request.method} ${pathname}`;

@@ -33,6 +33,8 @@ export interface ComputingEngine extends AsyncDisposable {
   readonly root: string;
   /** Requests to the model paths, oldest first. */
   readonly requests: readonly SeenRequest[];
+  /** All requests, oldest first. */
+  readonly received: readonly SeenRequest[];
   /** What is not named is good again. */
   behave(behaviour: Partial<Behaviour>): void;
   flush(): Promise<void>;
@@ -47,6 +49,7 @@ export async function startComputingEngine(
   const { name = "engine", port = 0, limits, bodyLimitBytes = 32 * 1024 * 1024 } = options;
   const root = options.root ?? (await createFolder("moorline-engine-"));
   const requests: SeenRequest[] = [];
+  const received: SeenRequest[] = [];
   const server = await openEngineServer({
     ...tinyOracle,
     name,
@@ -56,7 +59,10 @@ export async function startComputingEngine(
     modelName: modelName(SHAPES.tiny),
     weightVersion: "default",
     limits: { ...DEFAULT_LIMITS, ...limits },
-    onRequest: (request) => void requests.push(request),
+    onRequest: (request) => {
+      received.push(request);
+      if (/^\/(generate|v1\/chat\/completions)(\?|$)/.test(request.path)) requests.push(request);
+    },
     die: () => {
       throw new Error("an engine in this process cannot die alone");
     },
@@ -72,6 +78,7 @@ export async function startComputingEngine(
     url,
     root,
     requests,
+    received,
     behave: (behaviour) => server.behave({ ...GOOD_BEHAVIOUR, ...behaviour }),
     flush: async () => void (await fetch(`${url}/flush_cache`, { method: "POST" })),
     written: async () => server.written(),

@@ -1,6 +1,6 @@
 /**
- * Turns end to end: a real Envoy, Moorline with both halves as its own process, and computing engines in this one. All engines have
- * the same root, which is Moorline's one location.
+ * Turns end to end: a real Envoy, Moorline with both halves as its own process, and computing engines in this one or as processes of
+ * their own. All engines have the same root, which is Moorline's one location.
  */
 import { join } from "node:path";
 import { type Bootstrap, type BootstrapName, fillBootstrap } from "../../envoy/bootstrap.ts";
@@ -8,6 +8,7 @@ import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "../../demo/engine/tokeniz
 import { SHAPES } from "../../demo/engine/model/shape.ts";
 import type { EngineLimits } from "../../demo/engine/serving/engine.ts";
 import { startEnvoy } from "../../demo/stack/envoy.ts";
+import { EngineProcess, type EngineProcessOptions } from "../../demo/stack/engine.ts";
 import { createFolder, removeFolder } from "../../demo/stack/folder.ts";
 import { type Moorline, type MoorlineSettings, startMoorline } from "../../demo/stack/moorline.ts";
 import { type ComputingEngine, startComputingEngine } from "./computing-engine.ts";
@@ -18,6 +19,10 @@ export interface ComputingStackOptions {
   readonly bootstrap?: BootstrapName;
   /** Their names. */
   readonly engines?: readonly string[];
+  /** Those that can be killed. */
+  readonly processes?: readonly string[];
+  /** Of the processes: options of the engine's main.ts. */
+  readonly processSettings?: EngineProcessOptions["settings"];
   /** Of the engines and of the profile. */
   readonly limits?: Partial<EngineLimits>;
   /** Of `pools[].kv`, over `sglang-session` with the engines' tokenizer. */
@@ -35,6 +40,9 @@ export interface ComputingStack {
   readonly url: string;
   readonly moorline: Moorline;
   readonly engines: ReadonlyMap<string, ComputingEngine>;
+  readonly processes: ReadonlyMap<string, EngineProcess>;
+  /** Of all engines, by their names. */
+  readonly addresses: ReadonlyMap<string, string>;
   /** The root of engines and location. */
   readonly root: string;
   /** All that was committed so far is listed or dropped; so many turns are. */
@@ -62,10 +70,21 @@ export async function startComputingStack(
       closers.push(() => engine.close());
       engines.set(name, engine);
     }
+    const processes = new Map<string, EngineProcess>();
+    for (const name of options.processes ?? []) {
+      const settings = { root, ...flagsOf(limits), ...options.processSettings };
+      const engine = new EngineProcess({ name, kind: "computing", settings });
+      await engine.start();
+      closers.push(() => engine.close());
+      processes.set(name, engine);
+    }
+    const addresses = new Map([
+      ...Array.from(engines, ([name, { port }]) => [name, `127.0.0.1:${port}`] as const),
+      ...Array.from(processes, ([name, { address }]) => [name, address] as const),
+    ]);
     const folder = await createFolder("moorline-");
-    const moorline = await startMoorline(settingsOf(options, { engines, root, folder, limits }), {
-      folder,
-    });
+    const settings = settingsOf(options, { addresses, root, folder, limits });
+    const moorline = await startMoorline(settings, { folder });
     closers.push(() => moorline.close());
     const bootstrap = await fillBootstrap(options.bootstrap ?? "override-host", {
       listenPort: 0,
@@ -77,7 +96,7 @@ export async function startComputingStack(
     const envoy = await startEnvoy({ bootstrap });
     closers.push(() => envoy.close());
     const ready = 'moorline_kv_engines{pool="default",state="ready"}';
-    await until(async () => (await metric(moorline, ready)) === engines.size);
+    await until(async () => (await metric(moorline, ready)) === addresses.size);
     const settled = async (turns: number) => {
       const series = 'moorline_kv_segments_settled_total{result="durable"}';
       await until(async () => (await metric(moorline, series)) >= turns);
@@ -90,22 +109,31 @@ export async function startComputingStack(
       await until(async () => (await metric(moorline, series)) > before);
       return answer;
     };
-    return { url: envoy.url(), moorline, engines, root, settled, toItsEnd, close };
+    const parts = { moorline, engines, processes, addresses, root };
+    return { url: envoy.url(), ...parts, settled, toItsEnd, close };
   } catch (reason) {
     await close();
     throw reason;
   }
 }
 
+/** The cache of engines that are processes is their default, or none. */
+function flagsOf({ pageSize, loadThreshold, cacheTokens }: Limits) {
+  const flags = { "page-size": pageSize, "load-threshold": loadThreshold };
+  return cacheTokens === 0 ? { ...flags, stateless: true as const } : flags;
+}
+
+type Limits = Pick<EngineLimits, "pageSize" | "loadThreshold" | "cacheTokens">;
+
 interface Parts {
-  readonly engines: ReadonlyMap<string, ComputingEngine>;
+  readonly addresses: ReadonlyMap<string, string>;
   readonly root: string;
   readonly folder: string;
-  readonly limits: Pick<EngineLimits, "pageSize" | "loadThreshold">;
+  readonly limits: Limits;
 }
 
 function settingsOf(options: ComputingStackOptions, parts: Parts): MoorlineSettings {
-  const { engines, root, folder, limits } = parts;
+  const { addresses, root, folder, limits } = parts;
   const { layers, kvHeads, headDim, dtype } = SHAPES.tiny;
   const { pageSize, loadThreshold } = limits;
   const model = { kind: "mha", id: "demo-tiny", revision: "1", weightVersion: "default" };
@@ -115,7 +143,7 @@ function settingsOf(options: ComputingStackOptions, parts: Parts): MoorlineSetti
     pools: [
       {
         name: "default",
-        endpoints: Array.from(engines, ([id, { port }]) => ({ id, address: `127.0.0.1:${port}` })),
+        endpoints: Array.from(addresses, ([id, address]) => ({ id, address })),
         kv: {
           profile,
           dialect: "sglang-session",

@@ -13,10 +13,10 @@ export function withEngineChoice({ static_resources: { listeners } }: Bootstrap)
 }
 
 /** The header for a request to this engine. */
-export function onlyAt({ engines }: ComputingStack, name: string): Record<string, string> {
-  const engine = engines.get(name);
-  if (engine === undefined) throw new Error(`no engine ${name}`);
-  return { [HEADER]: `127.0.0.1:${engine.port}` };
+export function onlyAt({ addresses }: ComputingStack, name: string): Record<string, string> {
+  const address = addresses.get(name);
+  if (address === undefined) throw new Error(`no engine ${name}`);
+  return { [HEADER]: address };
 }
 
 const choiceFilter = {
