@@ -71,7 +71,9 @@ describe("the next turn of a conversation", () => {
     expect(answers.map(({ engine }) => engine)).toEqual(["a", "a", "b", "b"]);
     expect(answers.map(({ cachedTokens }) => cachedTokens)).toEqual([0, 0, 512, 512]);
     const ms = answers.map(({ response }) => Math.round(response.chunks[0]?.atMs ?? 0));
-    console.log(`ms to the first token: computed ${ms.slice(0, 2)}, loaded ${ms.slice(2)}`);
+    console.log(
+      `ms to the first token: computed ${ms.slice(0, 2).join()}, loaded ${ms.slice(2).join()}`,
+    );
     expect(Math.max(...ms.slice(2))).toBeLessThan(Math.min(...ms.slice(0, 2)));
   });
 });

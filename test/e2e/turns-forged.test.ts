@@ -11,13 +11,15 @@ import { send, type ClientResponse } from "../support/client.ts";
 import { startComputingStack, type ComputingStack } from "../support/computing-stack.ts";
 import {
   CONTENT_TYPES,
+  encodedRequests,
   forbiddenKeys,
   forgedTexts,
   METHODS,
   namesVictim,
   paddedTexts,
   PATHS,
-  refusedRequests,
+  unreadableRequests,
+  unshownRequests,
   type ForgedRequest,
 } from "../support/forged-requests.ts";
 import { metric } from "../support/moorline-view.ts";
@@ -46,6 +48,13 @@ describe.each(["sglang-session", "sglang-explicit"] as const)("%s", (dialect) =>
   async function ask(name: string, request: ForgedRequest): Promise<ClientResponse> {
     const headers = { ...request.headers, [CASE]: name, "x-session-id": `${dialect}-${name}` };
     return send(stack.url, { ...request, headers });
+  }
+
+  async function refusalOf(title: string, request: ForgedRequest) {
+    const name = title.replaceAll(/\W/g, "-");
+    const { status, headers } = await ask(name, request);
+    expect(bodyOf(name)).toBeUndefined();
+    return [status, headers["x-moorline-reason"]];
   }
 
   /** Where it came to the engine, nothing forged did. */
@@ -92,11 +101,20 @@ describe.each(["sglang-session", "sglang-explicit"] as const)("%s", (dialect) =>
     });
   });
 
-  it.each(refusedRequests)("refuses %s with %d", async (name, status, reason, request) => {
-    const { status: refused, headers } = await ask(name.replaceAll(/\W/g, "-"), request);
-    expect([refused, headers["x-moorline-reason"]]).toEqual([status, reason]);
-    expect(bodyOf(name.replaceAll(/\W/g, "-"))).toBeUndefined();
+  it.each(encodedRequests)("refuses %s: it cannot be read", async (name, request) => {
+    expect(await refusalOf(name, request)).toEqual([415, "body_encoded"]);
   });
+
+  it.each(unreadableRequests)("refuses %s: it is no JSON", async (name, request) => {
+    expect(await refusalOf(name, request)).toEqual([400, "body_invalid"]);
+  });
+
+  it.each(unshownRequests)(
+    "is not shown %s, which Envoy refuses",
+    async (name, status, request) => {
+      expect(await refusalOf(name, request)).toEqual([status, undefined]);
+    },
+  );
 
   it("reads a body whole that comes byte by byte", async () => {
     const forged = forgedTexts()[1] ?? "";
