@@ -3,6 +3,7 @@ import { fillBootstrap } from "../envoy/bootstrap.ts";
 import { addRoundRobinListener, roundRobinListener } from "./round-robin.ts";
 import { EngineProcess } from "./stack/engine.ts";
 import { startEnvoy } from "./stack/envoy.ts";
+import { endpointStates } from "./stack/moorline-view.ts";
 import { startMoorline } from "./stack/moorline.ts";
 import { freePort } from "./stack/ports.ts";
 
@@ -60,18 +61,6 @@ export async function startCluster(
     envoyAdminUrl: envoy.adminUrl,
     configPath: moorline.configPath,
     logPath: moorline.logPath,
-    isReady: async ({ name }) => {
-      const response = await fetch(`${moorline.adminUrl}/v1/pools`);
-      const { pools } = (await response.json()) as PoolsReport;
-      return pools.some(({ endpoints }) =>
-        endpoints.some(({ id, state }) => id === name && state === "ready"),
-      );
-    },
+    isReady: async ({ name }) => (await endpointStates(moorline))[name] === "ready",
   };
-}
-
-interface PoolsReport {
-  readonly pools: readonly {
-    readonly endpoints: readonly { readonly id: string; readonly state: string }[];
-  }[];
 }

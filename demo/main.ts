@@ -1,8 +1,10 @@
 /**
- * `npm run demo`: real conversations through a real Envoy, without and with Moorline; see routing.ts. `npm run demo -- kv`: what the
- * session KV service keeps, and proves of it; see kv/demo.ts. `--keep` leaves everything running afterwards, to try things out.
- * A signal at any time closes what was started.
+ * `npm run demo` shows both halves through a real Envoy, one after the other: `routing`, real conversations without and with Moorline,
+ * see routing.ts, and `turns`, what goes on without being computed again when an engine dies, see turns/demo.ts. `npm run demo -- kv`:
+ * what the session KV service keeps, and proves of it; see kv/demo.ts. `--keep` leaves everything running afterwards, to try things
+ * out. A signal at any time closes what was started.
  */
+import { once } from "node:events";
 import { constants } from "node:os";
 import { parseArgs } from "node:util";
 import { EnvoyUnavailable } from "../envoy/fetch.ts";
@@ -10,12 +12,16 @@ import { untilStopped } from "../src/stop-signal.ts";
 import { runKvDemo } from "./kv/demo.ts";
 import { ExpectationFailed } from "./kv/narration.ts";
 import { runRoutingDemo } from "./routing.ts";
-import type { Stage } from "./stage.ts";
+import type { Demo, Stage } from "./stage.ts";
+import { runTurnsDemo } from "./turns/demo.ts";
 
-const demos: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
-  routing: runRoutingDemo,
-  kv: runKvDemo,
-};
+const demos: ReadonlyMap<string, Demo> = new Map([
+  ["routing", runRoutingDemo],
+  ["turns", runTurnsDemo],
+  ["kv", runKvDemo],
+]);
+/** Without a name. */
+const bothHalves = [runRoutingDemo, runTurnsDemo];
 const closers: (() => Promise<void>)[] = [];
 const stopping = new AbortController();
 
@@ -23,10 +29,11 @@ const { values: options, positionals } = parseArgs({
   options: { keep: { type: "boolean", default: false } },
   allowPositionals: true,
 });
-const [name = "routing", ...others] = positionals;
-const run = Object.entries(demos).find(([known]) => known === name)?.[1];
-if (run === undefined || others.length > 0) {
-  console.error(`usage: demo [${Object.keys(demos).join("|")}] [--keep]`);
+const [name, ...others] = positionals;
+const chosen =
+  name === undefined ? bothHalves : [demos.get(name)].filter((demo) => demo !== undefined);
+if (chosen.length === 0 || others.length > 0) {
+  console.error(`usage: demo [${[...demos.keys()].join("|")}] [--keep]`);
   process.exit(2);
 }
 
@@ -37,14 +44,13 @@ const stopped = untilStopped(["SIGINT", "SIGTERM", "SIGHUP"]).then((signal) => {
   return 128 + constants.signals[signal];
 });
 const stage: Stage = {
-  keep: options.keep,
   signal: stopping.signal,
   onStart: (part) => void closers.push(async () => part.close()),
 };
 
 let status = 1;
 try {
-  status = await Promise.race([run(stage).then(() => 0), stopped]);
+  status = await Promise.race([show(chosen).then(() => 0), stopped]);
 } catch (reason) {
   if (!(reason instanceof EnvoyUnavailable || reason instanceof ExpectationFailed)) throw reason;
   console.error(reason.message);
@@ -52,6 +58,24 @@ try {
   await closeAll();
 }
 process.exit(status); // what was stopped in mid-run may still wait for something
+
+/** One after the other; what one has started stays for the next only if it is to be kept. */
+async function show(chosen: readonly Demo[]): Promise<void> {
+  const toTry: string[] = [];
+  for (const [index, demo] of chosen.entries()) {
+    if (index > 0) console.log();
+    toTry.push(await demo(stage));
+    if (!options.keep) await closeAll();
+  }
+  if (stopping.signal.aborted) return;
+  if (!options.keep) {
+    const command = ["npm run demo --", ...positionals, "--keep"].join(" ");
+    console.log(`\n\`${command}\` leaves it all running, with commands to try.`);
+    return;
+  }
+  console.log(`\n${toTry.join("\n\n")}\n\nCtrl-C stops everything, and removes its files.`);
+  await once(stopping.signal, "abort");
+}
 
 /** In reverse order of start, each once. */
 async function closeAll(): Promise<void> {

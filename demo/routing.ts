@@ -2,7 +2,6 @@
  * Real conversations through a real Envoy, first balanced round robin, then with Moorline, then with Moorline while an engine
  * dies and comes back; at the end a table.
  */
-import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -28,7 +27,7 @@ const killAt = 0.4;
 const reviveAt = 0.7;
 const reviveDeadlineMs = 5_000;
 
-export async function runRoutingDemo({ keep, signal, onStart }: Stage): Promise<void> {
+export async function runRoutingDemo({ signal, onStart }: Stage): Promise<string> {
   const requests = assignSessions(
     parseTrace(await readFile(join(import.meta.dirname, "trace", "conversations.jsonl"), "utf8")),
   );
@@ -48,13 +47,8 @@ export async function runRoutingDemo({ keep, signal, onStart }: Stage): Promise<
     moorline: await runPass({ ...pass, label: "Moorline", url: cluster.moorlineUrl }),
     killed: await runPass({ ...pass, label: "engine killed", url: cluster.moorlineUrl, strike }),
   };
-  console.log(`\n${formatTable(results)}\n\n${formatLegend()}\n`);
-  if (!keep) {
-    console.log("`npm run demo -- --keep` leaves it all running, with commands to try.");
-    return;
-  }
-  console.log(`${formatNextSteps(cluster)}\n\nCtrl-C stops everything.`);
-  await once(signal, "abort");
+  console.log(`\n${formatTable(results)}\n\n${formatLegend()}`);
+  return formatNextSteps(cluster);
 }
 
 interface Pass {

@@ -2,7 +2,6 @@
  * `npm run demo -- kv`: what the session KV service keeps, for whom, for how long, and that it is never a wrong byte, in six steps
  * over a real service, a real catalog and real files. Everything that is called ok was compared with what happened.
  */
-import { once } from "node:events";
 import type { Stage } from "../stage.ts";
 import { Caller } from "./caller.ts";
 import { formatCount, formatSeconds, Narration } from "./narration.ts";
@@ -19,7 +18,7 @@ import { Writer } from "./writer.ts";
 
 const steps = [showExample, showEdit, showFork, showTenants, showCrashes, showExpiry];
 
-export async function runKvDemo(stage: Stage): Promise<void> {
+export async function runKvDemo(stage: Stage): Promise<string> {
   const startMs = performance.now();
   const { signal } = stage;
   const print = (text: string) => {
@@ -36,12 +35,7 @@ export async function runKvDemo(stage: Stage): Promise<void> {
 
   const took = formatSeconds(performance.now() - startMs);
   print(`\n${narration.claims} claims were compared with what happened, and held, in ${took}.`);
-  if (!stage.keep) {
-    print("`npm run demo -- kv --keep` leaves the service running, to try things out.");
-    return;
-  }
-  print(`\n${formatPlaces(service)}\n\nCtrl-C stops it, and removes its files.`);
-  await once(signal, "abort");
+  return formatPlaces(service);
 }
 
 function sceneOf(parts: Pick<Scene, "service" | "narration" | "signal">): Scene {

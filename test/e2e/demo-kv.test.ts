@@ -86,5 +86,9 @@ it.each([
 
 it("`npm run demo` says which demos there are, and runs no other", async () => {
   const run = await runNpm({ args: ["run", "--silent", "demo", "--", "engine"] });
-  expect(run).toMatchObject({ code: 2, stdout: "", stderr: "usage: demo [routing|kv] [--keep]\n" });
+  expect(run).toMatchObject({
+    code: 2,
+    stdout: "",
+    stderr: "usage: demo [routing|turns|kv] [--keep]\n",
+  });
 });

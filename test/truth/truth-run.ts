@@ -8,7 +8,7 @@ import { seededRandom } from "../support/random.ts";
 import { ask, type Broken, type Whole } from "./ask.ts";
 import { Conversation, type ConversationOptions } from "./conversation.ts";
 import { type EndFault, FAULTS, type FaultKind, Faults } from "./faults.ts";
-import { FreshAnswers } from "./fresh-answers.ts";
+import { FreshAnswers } from "../../demo/engine/fresh-answers.ts";
 import { Outages } from "./outages.ts";
 import { TENANTS, TruthStage } from "./stage.ts";
 import { Tally } from "./tally.ts";
@@ -41,7 +41,7 @@ const REFUSED_PAUSE_MS = 300;
 
 export async function runTruth(options: TruthOptions): Promise<TruthReport> {
   const stage = await TruthStage.open();
-  const fresh = new FreshAnswers(2);
+  const fresh = new FreshAnswers("tiny", 2);
   try {
     return await new TruthRun(options, { stage, fresh }).run();
   } finally {

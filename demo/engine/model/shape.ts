@@ -60,6 +60,8 @@ export const SHAPES = {
   },
 } as const satisfies Record<string, ModelShape>;
 
+export type ShapeName = keyof typeof SHAPES;
+
 /** Throws naming the field; a shape comes from code or from a command line, never from a request. */
 export function assertShape(shape: ModelShape): void {
   const counts = [

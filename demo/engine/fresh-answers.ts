@@ -1,7 +1,8 @@
-/** What a fresh engine answers, computed in threads beside the run, and each question only once. */
+/** What a fresh engine answers, computed in threads of this process, and each question only once. */
 import { Worker } from "node:worker_threads";
-import type { FreshAnswer } from "../../demo/engine/oracle.ts";
-import type { Sampling } from "../../demo/engine/protocol/sampling.ts";
+import type { ShapeName } from "./model/shape.ts";
+import type { FreshAnswer } from "./oracle.ts";
+import type { Sampling } from "./protocol/sampling.ts";
 
 export interface Question {
   readonly prompt: readonly number[];
@@ -13,9 +14,9 @@ export class FreshAnswers {
   readonly #waiting = new Map<number, (answer: FreshAnswer) => void>();
   readonly #answers = new Map<string, Promise<FreshAnswer>>();
 
-  constructor(threads: number) {
+  constructor(shape: ShapeName, threads: number) {
     const file = new URL("fresh-answers-worker.ts", import.meta.url);
-    this.#workers = Array.from({ length: threads }, () => new Worker(file));
+    this.#workers = Array.from({ length: threads }, () => new Worker(file, { workerData: shape }));
     for (const worker of this.#workers) {
       worker.on("message", ({ id, answer }: { id: number; answer: FreshAnswer }) => {
         this.#waiting.get(id)?.(answer);
