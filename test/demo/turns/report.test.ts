@@ -25,7 +25,10 @@ it("the table has a column of what each kind of turn found and waited for", () =
   expect(rows).toContainEqual(["prompt tokens found", "0 %", "99 %", "99 %", "0 %"]);
   expect(rows).toContainEqual([
     "time to first token, p50",
-    ...["12346 ms", "346 ms", "346 ms", "12346 ms"],
+    "12346 ms",
+    "346 ms",
+    "346 ms",
+    "12346 ms",
   ]);
 });
 
@@ -36,7 +39,11 @@ it("each move is told, and what all of them saved together", () => {
   ]).split("\n");
   expect(moves[1]?.split(/ {2,}/)).toEqual([
     "talk-6",
-    ...["a -> c", "12,000", "11,904", "346 ms", "12346 ms"],
+    "a -> c",
+    "12,000",
+    "11,904",
+    "346 ms",
+    "12346 ms",
   ]);
   expect(moves.at(-1)).toBe("Seconds saved until the first token: 24.0");
 });
