@@ -1,7 +1,7 @@
 /**
  * What is peculiar to one engine's requests and answers, and nothing else. Pure and synchronous: bytes in, bytes out. Bodies are
- * scanned and spliced, never written anew, with one exception: where a key that is read or written here comes twice or is spelled
- * with an escape, the whole body goes through `JSON.parse` first, so that the last value wins as in the engines.
+ * scanned and spliced, never written anew: also where a key that is read or written here comes twice, of which the last value wins as
+ * in the engines, or is spelled with an escape.
  *
  * Whatever a client sends: the members that only the service may send (`stored_kv_cache`, `fresh_kv_cache`, `stored_kvcache`,
  * `fresh_kvcache`, `kvcache_params`) are removed wherever they are, in every dialect, on every path. A forged `kv_uri` would have

@@ -1,14 +1,14 @@
 /**
  * A body of any request to a KV pool: cleaned of what only the service may send, and read as a turn where it is one.
  *
- * Where a key that matters comes twice or is spelled with an escape, the body is parsed and written anew before anything else, so that
- * what is read here and what the engine reads cannot differ. Its numbers become what a double holds of them.
+ * Where a key that matters comes twice or is spelled with an escape, it comes once and is spelled plainly before anything else, so that
+ * what is read here and what the engine reads cannot differ.
  */
 import { AppError } from "../../../errors.ts";
 import { objectShape, scanJsonMembers, type MembersScan } from "../../../json/json-members.ts";
 import type { ObjectShape } from "../../../json/json-members.ts";
 import { compileKeyNames } from "../../../json/key-names.ts";
-import { parseJson } from "../../../json/parse-json.ts";
+import { withRegularKeys } from "../../../json/regular-keys.ts";
 import { splice, type Edit } from "../../../json/splice.ts";
 import { openAnswer, type ReportPlace } from "../answers/open-answer.ts";
 import type { NoTurn, ReadBody, TurnBody, UnreadableBody } from "../dialect.ts";
@@ -58,10 +58,10 @@ function scanRegular(body: Uint8Array, shape: ObjectShape): RegularScan {
   const scan = scanJsonMembers(body, { root: shape, cut: FORBIDDEN });
   if (scan.kind === "unreadable") return scan;
   if (!scan.isIrregular) return { ...scan, bytes: body };
-  const bytes = new TextEncoder().encode(JSON.stringify(parseJson(body)));
+  const bytes = withRegularKeys(body, { root: shape, cut: FORBIDDEN });
   const again = scanJsonMembers(bytes, { root: shape, cut: FORBIDDEN });
   if (again.kind === "members" && !again.isIrregular) return { ...again, bytes };
-  throw new AppError("internal", "a JSON text that was written anew is irregular");
+  throw new AppError("internal", "a JSON text with regular keys is irregular");
 }
 
 /** An id beside what was removed was one for the service. An engine would refuse it: it knows no session of that name. */

@@ -1,0 +1,93 @@
+/**
+ * Another spelling of the same JSON text, in which no key that matters is spelled with an escape, or comes twice in its object: of two
+ * the last wins, as in every engine. Bytes are replaced in place and nothing is parsed, so that a text of a million objects holds
+ * nobody up, and a number stays as it was written.
+ */
+import type { MembersQuery, ObjectShape } from "./json-members.ts";
+import { jsonText, type JsonText } from "./json-tokens.ts";
+import { walkJson, type JsonVisitor } from "./json-walk.ts";
+import { type KeyNames, numberOfKey } from "./key-names.ts";
+import { type Edit, joined, splice } from "./splice.ts";
+
+/** Of one valid text. What matters is what the query wants and what it cuts out. */
+export function withRegularKeys(body: Uint8Array, query: MembersQuery): Uint8Array {
+  const text = jsonText(body);
+  const keys = new Keys(text, query);
+  walkJson(text, keys);
+  return joined(splice(body, keys.edits));
+}
+
+/** One open container. */
+interface Frame {
+  /** Of an object of which something is wanted. */
+  readonly shape: ObjectShape | undefined;
+  /** By the number of the name, where the last member of that name so far is. */
+  readonly members: Map<number, Edit>;
+  /** The value that comes next is wanted, and this is what is wanted of it. */
+  next: ObjectShape | undefined;
+  /** The member before, if it is wanted, whose end is where the next key begins. */
+  open: { start: number; end: number } | undefined;
+}
+
+class Keys implements JsonVisitor {
+  readonly edits: Edit[] = [];
+  readonly #text: JsonText;
+  readonly #cut: KeyNames;
+  readonly #frames: Frame[];
+
+  constructor(text: JsonText, { root, cut }: MembersQuery) {
+    this.#text = text;
+    this.#cut = cut;
+    this.#frames = [frameOf(undefined, root)];
+  }
+
+  key(start: number, end: number): void {
+    const frame = this.#frames.at(-1);
+    if (frame === undefined) return;
+    if (frame.open !== undefined) frame.open.end = start - 1;
+    frame.open = undefined;
+    frame.next = undefined;
+    this.#respell(this.#cut, start, end);
+    if (frame.shape === undefined) return;
+    const number = this.#respell(frame.shape.names, start, end);
+    const member = frame.shape.members[number];
+    if (member?.isWanted !== true) return;
+    const before = frame.members.get(number);
+    if (before !== undefined) this.edits.push(before);
+    frame.open = { start: start - 1, end: start - 1 };
+    frame.members.set(number, frame.open);
+    frame.next = member.object;
+  }
+
+  scalar(): void {}
+
+  open(_start: number, isArray: boolean): void {
+    const frame = this.#frames.at(-1);
+    const shape = isArray ? undefined : frame?.next;
+    this.#frames.push(shape === undefined ? ELSEWHERE : frameOf(shape, undefined));
+    if (frame !== undefined) frame.next = undefined;
+  }
+
+  close(): void {
+    this.#frames.pop();
+  }
+
+  /** The number of the name that the key is. */
+  #respell(names: KeyNames, start: number, end: number): number {
+    const number = numberOfKey(names, this.#text, start);
+    const name = names.names[number];
+    if (name !== undefined && name.length !== end - start) {
+      this.edits.push({ start, end, bytes: utf8.encode(name) });
+    }
+    return number;
+  }
+}
+
+function frameOf(shape: ObjectShape | undefined, next: ObjectShape | undefined): Frame {
+  return { shape, members: new Map(), next, open: undefined };
+}
+
+/** Every container of which nothing is wanted. */
+const ELSEWHERE = frameOf(undefined, undefined);
+
+const utf8 = new TextEncoder();
