@@ -1,9 +1,8 @@
 /** `POST /v1/chat/completions` as SGLang takes it. */
 import { isExactJson } from "../../../json/exact-json.ts";
 import { objectShape } from "../../../json/json-members.ts";
-import { parseJson } from "../../../json/parse-json.ts";
 import type { ChatPrompt, NoTurnReason } from "../dialect.ts";
-import { given, isObject, textOf, type FoundBody } from "./found-body.ts";
+import { given, isObject, parsedValue, textOf, TOO_MUCH, type FoundBody } from "./found-body.ts";
 import { CHAT_NEUTRAL } from "./neutral-fields.ts";
 import { isCount, readContext, refusal, SESSION_MEMBERS } from "./request-format.ts";
 import type { RefusedMembers, RequestFormat, TurnFacts } from "./request-format.ts";
@@ -20,6 +19,7 @@ const REFUSED: RefusedMembers = {
   documents: "unknown_field",
 };
 
+/** In the order in which `readChat` has their values. */
 const PROMPT = [
   "messages",
   "tools",
@@ -59,7 +59,7 @@ export const chatRequest: RequestFormat = {
 /** Null and absent are the same. */
 function value(body: FoundBody, name: string): unknown {
   const member = given(body, name);
-  return member && parseJson(textOf(body, member.value));
+  return member && parsedValue(body, member.value);
 }
 
 /** Undefined: it is no count. 0 counts as absent. */
@@ -70,21 +70,24 @@ function readLimit(body: FoundBody): Pick<TurnFacts, "maxNewTokens"> | undefined
 }
 
 function readChat(body: FoundBody): ChatPrompt | NoTurnReason {
-  for (const name of PROMPT) {
-    const member = given(body, name);
-    if (member !== undefined && !isExactJson(textOf(body, member.value))) return "unknown_field";
-  }
-  const messages = readMessages(value(body, "messages"));
+  const values = PROMPT.map((name) => value(body, name));
+  if (values.includes(TOO_MUCH) || !isExact(body)) return "unknown_field";
+  const [list, tools = [], choice = "auto", templateKwargs = {}, isContinued = false] = values;
+  const messages = readMessages(list);
   if (typeof messages === "string") return messages;
-  const tools = value(body, "tools") ?? [];
-  const templateKwargs = value(body, "chat_template_kwargs") ?? {};
-  const continueFinalMessage = value(body, "continue_final_message") ?? false;
   if (!Array.isArray(tools) || !isObject(templateKwargs)) return "body";
-  if (typeof continueFinalMessage !== "boolean") return "body";
-  const choice = value(body, "tool_choice") ?? "auto";
+  if (typeof isContinued !== "boolean") return "body";
   if (typeof choice !== "string") return "unknown_field"; // the template gets that tool alone
   const isShown = tools.length > 0 && choice !== "none";
-  return { messages, tools: isShown ? tools : undefined, templateKwargs, continueFinalMessage };
+  const shown = isShown ? tools : undefined;
+  return { messages, tools: shown, templateKwargs, continueFinalMessage: isContinued };
+}
+
+function isExact(body: FoundBody): boolean {
+  return PROMPT.every((name) => {
+    const member = given(body, name);
+    return member === undefined || isExactJson(textOf(body, member.value));
+  });
 }
 
 function readMessages(messages: unknown): ChatPrompt["messages"] | NoTurnReason {

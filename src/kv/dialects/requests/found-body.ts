@@ -1,6 +1,8 @@
 /** A request body whose members were found, and the reading of their values. */
 import type { FoundMember, FoundObject, Span } from "../../../json/json-members.ts";
 import { decodeString } from "../../../json/json-paths.ts";
+import { hasMoreValues } from "../../../json/many-values.ts";
+import { parseJson } from "../../../json/parse-json.ts";
 import { joined, splice } from "../../../json/splice.ts";
 import { QUOTE, skipSpace } from "../../../json/json-tokens.ts";
 
@@ -36,6 +38,21 @@ export function isEmptyList(body: FoundBody, { start, end }: Span): boolean {
 /** Undefined: it is no string. */
 export function readString({ bytes }: FoundBody, { start, end }: Span): string | undefined {
   return bytes[start] === QUOTE ? decodeString(bytes.subarray(start + 1, end - 1)) : undefined;
+}
+
+/**
+ * Of one member whose value is parsed: objects, lists and plain values. What has more could not be made a prompt of in time, and
+ * parsing it would hold up everybody.
+ */
+const VALUES_LIMIT = 16_384;
+
+/** No JSON value. */
+export const TOO_MUCH = Symbol("too much");
+
+/** The value as the engine sees it. */
+export function parsedValue(body: FoundBody, span: Span): unknown {
+  const text = textOf(body, span);
+  return hasMoreValues(text, VALUES_LIMIT) ? TOO_MUCH : parseJson(text);
 }
 
 /** The JSON text of a value as the engine sees it. */

@@ -1,8 +1,7 @@
 /** SGLang's own `POST /generate`. */
 import { objectShape } from "../../../json/json-members.ts";
-import { parseJson } from "../../../json/parse-json.ts";
 import type { NoTurnReason, Prompt } from "../dialect.ts";
-import { given, isList, isObject, readString, textOf, type FoundBody } from "./found-body.ts";
+import { given, isList, isObject, parsedValue, readString, type FoundBody } from "./found-body.ts";
 import { GENERATE_NEUTRAL } from "./neutral-fields.ts";
 import { isCount, readContext, refusal, SESSION_MEMBERS } from "./request-format.ts";
 import type { RefusedMembers, RequestFormat, TurnFacts } from "./request-format.ts";
@@ -63,7 +62,7 @@ function readPrompt(body: FoundBody): Prompt | NoTurnReason {
 
 function readSampling(body: FoundBody): Pick<TurnFacts, "maxNewTokens"> | NoTurnReason {
   const member = given(body, "sampling_params");
-  const params = member === undefined ? {} : parseJson(textOf(body, member.value));
+  const params = member === undefined ? {} : parsedValue(body, member.value);
   if (Array.isArray(params)) return "batch";
   if (!isObject(params)) return "body";
   for (const answers of [params["n"] ?? 1, params["beam_width"] ?? 1]) {

@@ -58,6 +58,7 @@ describe("a turn of /generate", () => {
       [{ text: "a", sampling_params: 1 }, "body"],
       [{ text: "a", sampling_params: { max_new_tokens: -1 } }, "body"],
       [{ text: "a", sampling_params: { max_new_tokens: 1.5 } }, "body"],
+      [{ text: "a", sampling_params: { stop: many(16_384) } }, "body"],
       [{ text: "a", extra_key: ["k"] }, "body"],
       [{ text: "a", session_params: "s" }, "body"],
       [{ text: "a", input_ids: [1] }, "body"],
@@ -218,12 +219,33 @@ describe("a turn of a chat", () => {
     expect(read({ messages: MESSAGES, ...members }, CHAT).turn).toEqual({ kind: "none", reason });
   });
 
+  it.each([
+    ["unknown_field", "messages", [{ role: "user", content: "a", x: many(16_381) }]],
+    ["unknown_field", "tools", many(16_384)],
+    ["body", "n", many(16_384)],
+  ])("is none by reason of %s where there is too much to parse in %s", (reason, name, value) => {
+    const { turn } = read({ messages: MESSAGES, [name]: value }, CHAT);
+
+    expect(turn).toEqual({ kind: "none", reason });
+  });
+
+  it("is one up to there", () => {
+    const messages = [{ role: "user", content: "a", x: many(16_379) }];
+
+    expect(read({ messages }, CHAT).turn.kind).toBe("turn");
+  });
+
   it("is none where the template may print a number as we do not", () => {
     const body = `{"messages":[{"role":"user","content":"a","x":1.0}]}`;
 
     expect(read(body, CHAT).turn).toEqual({ kind: "none", reason: "unknown_field" });
   });
 });
+
+/** Plain values in a list. */
+function many(count: number): number[] {
+  return Array.from({ length: count }, () => 1);
+}
 
 describe("the path", () => {
   it.each([
