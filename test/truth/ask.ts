@@ -1,4 +1,6 @@
 /** Sends a turn through Envoy and reads its answer: whole, or why not. */
+import { request } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
 import { type ClientResponse, send } from "../support/client.ts";
 import type { DialectName } from "../../src/kv/dialects/dialect.ts";
 import type { Turn } from "./turn.ts";
@@ -36,20 +38,43 @@ export interface Broken {
   readonly reason: string;
 }
 
+/** Before an engine answers, or when it does. */
+const LEFT_AFTER_MS = 40;
+
 /** Never rejects. */
 export async function ask(url: string, turn: Turn): Promise<Asked> {
   const isLeft = turn.kind === "left";
+  const question = {
+    path: turn.form === "chat" ? "/v1/chat/completions" : "/generate",
+    headers: headersOf(turn),
+    body: spelled(turn, { ...bodyOf(turn), ...forged(turn) }),
+  };
+  if (isLeft && !turn.isStream) {
+    await askAndLeave(url, question, (turn.prompt.length * 7) % LEFT_AFTER_MS);
+    return broken("left");
+  }
   try {
-    const response = await send(url, {
-      path: turn.form === "chat" ? "/v1/chat/completions" : "/generate",
-      headers: headersOf(turn),
-      body: spelled(turn, { ...bodyOf(turn), ...forged(turn) }),
-      ...(isLeft && { onChunk: leave }),
-    });
+    const response = await send(url, { ...question, ...(isLeft && { onChunk: leave }) });
     return isLeft && !response.isComplete ? broken("left") : read(turn, response);
   } catch (reason) {
     return broken("unanswered", String(reason));
   }
+}
+
+interface Asking {
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** Whatever happens meanwhile. */
+async function askAndLeave(url: string, question: Asking, afterMs: number): Promise<void> {
+  const { path, headers, body } = question;
+  const sent = request(new URL(path, url), { method: "POST", headers });
+  sent.on("error", () => {}).on("response", (response) => response.on("error", () => {}).resume());
+  sent.end(body);
+  await pause(afterMs);
+  sent.destroy();
 }
 
 /** Whoever reads a body and throws closes its connection. */

@@ -141,7 +141,7 @@ export class Conversation {
       dialect:
         this.#random() < (form === "chat" ? 0.1 : 0.5) ? "sglang-session" : "sglang-explicit",
       isFinal,
-      isStream: kind === "left" || this.#random() < 0.5,
+      isStream: this.#random() < 0.5,
       prompt,
       fields,
       sampling: {

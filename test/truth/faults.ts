@@ -17,6 +17,7 @@ export const FAULTS = [
   "engine_failing",
   "truncated_file",
   "moorline_killed",
+  "moorline_restarted",
 ] as const;
 export type FaultKind = (typeof FAULTS)[number];
 
@@ -51,7 +52,9 @@ export class Faults {
       case "engine_failing":
         return this.#failAnswers();
       case "moorline_killed":
-        return this.#killMoorline();
+        return this.#stopMoorline("SIGKILL");
+      case "moorline_restarted":
+        return this.#stopMoorline("SIGTERM");
       case "flipped_byte":
       case "deleted_file":
       case "truncated_file":
@@ -124,12 +127,12 @@ export class Faults {
     };
   }
 
-  async #killMoorline(): Promise<EndFault> {
+  async #stopMoorline(signal: "SIGKILL" | "SIGTERM"): Promise<EndFault> {
     const { stage, outages } = this.#options;
     const engine = this.#anyEngine();
     await this.#slow(engine);
     const isBack = outages.begin();
-    await stage.killMoorline();
+    await stage.stopMoorline(signal);
     this.#starts += 1;
     await stage.startMoorline(this.#starts % 2 === 0 ? "wait" : "branch");
     isBack();

@@ -2,8 +2,8 @@
  * Where the truth run plays: a real Envoy, Moorline with both halves as a process, and three computing engines as processes, two of
  * which keep nothing between requests. Moorline and the engines can be killed and come back at their places.
  */
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { createClient, type KvClient } from "../../client/index.ts";
 import { SHAPES } from "../../demo/engine/model/shape.ts";
 import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "../../demo/engine/tokenizer/files.ts";
@@ -45,17 +45,22 @@ export class TruthStage {
   readonly counters = new Counters();
   /** Of engines and locations. */
   readonly root: string;
+  /** All that Moorline needs lies in it, so that it may as well run in a container. */
   readonly #folder: string;
   readonly #ports: Ports;
   #moorline: Moorline | undefined;
   #envoy: Envoy | undefined;
 
   static async open(): Promise<TruthStage> {
-    const root = await createFolder("moorline-truth-kv-");
-    for (const id of ["memory", "disk"]) await mkdir(join(root, id));
+    const folder = await createFolder("moorline-truth-");
+    const root = join(folder, "kv");
+    for (const id of ["memory", "disk"]) await mkdir(join(root, id), { recursive: true });
     await writeFile(join(root, FORGED_FILE), Buffer.alloc(MIB, 0x3f));
+    for (const file of [TOKENIZER_FILE, TOKENIZER_CONFIG_FILE]) {
+      await copyFile(file, join(folder, basename(file)));
+    }
     const ports = { extproc: await freePort(), admin: await freePort(), kv: await freePort() };
-    const stage = new TruthStage(root, await createFolder("moorline-truth-"), ports);
+    const stage = new TruthStage(folder, ports);
     try {
       await stage.#start();
       return stage;
@@ -65,7 +70,8 @@ export class TruthStage {
     }
   }
 
-  private constructor(root: string, folder: string, ports: Ports) {
+  private constructor(folder: string, ports: Ports) {
+    const root = join(folder, "kv");
     this.root = root;
     this.#folder = folder;
     this.#ports = ports;
@@ -93,9 +99,11 @@ export class TruthStage {
     return join(this.root, uri.slice("file:///".length));
   }
 
-  async killMoorline(): Promise<void> {
+  /** As a crash, or as a deployment does it. */
+  async stopMoorline(signal: "SIGKILL" | "SIGTERM"): Promise<void> {
     await this.counters.keep(this.moorline.adminUrl);
-    await this.moorline.child.kill();
+    this.moorline.child.signal(signal);
+    await this.moorline.child.ended;
   }
 
   /** Resolves when requests pass again. A second turn of a session waits, or branches. */
@@ -139,7 +147,6 @@ export class TruthStage {
     await this.#envoy?.close();
     await this.#moorline?.close();
     await Promise.all(this.engines.map((engine) => engine.close()));
-    await removeFolder(this.root);
     await removeFolder(this.#folder);
   }
 
@@ -190,7 +197,10 @@ export class TruthStage {
         pageSize: PAGE_SIZE,
         loadThreshold: LOAD_THRESHOLD,
       },
-      tokenizer: { file: TOKENIZER_FILE, config: TOKENIZER_CONFIG_FILE },
+      tokenizer: {
+        file: join(this.#folder, basename(TOKENIZER_FILE)),
+        config: join(this.#folder, basename(TOKENIZER_CONFIG_FILE)),
+      },
     };
     return {
       session: { tenantHeader: "x-tenant" },

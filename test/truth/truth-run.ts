@@ -34,10 +34,10 @@ const CONVERSATIONS = 16;
 const PREFIXES = 3;
 /** Turns before something happens, and the fewest in a round. */
 const QUIET_TURNS = 4;
-const ROUND_TURNS = 18;
+const ROUND_TURNS = 16;
 const LONG_RUN_TURNS = 1000;
 /** As whoever is told that there is no answer. */
-const REFUSED_PAUSE_MS = 300;
+const REFUSED_PAUSE_MS = 1_000;
 
 export async function runTruth(options: TruthOptions): Promise<TruthReport> {
   const stage = await TruthStage.open();

@@ -5,7 +5,7 @@ import type { DialectName } from "../../src/kv/dialects/dialect.ts";
 /** `spelled`: a text, sent as the ids that an engine would make of it. */
 export type Form = "text" | "spelled" | "ids" | "chat";
 
-/** `gone_on`: the answer itself goes on, with nothing new from the user. `left`: the client goes in mid-answer. */
+/** `gone_on`: the answer itself goes on, with nothing new from the user. `left`: the client goes in mid-stream, or before there is an answer. */
 export const TURN_KINDS = [
   "opening",
   "continued",
