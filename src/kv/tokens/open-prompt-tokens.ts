@@ -25,6 +25,7 @@ const DEFAULTS: TokenLimits = {
   inlineChars: 4096,
   inlineChatValues: 512,
   inlineChatChars: 128 * 1024,
+  inlineChatJsonChars: 4096,
   chatValues: 16_384,
   renderedChars: 32 * MIB,
   keptBytes: 64 * MIB,

@@ -22,6 +22,8 @@ export interface TokenLimits {
   /** Of a chat that is rendered on the event loop: as long. */
   readonly inlineChatValues: number;
   readonly inlineChatChars: number;
+  /** Of these, in arguments of tool calls. */
+  readonly inlineChatJsonChars: number;
   /** Messages, their members, tools and whatever is in them; a chat with more is `template_failed`, as it could not be handed on in time. */
   readonly chatValues: number;
   /** Of a rendered chat; a longer one is `template_failed`. */
@@ -113,9 +115,12 @@ export class TokenizerPrompts implements PromptTokens {
 
   async #render(chat: ChatPrompt): Promise<JobEnd<TokenAnswer>> {
     const { limits } = this.#options;
-    const { values, chars } = measureChat(chat, limits.chatValues);
+    const { values, chars, jsonChars } = measureChat(chat, limits.chatValues);
     if (values > limits.chatValues) return { kind: "done", answer: undefined };
-    const isShort = values <= limits.inlineChatValues && chars <= limits.inlineChatChars;
+    const isShort =
+      values <= limits.inlineChatValues &&
+      chars <= limits.inlineChatChars &&
+      jsonChars <= limits.inlineChatJsonChars;
     return this.#do({ kind: "render", chat }, { isShort, chars });
   }
 

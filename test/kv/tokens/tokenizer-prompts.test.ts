@@ -12,6 +12,7 @@ const LIMITS = {
   inlineChars: 50,
   inlineChatValues: 10,
   inlineChatChars: 50,
+  inlineChatJsonChars: 12,
   chatValues: 20,
   renderedChars: 10_000,
   keptBytes: 100_000,
@@ -57,6 +58,18 @@ describe("what is short is done on the event loop, and what is long by a worker"
     const { prompts, asked } = openPrompts();
     await prompts.encode(chatOf("x".repeat(50), 1));
     expect(asked.map(([kind]) => kind)).toEqual(["render", "encode"]);
+  });
+
+  it.each([
+    [`{"a":"1234"}`, []],
+    [`{"a":"12345"}`, ["render"]],
+  ])("a chat with arguments of a tool call, which are parsed: %s", async (json, jobs) => {
+    const { prompts, asked } = openPrompts();
+    const { chat } = chatOf("", 1);
+    const [message] = chat.messages;
+    const messages = [{ ...message, tool_calls: [{ function: { arguments: json } }] }];
+    await prompts.encode({ kind: "chat", chat: { ...chat, messages } });
+    expect(asked.map(([kind]) => kind)).toEqual(jobs);
   });
 
   it("only the end of a text whose beginning is known", async () => {
