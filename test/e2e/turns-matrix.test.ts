@@ -146,7 +146,7 @@ function reusable([first, second]: Conversation["turns"]): number {
 
 /** What is left of the event by which an engine reports the KV of a chat. */
 const EMPTY_EVENT =
-  /data: [^\n]*"choices":\[\{"index":0,"delta":\{\},"logprobs":null,"finish_reason":null\}\]\}\n\n/;
+  /data: [^\n]*"choices":\[\{"index":0,"delta":\{\},"logprobs":null,"finish_reason":null\}\](?:,"usage":null)?\}\n\n/;
 
 /** Without what is another with each request. */
 function timeless(text: string): string {

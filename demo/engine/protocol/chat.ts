@@ -1,6 +1,7 @@
 /**
  * OpenAI's `POST /v1/chat/completions` as SGLang's fork answers it. What was stored is told under `kv_transfer_params`: in the one
- * JSON text, or in an event of its own after the last token.
+ * JSON text, or in an event of its own after the last token. A stream that is asked for its usage has it as OpenAI's: null in each
+ * event but one more at the end; or, as in SGLang, in each event with text.
  */
 import { BadRequest, isObject, optionalObject, optionalString } from "./bad-request.ts";
 import type { JsonObject } from "./bad-request.ts";
@@ -17,9 +18,14 @@ export interface ChatRequest {
   readonly chat: Chat;
   readonly sampling: Sampling;
   readonly isStream: boolean;
-  readonly includesUsage: boolean;
+  readonly usage: UsageOptions;
   readonly rid: string | undefined;
   readonly kv: KvRequest | undefined;
+}
+
+interface UsageOptions {
+  readonly isIncluded: boolean;
+  readonly isContinuous: boolean;
 }
 
 export function parseChat(fields: JsonObject): ChatRequest {
@@ -30,9 +36,16 @@ export function parseChat(fields: JsonObject): ChatRequest {
     chat: parseMessages(fields),
     sampling: parseSampling(fields, ["max_completion_tokens", "max_tokens"]),
     isStream: fields["stream"] === true,
-    includesUsage: optionalObject(fields, "stream_options")?.["include_usage"] === true,
+    usage: parseUsage(optionalObject(fields, "stream_options") ?? {}),
     rid: optionalString(fields, "rid"),
     kv: params && parseKvRequest(explicitDialect, params),
+  };
+}
+
+function parseUsage(options: JsonObject): UsageOptions {
+  return {
+    isIncluded: options["include_usage"] === true,
+    isContinuous: options["continuous_usage_stats"] === true,
   };
 }
 
@@ -80,16 +93,25 @@ export function chatForm(answerer: Answerer, request: ChatRequest): AnswerForm {
   let sent = "";
   return {
     whole: (state) => formatWhole(answerer, request.kv, state),
-    start: () => formatEvent(chunk(answerer, { delta: { role: "assistant", content: "" } })),
+    start: () =>
+      formatEvents(request, [chunk(answerer, { delta: { role: "assistant", content: "" } })]),
     events: (state) => {
       const content = state.text.slice(sent.length);
       sent = state.text;
-      const events = content === "" ? [] : [chunk(answerer, { delta: { content } })];
-      if (state.finish === undefined) return events.map(formatEvent).join("");
+      const usage = request.usage.isContinuous ? { usage: formatUsage(state.usage) } : {};
+      const told = { ...chunk(answerer, { delta: { content } }), ...usage };
+      const events: object[] = content === "" ? [] : [told];
+      if (state.finish === undefined) return formatEvents(request, events);
       events.push(...closing(answerer, request, { ...state, finish: state.finish }));
-      return events.map(formatEvent).join("") + LAST_EVENT;
+      return formatEvents(request, events) + LAST_EVENT;
     },
   };
+}
+
+/** Where the usage is asked for, no event is without. */
+function formatEvents({ usage }: ChatRequest, events: readonly object[]): string {
+  const rest = usage.isIncluded ? { usage: null } : {};
+  return events.map((event) => formatEvent({ ...event, ...rest, ...event })).join("");
 }
 
 function formatWhole(
@@ -118,7 +140,7 @@ function formatWhole(
 /** Why the answer ended, what was stored, and, where it was asked for, the usage: each in an event of its own. */
 function closing(
   answerer: Answerer,
-  { kv, includesUsage }: ChatRequest,
+  { kv, usage: options }: ChatRequest,
   { usage, finish }: AnswerState & { readonly finish: Finish },
 ): object[] {
   const end = chunk(answerer, { delta: {}, finishReason: finish.reason.type });
@@ -127,7 +149,7 @@ function closing(
     const report = { kv_transfer_params: formatTransfer(kv, finish) };
     events.push({ ...chunk(answerer, { delta: {} }), ...report });
   }
-  if (includesUsage) {
+  if (options.isIncluded) {
     const usageHead = head(answerer, "chat.completion.chunk");
     events.push({ ...usageHead, choices: [], usage: formatUsage(usage) });
   }

@@ -86,8 +86,18 @@ describe("POST /v1/chat/completions", () => {
     const having = (member: string) => events.filter((event) => Object.hasOwn(event, member));
     expect(having("kv_transfer_params")).toEqual([events.at(-3)]);
     expect(events.at(-3).kv_transfer_params.kvcache_params.fresh_kvcache).toEqual([committed]);
-    expect(having("usage")).toEqual([events.at(-2)]);
+    expect(having("usage")).toEqual(events.slice(0, -1));
+    expect(events.filter((event) => event.usage)).toEqual([events.at(-2)]);
     expect(events.at(-2)).toMatchObject({ choices: [], usage });
+  });
+
+  it("streams the usage so far with each piece of text where that is asked for", async () => {
+    const stream_options = { continuous_usage_stats: true };
+    const events = await postForEvents(engine, path, { ...asked, stream_options });
+    const told = events.filter((event) => Object.hasOwn(event, "usage"));
+    expect(told).toEqual(events.filter((event) => event.choices?.[0].delta.content));
+    expect(told[0].usage.prompt_tokens).toBe(prompt.length);
+    expect(told.at(-1).usage).toEqual(usage);
   });
 
   it("takes parts of text, tools and arguments of the template as parts of the prompt", async () => {
