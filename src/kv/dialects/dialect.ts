@@ -60,9 +60,14 @@ export interface TurnBody {
   /** The most tokens that the answer may have, by the request or the engine's default; undefined: as many as the engine likes. */
   readonly maxNewTokens: number | undefined;
   readonly context: ChainContext;
-  /** The body for the engine. Where nothing is loaded and nothing stored, the engine is told of no session. */
-  inject(injection: Injection): readonly Uint8Array[];
-  /** For the answer to the injected body. It is kept while the engine answers, so nothing of the body may hang on it. */
+  /** Where nothing is loaded and nothing stored, the engine is told of no session, and asked for nothing. */
+  inject(injection: Injection): InjectedBody;
+}
+
+export interface InjectedBody {
+  /** For the engine, piece after piece. */
+  readonly pieces: readonly Uint8Array[];
+  /** For the answer to it. It is kept while the engine answers, so nothing of the body may hang on it. */
   readonly openAnswer: (form: AnswerForm) => AnswerReader;
 }
 
@@ -95,8 +100,8 @@ export interface Injection {
 export type AnswerForm = "events" | "json";
 
 /**
- * One answer on its way to the client. The members that answer what was injected are removed, and nothing else is changed, delayed or
- * reordered: an event that is whole goes on at once.
+ * One answer on its way to the client. The members that answer what was injected are removed, with the events that have nothing else,
+ * and nothing else is changed, delayed or reordered: an event that is whole goes on at once.
  */
 export interface AnswerReader {
   /** What the client gets now in place of this chunk, which is only lent; possibly nothing, or a view of the chunk. */

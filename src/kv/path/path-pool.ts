@@ -134,14 +134,15 @@ export class PathPool implements KvPool {
     const { stored, storedTokens } = plan;
     const fresh = plan.fresh.kind === "reserved" ? plan.fresh : undefined;
     const engineSession = newEngineSession();
-    const pieces = body.inject({ engineSession, stored, fresh: fresh?.segments ?? [], inputIds });
+    const injection = { engineSession, stored, fresh: fresh?.segments ?? [], inputIds };
+    const { pieces, openAnswer } = body.inject(injection);
     const fallbacks = request.fallbacks.filter(
       (each) => engines.engine(pool, each).kind === "ready",
     );
     const scope = { session, isFinal, endpoint, fallbacks };
     const turn: InjectedTurn = new InjectedTurn({
       open: { ...scope, turn: fresh?.turn, prompt, engineSession },
-      openAnswer: body.openAnswer,
+      openAnswer,
       endings: this.#endings,
       over: () => void this.#open.delete(turn),
     });

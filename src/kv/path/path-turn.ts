@@ -1,5 +1,5 @@
 /** Turns as exchanges hold them while an engine answers: each is over once, whatever comes first. */
-import type { AnswerForm, AnswerReader, TurnBody } from "../dialects/dialect.ts";
+import type { AnswerForm, AnswerReader, InjectedBody } from "../dialects/dialect.ts";
 import type { AbortedEnd } from "./path-observer.ts";
 import type { OpenTurn, TurnEndings } from "./turn-endings.ts";
 import type { AnswerFilter, AnswerHead, PathTurn } from "./turn-path.ts";
@@ -25,7 +25,7 @@ export class PassingTurn implements PathTurn {
 
 export interface InjectedOptions {
   readonly open: OpenTurn;
-  readonly openAnswer: TurnBody["openAnswer"];
+  readonly openAnswer: InjectedBody["openAnswer"];
   readonly endings: Pick<TurnEndings, "commit" | "abort">;
   /** Told once, when it is committed or aborted. */
   readonly over: () => void;

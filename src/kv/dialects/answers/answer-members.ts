@@ -43,10 +43,13 @@ const CHAT_IDLE = ["id", "object", "created", "model", "system_fingerprint", "se
 interface MembersOptions {
   readonly place: ReportPlace;
   readonly exposeKv: boolean;
+  /** Of a chat; false unless given. */
+  readonly removesUsage?: boolean;
 }
 
-export function answerMembers({ place, exposeKv }: MembersOptions): AnswerMembers {
-  if (place === "kv_transfer_params") return chatMembers(exposeKv);
+export function answerMembers(options: MembersOptions): AnswerMembers {
+  const { place, exposeKv } = options;
+  if (place === "kv_transfer_params") return chatMembers(options);
   const report = place === "session_params" ? "fresh_kv_cache" : "fresh_kvcache";
   const plan = new SievePlan({
     read: [...GENERATE_COUNTS, `${place}.${report}`, "error", "output_ids"],
@@ -56,13 +59,16 @@ export function answerMembers({ place, exposeKv }: MembersOptions): AnswerMember
   return { plan, fields: FIELDS, limits: LIMITS, addsUp: false, dropsIdle: false };
 }
 
-function chatMembers(exposeKv: boolean): AnswerMembers {
+/**
+ * In OpenAI's protocol, a stream that is asked for its usage has it as null in every event, and then in one of its own without choices.
+ * SGLang adds the latter only; the nulls it sends to everybody or to nobody, as its release is.
+ */
+function chatMembers({ exposeKv, removesUsage = false }: MembersOptions): AnswerMembers {
   const report = "kv_transfer_params.kvcache_params";
-  const plan = new SievePlan({
-    read: [...CHAT_COUNTS, `${report}.fresh_kvcache`, "error"],
-    removed: exposeKv ? [] : [report],
-    idle: CHAT_IDLE,
-  });
+  const removed = [...(exposeKv ? [] : [report]), ...(removesUsage ? ["usage"] : [])];
+  const read = [...CHAT_COUNTS, `${report}.fresh_kvcache`, "error"];
+  const plan = new SievePlan({ read, removed, idle: CHAT_IDLE });
   const fields = { ...FIELDS, outputIds: undefined };
-  return { plan, fields, limits: LIMITS.slice(0, 5), addsUp: true, dropsIdle: !exposeKv };
+  const dropsIdle = removed.length > 0;
+  return { plan, fields, limits: LIMITS.slice(0, 5), addsUp: true, dropsIdle };
 }

@@ -11,9 +11,17 @@ export interface AnswerOptions {
   readonly form: AnswerForm;
   /** The report is left in what the client gets. */
   readonly exposeKv: boolean;
+  /** The events of a chat tell its usage because we asked for it: the client gets none. False unless given. */
+  readonly removesUsage?: boolean;
 }
 
-export function openAnswer(options: AnswerOptions): AnswerReader {
-  const members = answerMembers(options);
-  return options.form === "json" ? new JsonAnswer(members) : new EventAnswer(members);
+export function openAnswer({ form, ...options }: AnswerOptions): AnswerReader {
+  if (form === "events") return new EventAnswer(answerMembers(options));
+  // One text tells its usage whoever asks.
+  return new JsonAnswer(answerMembers({ ...options, removesUsage: false }));
+}
+
+/** Holds on to nothing but the options. */
+export function answerOpener(options: Omit<AnswerOptions, "form">) {
+  return (form: AnswerForm): AnswerReader => openAnswer({ ...options, form });
 }

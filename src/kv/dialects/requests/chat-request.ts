@@ -1,6 +1,6 @@
 /** `POST /v1/chat/completions` as SGLang takes it. */
 import { isExactJson } from "../../../json/exact-json.ts";
-import { objectShape } from "../../../json/json-members.ts";
+import { objectShape, type FoundObject } from "../../../json/json-members.ts";
 import type { ChatPrompt, NoTurnReason } from "../dialect.ts";
 import { given, isObject, parsedValue, textOf, TOO_MUCH, type FoundBody } from "./found-body.ts";
 import { CHAT_NEUTRAL } from "./neutral-fields.ts";
@@ -27,14 +27,21 @@ const PROMPT = [
   "chat_template_kwargs",
   "continue_final_message",
 ];
-const REST = ["model", "max_tokens", "max_completion_tokens", "n", "extra_key", "cache_salt"];
+const LIMITS = ["max_completion_tokens", "max_tokens"];
+const REST = [...LIMITS, "model", "stream", "n", "extra_key", "cache_salt"];
 const READ = [...PROMPT, ...REST, ...Object.keys(REFUSED)];
+
+/** By each of them SGLang tells the usage of a stream: in one more event, or in every event with text. */
+const USAGE_OPTIONS = ["include_usage", "continuous_usage_stats"];
 
 export const chatRequest: RequestFormat = {
   shape: objectShape({
     wanted: {
       ...SESSION_MEMBERS,
       kv_transfer_params: objectShape({ wanted: {} }),
+      stream_options: objectShape({
+        wanted: Object.fromEntries(USAGE_OPTIONS.map((name) => [name, null])),
+      }),
       ...Object.fromEntries(READ.map((name) => [name, null])),
     },
     known: CHAT_NEUTRAL,
@@ -51,22 +58,35 @@ export const chatRequest: RequestFormat = {
     if (typeof chat === "string") return chat;
     const limit = readLimit(body);
     const context = readContext(body);
-    if (limit === undefined || context === undefined) return "body";
-    return { prompt: { kind: "chat", chat }, ...limit, context };
+    const usage = readUsage(body);
+    if (limit === undefined || context === undefined || usage === undefined) return "body";
+    return { prompt: { kind: "chat", chat }, ...limit, context, ...usage };
   },
 };
 
 /** Null and absent are the same. */
-function value(body: FoundBody, name: string): unknown {
-  const member = given(body, name);
+function value(body: FoundBody, name: string, object?: FoundObject): unknown {
+  const member = given(body, name, object);
   return member && parsedValue(body, member.value);
 }
 
 /** Undefined: it is no count. 0 counts as absent. */
 function readLimit(body: FoundBody): Pick<TurnFacts, "maxNewTokens"> | undefined {
-  const limits = [value(body, "max_completion_tokens") ?? 0, value(body, "max_tokens") ?? 0];
+  const limits = LIMITS.map((name) => value(body, name) ?? 0);
   if (!limits.every(isCount)) return undefined;
   return { maxNewTokens: limits.find((limit) => limit > 0) };
+}
+
+/** Undefined: the options of the stream are none. */
+function readUsage(body: FoundBody): Pick<TurnFacts, "needsUsage"> | undefined {
+  const isStream = value(body, "stream") === true;
+  const options = given(body, "stream_options");
+  if (options === undefined) return { needsUsage: isStream };
+  const { object } = options;
+  if (object === undefined) return undefined;
+  const asked = USAGE_OPTIONS.map((name) => value(body, name, object) ?? false);
+  if (!asked.every((each) => typeof each === "boolean")) return undefined;
+  return { needsUsage: isStream && !asked.includes(true) };
 }
 
 function readChat(body: FoundBody): ChatPrompt | NoTurnReason {

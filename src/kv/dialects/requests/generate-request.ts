@@ -42,7 +42,7 @@ export const generateRequest: RequestFormat = {
     const prompt = readPrompt(body);
     if (typeof prompt === "string") return prompt;
     const context = readContext(body);
-    return context === undefined ? "body" : { prompt, ...sampling, context };
+    return context === undefined ? "body" : { prompt, ...sampling, context, needsUsage: false };
   },
 };
 

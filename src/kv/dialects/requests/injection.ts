@@ -9,11 +9,20 @@ import { writeTokenIds } from "./token-ids.ts";
 
 /** Where there is nothing to load and nothing to store, the engine is told of no session either. */
 export function injectionEdits(body: FoundBody, place: ReportPlace, injection: Injection): Edit[] {
-  const { stored, fresh, inputIds } = injection;
+  const { inputIds } = injection;
   return [
     ...(inputIds === undefined ? [] : tokenEdits(body, inputIds)),
-    ...(stored.length + fresh.length === 0 ? [] : placeEdits(body, place, injection)),
+    ...(hasSegments(injection) ? placeEdits(body, place, injection) : []),
   ];
+}
+
+export function hasSegments({ stored, fresh }: Injection): boolean {
+  return stored.length + fresh.length > 0;
+}
+
+/** Has a stream tell how many tokens its prompt had: without that count nothing of the turn can be listed. */
+export function usageEdits(body: FoundBody): Edit[] {
+  return nestedEdits(body, "stream_options", { include_usage: true });
 }
 
 function tokenEdits(body: FoundBody, inputIds: ArrayLike<number>): Edit[] {

@@ -18,7 +18,7 @@ export const GENERATE_NEUTRAL = words(`
 `);
 
 export const CHAT_NEUTRAL = words(`
-  stream stream_options rid priority
+  rid priority
   user metadata store service_tier safety_identifier prompt_cache_key prompt_cache_retention
   temperature top_p top_k min_p frequency_penalty presence_penalty repetition_penalty
   logit_bias seed stop stop_token_ids stop_regex no_stop_trim ignore_eos min_tokens

@@ -10,10 +10,10 @@ import type { ObjectShape } from "../../../json/json-members.ts";
 import { compileKeyNames } from "../../../json/key-names.ts";
 import { withRegularKeys } from "../../../json/regular-keys.ts";
 import { splice, type Edit } from "../../../json/splice.ts";
-import { openAnswer, type ReportPlace } from "../answers/open-answer.ts";
+import { answerOpener, type ReportPlace } from "../answers/open-answer.ts";
 import type { NoTurn, ReadBody, TurnBody, UnreadableBody } from "../dialect.ts";
 import { given, type FoundBody } from "./found-body.ts";
-import { injectionEdits, NULL } from "./injection.ts";
+import { hasSegments, injectionEdits, NULL, usageEdits } from "./injection.ts";
 import { SESSION_MEMBERS, type RequestFormat } from "./request-format.ts";
 
 /** How turns go on one path of an engine. */
@@ -75,15 +75,20 @@ function readTurn(body: FoundBody, route: TurnRoute): TurnBody | NoTurn {
   const { format, place, exposeKv } = route;
   const facts = format.read(body);
   if (typeof facts === "string") return none(facts);
+  const { needsUsage, ...turn } = facts;
   return {
     kind: "turn",
-    ...facts,
+    ...turn,
     inject: (injection) => {
+      const addsUsage = needsUsage && hasSegments(injection);
       // What is injected may have an id in place of the one that is forgotten: then that comes first.
       const edits = [...injectionEdits(body, place, injection), ...forgottenId(body)];
-      return splice(body.bytes, [...body.cuts, ...edits]);
+      if (addsUsage) edits.push(...usageEdits(body));
+      return {
+        pieces: splice(body.bytes, [...body.cuts, ...edits]),
+        openAnswer: answerOpener({ place, exposeKv, removesUsage: addsUsage }),
+      };
     },
-    openAnswer: (form) => openAnswer({ place, form, exposeKv }),
   };
 }
 

@@ -15,6 +15,8 @@ export interface TurnFacts {
   readonly prompt: Prompt;
   readonly maxNewTokens: number | undefined;
   readonly context: ChainContext;
+  /** Its answer would tell no counts of tokens, as it asks for none. */
+  readonly needsUsage: boolean;
 }
 
 /** Of SGLang's own sessions: where one is given, the prompt is not what the request says. */

@@ -14,7 +14,7 @@ const place = fc.constantFrom<ReportPlace>(
   "kv_transfer_params",
 );
 const form = fc.constantFrom<AnswerForm>("json", "events");
-const shown = fc.record({ place, form, cuts });
+const shown = fc.record({ place, form, removesUsage: fc.boolean(), cuts });
 
 interface Shown {
   readonly place: ReportPlace;

@@ -176,7 +176,8 @@ describe("an injected body", () => {
     [`{"input_ids":[5]}`, `{"input_ids":[5]}`],
   ])("has ids in place of the text: %s becomes %s", (text, expected) => {
     const inputIds = Uint32Array.of(0, 10, 2 ** 32 - 1);
-    const pieces = turnOf(read(text)).inject({ ...INJECTION, stored: [], fresh: [], inputIds });
+    const injection = { ...INJECTION, stored: [], fresh: [], inputIds };
+    const { pieces } = turnOf(read(text)).inject(injection);
 
     expect(textOf(pieces)).toBe(expected);
   });
@@ -193,7 +194,7 @@ describe("an injected body", () => {
       "/generate",
       bytes,
     );
-    const pieces = result.kind === "body" ? turnOf(result).inject(INJECTION) : [];
+    const pieces = result.kind === "body" ? turnOf(result).inject(INJECTION).pieces : [];
 
     expect(pieces.at(-1)?.buffer).toBe(bytes.buffer);
   });

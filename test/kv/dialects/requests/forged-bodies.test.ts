@@ -72,8 +72,18 @@ function injected(value: Members, [dialect, path]: Where): Members {
   if (dialect === "sglang-session")
     into("session_params", { id, stored_kv_cache: stored, fresh_kv_cache: fresh });
   else if (path === "/generate") into("kvcache_params", kvcache);
-  else into("kv_transfer_params", { kvcache_params: kvcache });
+  else {
+    into("kv_transfer_params", { kvcache_params: kvcache });
+    if (value["stream"] === true && !asksForUsage(value["stream_options"])) {
+      into("stream_options", { include_usage: true });
+    }
+  }
   return value;
+}
+
+function asksForUsage(options: unknown): boolean {
+  if (!isMembers(options)) return false;
+  return options["include_usage"] === true || options["continuous_usage_stats"] === true;
 }
 
 const INJECTION_WITH_IDS = { ...INJECTION, inputIds: [1, 20, 300] };
@@ -90,7 +100,7 @@ function faultOf(body: Uint8Array, where: Where): string | undefined {
   if (result.turn.kind === "none") return undefined;
   turns++;
   if (!isMembers(rest)) return "a turn of no object";
-  const pieces = result.turn.inject(INJECTION_WITH_IDS);
+  const { pieces } = result.turn.inject(INJECTION_WITH_IDS);
   return isDeepStrictEqual(parse(pieces)?.value, injected(rest, where)) ? undefined : "injected";
 }
 

@@ -19,6 +19,9 @@ const HARMLESS = [
   "id",
   "rid",
   "stream",
+  "stream_options",
+  "include_usage",
+  "continuous_usage_stats",
   "role",
   "content",
   "__proto__",
@@ -56,6 +59,15 @@ const SCALARS = [
 
 const CHAT = `"messages":[{"role":"user","content":"a"}]`;
 
+const OPTIONS = [
+  "null",
+  "{}",
+  `{"include_usage":true}`,
+  `{ "include_usage" : false,"x":1 }`,
+  `{"x":{"kvcache_params":1},"include_usage":null}`,
+  `{"continuous_usage_stats":true}`,
+];
+
 const MEMBERS_LIMIT = 5;
 const DEPTH_LIMIT = 4;
 
@@ -89,6 +101,7 @@ export class Forger {
       this.pick([`"session_params":${forged}`, `"kv_transfer_params":${forged}`, `"stream":true`]),
       `${this.#key(this.pick(FORBIDDEN))}:${more}`,
       `${this.#key("stream")}:true`,
+      `${this.#key("stream_options")}:${this.pick(OPTIONS)}`,
     ].filter(() => !this.#isOneOf(6));
     return `{${members.toSorted(() => this.#random() - 0.5).join(this.#separator())}}`;
   }

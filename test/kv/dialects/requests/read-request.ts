@@ -58,7 +58,7 @@ export const INJECTION: Injection = {
 };
 
 export function injected(body: ReadBody, injection: Partial<Injection> = {}): unknown {
-  return parsed(turnOf(body).inject({ ...INJECTION, ...injection }));
+  return parsed(turnOf(body).inject({ ...INJECTION, ...injection }).pieces);
 }
 
 export function textOf(pieces: readonly Uint8Array[]): string {
