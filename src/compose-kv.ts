@@ -7,7 +7,7 @@ import { openKvApi } from "./api/server.ts";
 import type { Closers } from "./closers.ts";
 import { systemClock, systemRandom, systemWallClock } from "./clock.ts";
 import { openKvStore, type KvStore } from "./compose-kv-store.ts";
-import { openEngines, openTurnPath } from "./compose-turns.ts";
+import { createPredictions, openEngines, openTurnPath } from "./compose-turns.ts";
 import type { Config } from "./config/config.ts";
 import {
   configuredProfiles,
@@ -131,6 +131,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   closers.add(() => turns.close());
   const sessions = new SessionDesk({ ...known, quotaRefused: observers.quotaRefused });
   const { models } = known;
+  const predictions = createPredictions(config.pools);
   const path = await openTurnPath({ ...options, turns, sessions, models, engines, observers });
 
   const api = await openKvApi(
@@ -139,6 +140,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
       turns,
       catalog,
       location: (id) => locations.get(id),
+      predictions,
       retention: retentionClasses(kv),
       quotas: quotas(kv),
       reader: readers(kv),

@@ -6,6 +6,9 @@ import type { Config } from "./config/config.ts";
 import {
   type KvConfig,
   modelProfiles,
+  poolsByModel,
+  pricesOf,
+  profileOf,
   profilesOfTurns,
   retentionClasses,
   sessionModel,
@@ -20,6 +23,8 @@ import { createHttpCloseSession } from "./kv/engines/http-close-session.ts";
 import { WatchedEngines } from "./kv/engines/watched-engines.ts";
 import { PathPool } from "./kv/path/path-pool.ts";
 import type { TurnPath } from "./kv/path/turn-path.ts";
+import type { PoolPrediction, Predictions } from "./kv/prediction/pool-prediction.ts";
+import { Predictor } from "./kv/prediction/predictor.ts";
 import { openPromptTokens } from "./kv/tokens/open-prompt-tokens.ts";
 import type { PromptTokens } from "./kv/tokens/prompt-tokens.ts";
 import { withoutTokenizer } from "./kv/tokens/without-tokenizer.ts";
@@ -55,6 +60,21 @@ export function openEngines(
   });
   closers.add(() => engines.close());
   return engines;
+}
+
+export function createPredictions(pools: Config["pools"]): Predictions {
+  const poolOf = poolsByModel(pools);
+  const predicted = pools.filter((pool) => profileOf(pool) !== undefined);
+  const byName = new Map(
+    predicted.map((pool): [string, PoolPrediction] => [
+      pool.name,
+      { pool: pool.name, predictor: new Predictor(), prices: pricesOf(pool) },
+    ]),
+  );
+  return {
+    ofPool: (name) => byName.get(name),
+    ofModel: (model) => byName.get(poolOf(model)?.name ?? ""),
+  };
 }
 
 /** To be closed when no exchange is left, and before the desk. */

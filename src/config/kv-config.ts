@@ -31,9 +31,17 @@ export function secretPath({ secretFile, catalog }: KvConfig): string {
 
 /** By model as `pools[].models` has it; the default pool's for every other. The same object each time. */
 export function modelProfiles(pools: readonly PoolConfig[]): ModelProfiles {
+  const poolOf = poolsByModel(pools);
+  return { profile: (model) => profileOf(poolOf(model)) };
+}
+
+/** The pool that serves a model. */
+export function poolsByModel(
+  pools: readonly PoolConfig[],
+): (model: string) => PoolConfig | undefined {
   const byModel = new Map(pools.flatMap((pool) => pool.models.map((model) => [model, pool])));
   const defaultPool = pools.find(({ models }) => models.length === 0);
-  return { profile: (model) => profileOf(byModel.get(model) ?? defaultPool) };
+  return (model) => byModel.get(model) ?? defaultPool;
 }
 
 /** Of all pools, each once. */

@@ -30,10 +30,15 @@ export interface IndexedTokens {
   readonly output: ArrayLike<number>;
 }
 
-export interface Setting {
-  readonly session: Session;
+/** Of a session that may be there or not. */
+export interface Scope {
+  readonly session: SessionKey;
   readonly tenant: Tenant;
   readonly model: Model;
+}
+
+export interface Setting extends Scope {
+  readonly session: Session;
 }
 
 export class Settings {
@@ -53,8 +58,15 @@ export class Settings {
     return model === undefined ? "unknown_model" : { session, tenant, model };
   }
 
+  scopeOf(session: SessionKey, modelName: string): Scope | "unknown_tenant" | "unknown_model" {
+    const tenant = this.#options.tenants.tenant(session.tenant);
+    if (tenant === undefined) return "unknown_tenant";
+    const model = this.#options.models.lookup(modelName);
+    return model === undefined ? "unknown_model" : { session, tenant, model };
+  }
+
   /** Those that the tenant's plans consult. */
-  async prefixesOf({ session, tenant: { trusts } }: Setting): Promise<readonly Prefix[]> {
+  async prefixesOf({ session, tenant: { trusts } }: Scope): Promise<readonly Prefix[]> {
     const { catalog, nowMs } = this.#options;
     return catalog.prefixes({ tenant: session.tenant, trusts }, nowMs());
   }
@@ -62,7 +74,7 @@ export class Settings {
   /** In the namespaces of the tenant and of these prefixes. Hashes all of the sequence, in no hurry. */
   async indexOf(
     { sequence, output }: IndexedTokens,
-    { tenant, model }: Setting,
+    { tenant, model }: Scope,
     prefixes: readonly Prefix[],
   ): Promise<PromptIndex> {
     const { digests, keys, scheduler } = this.#options;

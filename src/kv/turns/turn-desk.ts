@@ -199,9 +199,13 @@ export class TurnDesk {
     return unplanned("contended", nowMs());
   }
 
-  async #explain({ session, prompt }: ExplainRequest): Promise<Explanation | UnplannedReason> {
+  async #explain(asked: ExplainRequest): Promise<Explanation | UnplannedReason> {
     const { catalog } = this.#options;
-    const setting = await this.#settings.settingOf(session);
+    const { session, prompt } = asked;
+    const setting =
+      asked.model === undefined
+        ? await this.#settings.settingOf(session)
+        : this.#settings.scopeOf(session, asked.model);
     if (typeof setting === "string") return setting;
     const { model } = setting;
     const prefixes = await this.#settings.prefixesOf(setting);

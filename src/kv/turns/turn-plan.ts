@@ -25,7 +25,10 @@ export interface PlanRequest {
   readonly geometry?: GeometryKey | undefined;
 }
 
-export type ExplainRequest = Pick<PlanRequest, "session" | "prompt">;
+export interface ExplainRequest extends Pick<PlanRequest, "session" | "prompt"> {
+  /** Given: as for a session of this model, whether or not it is there. */
+  readonly model?: string | undefined;
+}
 
 /**
  * A segment as an engine is to have it. Never its length in bytes: engines disagree whether that is of one rank or of all, and
