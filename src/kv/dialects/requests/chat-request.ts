@@ -51,6 +51,7 @@ export const chatRequest: RequestFormat = {
     if (refused !== undefined) return refused;
     const transfer = given(body, "kv_transfer_params");
     if (transfer !== undefined && transfer.object === undefined) return "body";
+    if (transfer?.object?.hasUnknown === true) return "unknown_field"; // KV may come from elsewhere
     const answers = value(body, "n") ?? 1;
     if (!isCount(answers) || answers === 0) return "body";
     if (answers > 1) return "samples";

@@ -48,6 +48,7 @@ function nativeSession(body: FoundBody): NoTurnReason | undefined {
   if (isList(body, params.value)) return "batch";
   const { object } = params;
   if (object === undefined) return "body";
+  if (object.hasUnknown) return "unknown_field";
   const isNative = OWN_SESSION.some((name) => given(body, name, object) !== undefined);
   // Beside members that only the service sends, it is an id for the service.
   const isNamed = given(body, "id", object) !== undefined && object.cutMembers === 0;

@@ -99,7 +99,11 @@ describe("an injected body", () => {
     ["with an empty object", { session_params: {} }, session],
     ["with an id for the service", { session_params: { id: "s", fresh_kv_cache: [] } }, session],
     ["with no id", { session_params: { id: null, rid: null } }, { ...session, rid: null }],
-    ["with other members", { session_params: { x: 1, stored_kv_cache: 1 } }, { ...session, x: 1 }],
+    [
+      "with other members",
+      { session_params: { offset: null, stored_kv_cache: 1 } },
+      { ...session, offset: null },
+    ],
   ])("has session_params %s", (_claim, members, session_params) => {
     const body = read({ text: "a", ...members, stream: true });
 
@@ -130,7 +134,6 @@ describe("an injected body", () => {
       { kv_transfer_params: { kvcache_params: 1 } },
       { kvcache_params: kvcache },
     ],
-    ["with others", { kv_transfer_params: { x: 1 } }, { kvcache_params: kvcache, x: 1 }],
   ])("of a chat has kv_transfer_params %s", (_claim, members, kv_transfer_params) => {
     const body = read({ messages: MESSAGES, ...members }, CHAT);
 
@@ -161,7 +164,7 @@ describe("an injected body", () => {
   });
 
   it("is the stripped one where nothing is loaded, stored or sent", () => {
-    const body = read({ text: "a", session_params: { x: 1, stored_kv_cache: 1 } });
+    const body = read({ text: "a", session_params: { rid: null, stored_kv_cache: 1 } });
 
     expect(injected(body, { stored: [], fresh: [] })).toEqual(parsed(body.stripped));
   });

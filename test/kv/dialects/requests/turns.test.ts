@@ -117,6 +117,7 @@ describe("a turn of /generate", () => {
     ["adapter", { model: "base:adapter" }],
     ["body", { model: 1 }],
     ["unknown_field", { bootstrap_room: 1 }],
+    ["unknown_field", { session_params: { x: 1, stored_kv_cache: 1 } }],
     ["unknown_field", { nonsense: null }],
   ])("is none by reason of %s: %o", (reason, members) => {
     expect(read({ text: "a", ...members }).turn).toEqual({ kind: "none", reason });
@@ -214,6 +215,9 @@ describe("a turn of a chat", () => {
     ["native_session", { session_id: "s" }],
     ["native_session", { session_params: { id: "s" } }],
     ["unknown_field", { reasoning_effort: "low" }],
+    ["unknown_field", { kv_transfer_params: { do_remote_prefill: true } }],
+    ["unknown_field", { kv_transfer_params: { remote_host: "h", kvcache_params: 1 } }],
+    ["unknown_field", { session_params: { x: 1 } }],
     ["unknown_field", { input_ids: [1] }],
     ["unknown_field", { tool_choice: { type: "function", function: { name: "f" } } }],
     ["unknown_field", { chat_template_kwargs: { "7": 1 } }],
