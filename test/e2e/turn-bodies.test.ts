@@ -4,6 +4,7 @@ import type { ServerResponse } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
 import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { json, send, type ClientRequest } from "../support/client.ts";
+import { streamInFullDuplex } from "../support/ext-proc-filter.ts";
 import { eventually } from "../support/grpc-server.ts";
 import { INJECTED, MARKER } from "../support/marked-turns.ts";
 import { startTurnStack, type TurnStack, type TurnStackOptions } from "../support/turn-stack.ts";
@@ -262,14 +263,7 @@ describe("an Envoy of another setup", () => {
   });
 
   it("that streams in full duplex holds bodies, splices them, and gets the filtered answer", async () => {
-    const duplex = await another({
-      adapt: (filter) => {
-        filter.processing_mode["request_body_mode"] = "FULL_DUPLEX_STREAMED";
-        filter.processing_mode["response_body_mode"] = "FULL_DUPLEX_STREAMED";
-        filter.processing_mode["request_trailer_mode"] = "SEND";
-        filter.processing_mode["response_trailer_mode"] = "SEND";
-      },
-    });
+    const duplex = await another({ adapt: streamInFullDuplex });
     duplex.answer((response) => {
       events(response).write(`${first}${MARKER.slice(0, 9)}`);
       setImmediate(() => response.end(`${MARKER.slice(9)}${last}`));

@@ -58,10 +58,9 @@ describe.each(["sglang-session", "sglang-explicit"] as const)("%s", (dialect) =>
     return { turns: [first, second], answers: [answer, await sent(second, "b")] };
   }
 
-  /** A turn without KV has nothing to wait for. */
   async function sent(turn: Turn, engine: string): Promise<TurnAnswer> {
     const send = () => askTurn(stack.url, { ...turn, request: { headers: onlyAt(stack, engine) } });
-    return hasKv("messages" in turn.prompt) ? stack.toItsEnd(send) : send();
+    return stack.toItsEnd(send);
   }
 
   /** Its engines take KV in their own requests only. */

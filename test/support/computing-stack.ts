@@ -47,8 +47,10 @@ export interface ComputingStack {
   readonly root: string;
   /** All that was committed so far is listed or dropped; so many turns are. */
   settled(turns: number): Promise<void>;
-  /** Sends one turn, and waits until what it stored is listed or dropped. No other turn may be open. */
-  toItsEnd<T>(send: () => Promise<T>): Promise<T>;
+  /** Turns of which all is settled that was stored, so that their engines are told that they are over. */
+  over(): Promise<number>;
+  /** Sends one turn, and waits until it is over where it was one with KV. No other turn may be open. */
+  toItsEnd<T extends { readonly kv: string | undefined }>(send: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -101,16 +103,17 @@ export async function startComputingStack(
       const series = 'moorline_kv_segments_settled_total{result="durable"}';
       await until(async () => (await metric(moorline, series)) >= turns);
     };
-    const toItsEnd = async <T>(send: () => Promise<T>) => {
-      // An engine is told that a session of ours is over when all of its turn is settled.
-      const series = 'moorline_kv_session_closes_total{result="closed"}';
-      const before = await metric(moorline, series);
+    const over = async () => metric(moorline, 'moorline_kv_session_closes_total{result="closed"}');
+    const toItsEnd = async <T extends { readonly kv: string | undefined }>(
+      send: () => Promise<T>,
+    ) => {
+      const before = await over();
       const answer = await send();
-      await until(async () => (await metric(moorline, series)) > before);
+      if (answer.kv?.startsWith("reused=")) await until(async () => (await over()) > before);
       return answer;
     };
     const parts = { moorline, engines, processes, addresses, root };
-    return { url: envoy.url(), ...parts, settled, toItsEnd, close };
+    return { url: envoy.url(), ...parts, settled, over, toItsEnd, close };
   } catch (reason) {
     await close();
     throw reason;

@@ -18,6 +18,7 @@ import { createGrpcTransport } from "../../src/extproc/grpc-transport.ts";
 import { GrpcHealth } from "../../src/extproc/health.ts";
 import { createHarness, poolOf } from "./exchange-harness.ts";
 import { ExchangeCounts } from "./exchange-log.ts";
+import { extProcFilterOf, type ExtProcFilter } from "./ext-proc-filter.ts";
 import { loopback } from "./grpc-server.ts";
 import { MarkedTurns, type MarkedTurnsOptions } from "./marked-turns.ts";
 
@@ -25,13 +26,6 @@ export interface SeenByEngine {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
-}
-
-/** The fields of Envoy's ext_proc filter that tests change. */
-export interface ExtProcFilter {
-  allow_mode_override: boolean;
-  message_timeout: string;
-  processing_mode: Record<string, string>;
 }
 
 export interface TurnStackOptions {
@@ -72,11 +66,7 @@ export async function startTurnStack(options: TurnStackOptions = {}): Promise<Tu
   const extproc = address.kind === "tcp" ? address.port : address.path;
   const places = { listenPort: 0, adminPort: 0, extproc, edsFile };
   const bootstrap = await fillBootstrap("override-host", places);
-  const filter: unknown = bootstrap.static_resources.listeners
-    .flatMap((listener) => listener.filter_chains.flatMap(({ filters }) => filters))
-    .flatMap(({ typed_config: manager }) => manager.http_filters)
-    .find(({ name }) => name === "envoy.filters.http.ext_proc");
-  options.adapt?.((filter as { readonly typed_config: ExtProcFilter }).typed_config);
+  options.adapt?.(extProcFilterOf(bootstrap));
   const envoy = await startEnvoy({ bootstrap });
   const close = async () => {
     await envoy.close();
