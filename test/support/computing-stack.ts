@@ -11,6 +11,7 @@ import { startEnvoy } from "../../demo/stack/envoy.ts";
 import { EngineProcess, type EngineProcessOptions } from "../../demo/stack/engine.ts";
 import { createFolder, removeFolder } from "../../demo/stack/folder.ts";
 import { type Moorline, type MoorlineSettings, startMoorline } from "../../demo/stack/moorline.ts";
+import type { ClientResponse } from "./client.ts";
 import { type ComputingEngine, startComputingEngine } from "./computing-engine.ts";
 import { metric } from "./moorline-view.ts";
 import { until } from "./until.ts";
@@ -50,9 +51,12 @@ export interface ComputingStack {
   /** Turns of which all is settled that was stored, so that their engines are told that they are over. */
   over(): Promise<number>;
   /** Sends one turn, and waits until it is over where it was one with KV. No other turn may be open. */
-  toItsEnd<T extends { readonly kv: string | undefined }>(send: () => Promise<T>): Promise<T>;
+  toItsEnd<T extends Answered>(send: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
+
+/** To a request that asked for its KV's status. */
+type Answered = ClientResponse | { readonly response: ClientResponse };
 
 /** Resolves when Moorline knows every engine. */
 export async function startComputingStack(
@@ -104,12 +108,12 @@ export async function startComputingStack(
       await until(async () => (await metric(moorline, series)) >= turns);
     };
     const over = async () => metric(moorline, 'moorline_kv_session_closes_total{result="closed"}');
-    const toItsEnd = async <T extends { readonly kv: string | undefined }>(
-      send: () => Promise<T>,
-    ) => {
+    const toItsEnd = async <T extends Answered>(send: () => Promise<T>) => {
       const before = await over();
       const answer = await send();
-      if (answer.kv?.startsWith("reused=")) await until(async () => (await over()) > before);
+      const { headers } = "response" in answer ? answer.response : answer;
+      if (headers["x-moorline-kv"]?.startsWith("reused="))
+        await until(async () => (await over()) > before);
       return answer;
     };
     const parts = { moorline, engines, processes, addresses, root };
