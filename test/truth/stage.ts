@@ -48,10 +48,12 @@ export class TruthStage {
   /** All that Moorline needs lies in it, so that it may as well run in a container. */
   readonly #folder: string;
   readonly #ports: Ports;
+  readonly #diskBytes: number;
   #moorline: Moorline | undefined;
   #envoy: Envoy | undefined;
 
-  static async open(): Promise<TruthStage> {
+  /** `diskBytes`: as much as the run can be expected to fill. */
+  static async open(diskBytes: number): Promise<TruthStage> {
     const folder = await createFolder("moorline-truth-");
     const root = join(folder, "kv");
     for (const id of ["memory", "disk"]) await mkdir(join(root, id), { recursive: true });
@@ -60,7 +62,7 @@ export class TruthStage {
       await copyFile(file, join(folder, basename(file)));
     }
     const ports = { extproc: await freePort(), admin: await freePort(), kv: await freePort() };
-    const stage = new TruthStage(folder, ports);
+    const stage = new TruthStage(folder, ports, diskBytes);
     try {
       await stage.#start();
       return stage;
@@ -70,7 +72,8 @@ export class TruthStage {
     }
   }
 
-  private constructor(folder: string, ports: Ports) {
+  private constructor(folder: string, ports: Ports, diskBytes: number) {
+    this.#diskBytes = diskBytes;
     const root = join(folder, "kv");
     this.root = root;
     this.#folder = folder;
@@ -229,7 +232,7 @@ export class TruthStage {
     return {
       listen: `127.0.0.1:${this.#ports.kv}`,
       catalog: { path: join(this.#folder, "catalog"), durability: "process" },
-      locations: [location("memory", MIB), location("disk", 5 * MIB)],
+      locations: [location("memory", MIB), location("disk", this.#diskBytes)],
       retention: {
         defaultClass: "standard",
         classes: [

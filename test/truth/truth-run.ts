@@ -29,18 +29,19 @@ export interface TruthReport {
   readonly problems: readonly string[];
 }
 
+const MIB = 2 ** 20;
 const LANES = 8;
 const CONVERSATIONS = 16;
 const PREFIXES = 3;
 /** Turns before something happens, and the fewest in a round. */
 const QUIET_TURNS = 4;
-const ROUND_TURNS = 16;
+const ROUND_TURNS = 12;
 const LONG_RUN_TURNS = 1000;
 /** As whoever is told that there is no answer. */
 const REFUSED_PAUSE_MS = 1_000;
 
 export async function runTruth(options: TruthOptions): Promise<TruthReport> {
-  const stage = await TruthStage.open();
+  const stage = await TruthStage.open(options.turns < LONG_RUN_TURNS ? 2 * MIB : 6 * MIB);
   const fresh = new FreshAnswers("tiny", 2);
   try {
     return await new TruthRun(options, { stage, fresh }).run();
@@ -89,11 +90,12 @@ class TruthRun {
     const startedMs = performance.now();
     const perRound = Math.max(ROUND_TURNS, Math.ceil(this.#options.turns / 70));
     let rest = this.#options.turns;
-    for (let round = 0; rest > 0; round += 1) {
+    let happened = 0;
+    while (rest > 0) {
       const turns = Math.min(perRound, rest);
       rest -= turns;
-      const kind = this.#options.isSabotage ? "flipped_byte" : FAULTS[round % FAULTS.length];
-      if (kind !== undefined) await this.#round(kind, turns);
+      const kind = this.#options.isSabotage ? "flipped_byte" : FAULTS[happened % FAULTS.length];
+      if (kind !== undefined && (await this.#round(kind, turns))) happened += 1;
     }
     await Promise.all(this.#comparisons);
     for (const judge of this.#judgements) judge();
@@ -107,9 +109,10 @@ class TruthRun {
     };
   }
 
-  async #round(kind: FaultKind, turns: number): Promise<void> {
+  /** False: nobody had what was to be taken from them. */
+  async #round(kind: FaultKind, turns: number): Promise<boolean> {
     const victims = [...(await this.#faults.damage(kind, this.#shuffled(this.#idle)))];
-    if (victims.length > 0) this.#tally.fault(kind);
+    const isDamaged = victims.length > 0;
     this.#left = turns;
     let ending: Promise<EndFault | undefined> | undefined;
     const lanes = Array.from({ length: LANES }, async () => {
@@ -120,7 +123,9 @@ class TruthRun {
     });
     await Promise.all(lanes);
     const end = await ending;
-    if ((await end?.()) === true) this.#tally.fault(kind);
+    const hasHappened = end === undefined ? isDamaged : await end();
+    if (hasHappened) this.#tally.fault(kind);
+    return hasHappened;
   }
 
   async #step(conversation: Conversation): Promise<void> {
