@@ -132,7 +132,15 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   const sessions = new SessionDesk({ ...known, quotaRefused: observers.quotaRefused });
   const { models } = known;
   const predictions = createPredictions(config.pools);
-  const path = await openTurnPath({ ...options, turns, sessions, models, engines, observers });
+  const path = await openTurnPath({
+    ...options,
+    turns,
+    sessions,
+    models,
+    engines,
+    predictions,
+    observers,
+  });
 
   const api = await openKvApi(
     {

@@ -41,6 +41,7 @@ export interface TurnPathOptions {
   readonly sessions: SessionDesk;
   readonly models: Models;
   readonly engines: WatchedEngines;
+  readonly predictions: Predictions;
   readonly observers: Pick<KvObservers, "path" | "tokenWorkerLost">;
 }
 
@@ -88,9 +89,10 @@ export async function openTurnPath(options: TurnPathOptions): Promise<TurnPath> 
 
 async function openPool(pool: TurnPoolConfig, options: TurnPathOptions): Promise<PathPool> {
   const { config, kv, closers, turns, sessions, models, engines, observers } = options;
+  const predictor = options.predictions.ofPool(pool.name)?.predictor;
   const name = sessionModel(pool, modelProfiles(config.pools));
   const model = name === undefined ? undefined : models.lookup(name);
-  if (name === undefined || model === undefined) {
+  if (name === undefined || model === undefined || predictor === undefined) {
     throw new AppError("internal", `no model name leads to the profile of pool ${pool.name}`);
   }
   const tokens = await openTokens(pool, options);
@@ -106,6 +108,7 @@ async function openPool(pool: TurnPoolConfig, options: TurnPathOptions): Promise
     engines,
     turns,
     sessions,
+    predictor,
     observer: observers.path,
     clock: systemClock,
     newEngineSession: () => `moorline-${randomBytes(16).toString("base64url")}`,

@@ -209,3 +209,39 @@ it("counts the tokenizer threads that are lost, and says why", async () => {
   ]);
   expect(lines).toMatchObject([{ level: "warn", pool: "p", error: { message: "out of memory" } }]);
 });
+
+it("shows predicted times beside actual ones, and how far off each figure was", async () => {
+  const { observers, samples } = open();
+  const { path } = observers;
+  const errors = {
+    cachedTokens: 0,
+    outputTokens: 0.5,
+    loadMs: undefined,
+    prefillMs: undefined,
+    ttftMs: undefined,
+    totalMs: undefined,
+  };
+  const shape = { promptTokens: 14, storedTokens: 7, maxNewTokens: 4 };
+  const turn = { ...shape, cachedTokens: 7, outputTokens: 2, ttftMs: 250, totalMs: 500 };
+  const prediction = { cachedTokens: 7, outputTokens: 3, times: undefined };
+  path.measured({ pool: "p", turn, prediction, errors });
+  const times = { loadMs: 10, prefillMs: 190, ttftMs: 200, totalMs: 400 };
+  const measured = {
+    pool: "p",
+    turn: { ...turn, ttftMs: 50 },
+    prediction: { ...prediction, times },
+  };
+  path.measured({ ...measured, errors: { ...errors, ttftMs: 3 } });
+  path.measured({ ...measured, turn: { ...turn, ttftMs: undefined }, errors });
+  expect(await samples("kv_turn_ttft_seconds_sum")).toEqual([
+    'moorline_kv_turn_ttft_seconds_sum{pool="p"} 0.3',
+  ]);
+  expect(await samples("kv_turn_predicted_ttft_seconds_sum")).toEqual([
+    'moorline_kv_turn_predicted_ttft_seconds_sum{pool="p"} 0.2',
+  ]);
+  expect(await samples("kv_turn_prediction_error_ratio_sum")).toEqual([
+    'moorline_kv_turn_prediction_error_ratio_sum{pool="p",figure="cached_tokens"} 0',
+    'moorline_kv_turn_prediction_error_ratio_sum{pool="p",figure="output_tokens"} 1.5',
+    'moorline_kv_turn_prediction_error_ratio_sum{pool="p",figure="ttft_ms"} 3',
+  ]);
+});

@@ -52,10 +52,14 @@ export class KvMetrics {
   }
 
   observeMs(name: KvHistogram, elapsedMs: number, ...labels: readonly string[]): void {
+    this.observe(name, elapsedMs / 1000, ...labels);
+  }
+
+  observe(name: KvHistogram, value: number, ...labels: readonly string[]): void {
     this.#histograms
       .get(name)
       ?.labels(...labels)
-      .observe(elapsedMs / 1000);
+      .observe(value);
   }
 
   /** From now on the gauges are there. Once. */

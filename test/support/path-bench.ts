@@ -12,6 +12,8 @@ import type { AnswerHead, BegunTurn, TurnRequest } from "../../src/kv/path/turn-
 import type { PromptTokens } from "../../src/kv/tokens/prompt-tokens.ts";
 import { Models } from "../../src/kv/turns/models.ts";
 import type { PlannedSegment } from "../../src/kv/turns/turn-plan.ts";
+import type { MeasuredTurn } from "../../src/kv/path/path-observer.ts";
+import { Predictor } from "../../src/kv/prediction/predictor.ts";
 import { settle } from "./fake-clock.ts";
 import { RETENTION } from "./kv-desk.ts";
 import { session, SMALL, SMALL_TOKEN_BYTES, type TurnBench } from "./turn-bench.ts";
@@ -64,6 +66,7 @@ export class PathBench {
   /** Plans and ends, in order. */
   readonly seen: string[] = [];
   readonly failures: unknown[] = [];
+  readonly measured: MeasuredTurn[] = [];
   /** What was begun and what it was held for. */
   readonly heldMs: number[] = [];
   /** Sessions of engines. */
@@ -90,6 +93,7 @@ export class PathBench {
       holdMs: 10_000,
       passPaths: ["/tokenize"],
       dialect: createDialect({ name: "sglang-session", exposeKv: false }),
+      predictor: new Predictor(),
       clock: bench.clock,
       newEngineSession: () => {
         this.#opened.push(`own-${this.#opened.length + 1}`);
@@ -100,6 +104,7 @@ export class PathBench {
           this.seen.push(plan === "injected" ? `${plan} ${reusedTokens}/${promptTokens}` : plan);
           this.heldMs.push(heldMs);
         },
+        measured: (turn) => this.measured.push(turn),
         ended: ({ end }) => this.seen.push(end),
         failed: (call, error) => {
           this.seen.push(`${call} failed`);

@@ -1,5 +1,6 @@
 /** What turns in the request path tell about themselves. */
 import type { NoTurnReason } from "../dialects/dialect.ts";
+import type { ObservedTurn, Prediction, TurnErrors } from "../prediction/prediction.ts";
 import type { UnencodedReason } from "../tokens/prompt-tokens.ts";
 import type {
   CommitConflict,
@@ -16,6 +17,8 @@ export interface PathObserver {
   begun(turn: BegunTurn): void;
   /** One for each that was injected. */
   ended(turn: EndedTurn): void;
+  /** One for each whole answer that counts its tokens, before its turn has ended. */
+  measured(turn: MeasuredTurn): void;
   /** What was wanted of the KV service failed, and the request went on without it. */
   failed(call: PathCall, error: unknown): void;
 }
@@ -28,6 +31,14 @@ export interface BegunTurn {
   readonly promptTokens: number;
   readonly reusedTokens: number;
   readonly heldMs: number;
+}
+
+/** How a turn was, beside what was said of it when its request was released. */
+export interface MeasuredTurn {
+  readonly pool: string;
+  readonly turn: ObservedTurn;
+  readonly prediction: Prediction;
+  readonly errors: TurnErrors;
 }
 
 export interface EndedTurn {

@@ -18,6 +18,7 @@ import {
   type PlannerOptions,
   TurnPlanner,
 } from "./turn-planner.ts";
+import { TurnWatch, type WatchOptions } from "./turn-watch.ts";
 
 export interface PathPoolOptions extends Omit<PlannerOptions, "engines" | "turns" | "observer"> {
   readonly bodyLimitBytes: number;
@@ -27,6 +28,7 @@ export interface PathPoolOptions extends Omit<PlannerOptions, "engines" | "turns
   readonly dialect: Dialect;
   readonly engines: EngineDirectory;
   readonly turns: Pick<TurnDesk, "plan" | "commit" | "abort" | "end">;
+  readonly predictor: WatchOptions["predictor"];
   readonly observer: PathObserver;
   readonly clock: Clock & Scheduler;
   /** Ids of the engines' own sessions: random, never the same twice. */
@@ -144,11 +146,17 @@ export class PathPool implements KvPool {
       open: { ...scope, turn: fresh?.turn, prompt, engineSession },
       openAnswer,
       endings: this.#endings,
+      watch: this.#watch(planned),
       over: () => void this.#open.delete(turn),
     });
     this.#open.add(turn);
     const tries = untilTriesEnd(endpoint, fallbacks);
     return { body: pieces, fallbacks: tries, status: `reused=${storedTokens}`, turn };
+  }
+
+  #watch({ plan, body: { maxNewTokens } }: PlannedTurn): TurnWatch {
+    const { promptTokens, storedTokens } = plan;
+    return new TurnWatch({ promptTokens, storedTokens, maxNewTokens }, this.#options);
   }
 
   #pass({ body, fallbacks, session, isFinal }: TurnRequest, status: PassReason): BegunTurn {

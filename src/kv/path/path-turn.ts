@@ -3,6 +3,7 @@ import type { AnswerForm, AnswerReader, InjectedBody } from "../dialects/dialect
 import type { AbortedEnd } from "./path-observer.ts";
 import type { OpenTurn, TurnEndings } from "./turn-endings.ts";
 import type { AnswerFilter, AnswerHead, PathTurn } from "./turn-path.ts";
+import type { TurnWatch } from "./turn-watch.ts";
 
 /** One that has nothing to load and nowhere to store. */
 export class PassingTurn implements PathTurn {
@@ -27,6 +28,7 @@ export interface InjectedOptions {
   readonly open: OpenTurn;
   readonly openAnswer: InjectedBody["openAnswer"];
   readonly endings: Pick<TurnEndings, "commit" | "abort">;
+  readonly watch: Pick<TurnWatch, "opened" | "chunk" | "ended">;
   /** Told once, when it is committed or aborted. */
   readonly over: () => void;
 }
@@ -51,7 +53,9 @@ export class InjectedTurn implements PathTurn {
     const flaw = flawOf(head, this.#open);
     if (flaw !== undefined) this.#abort(flaw);
     if (isEncoded(head)) return undefined;
-    const reader = this.#options.openAnswer(formOf(head));
+    const form = formOf(head);
+    this.#options.watch.opened(form);
+    const reader = this.#options.openAnswer(form);
     return { push: (chunk, isEnd) => this.#push(reader, chunk, isEnd) };
   }
 
@@ -60,11 +64,17 @@ export class InjectedTurn implements PathTurn {
   }
 
   #push(reader: AnswerReader, chunk: Uint8Array, isEnd: boolean): Uint8Array {
+    this.#options.watch.chunk(chunk);
     const shown = reader.push(chunk);
     if (!isEnd) return shown;
     const { rest, answer } = reader.finish();
     if (answer === undefined) this.#abort("not_reported");
-    else this.#end((open) => this.#options.endings.commit(open, answer));
+    else {
+      this.#end((open) => {
+        this.#options.endings.commit(open, answer);
+        this.#options.watch.ended(answer);
+      });
+    }
     return rest.length === 0 ? shown : Buffer.concat([shown, rest]);
   }
 

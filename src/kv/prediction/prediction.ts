@@ -36,16 +36,17 @@ export interface ObservedTurn extends TurnShape {
   readonly totalMs: number;
 }
 
-/** Everything that has an error of its own. */
-export const FIGURES = [
-  "cachedTokens",
-  "outputTokens",
-  "loadMs",
-  "prefillMs",
-  "ttftMs",
-  "totalMs",
-] as const;
-export type Figure = (typeof FIGURES)[number];
+/** Everything that has an error of its own, as others read of it. */
+export const FIGURE_NAMES = {
+  cachedTokens: "cached_tokens",
+  outputTokens: "output_tokens",
+  loadMs: "load_ms",
+  prefillMs: "prefill_ms",
+  ttftMs: "ttft_ms",
+  totalMs: "total_ms",
+} as const;
+export type Figure = keyof typeof FIGURE_NAMES;
+export const FIGURES = Object.keys(FIGURE_NAMES) as readonly Figure[];
 
 /** Of the turns of late: half of them erred by no more than `p50`, nine of ten by no more than `p90`. */
 export interface FigureError {

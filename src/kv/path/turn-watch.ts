@@ -1,0 +1,57 @@
+/** Times one turn, from the release of its request to the end of its answer, and shows its predictor how it was. */
+import type { Clock } from "../../clock.ts";
+import type { AnswerForm, EngineAnswer } from "../dialects/dialect.ts";
+import type { ObservedTurn, Prediction, TurnShape } from "../prediction/prediction.ts";
+import type { Predictor } from "../prediction/predictor.ts";
+import type { PathObserver } from "./path-observer.ts";
+
+export interface WatchOptions {
+  readonly pool: string;
+  readonly predictor: Pick<Predictor, "predict" | "observe">;
+  readonly clock: Clock;
+  readonly observer: Pick<PathObserver, "measured">;
+}
+
+export class TurnWatch {
+  readonly #options: WatchOptions;
+  readonly #shape: TurnShape;
+  readonly #prediction: Prediction;
+  readonly #releasedAtMs: number;
+  #isStreamed = false;
+  /** Since the release. */
+  #firstByteMs: number | undefined;
+
+  /** When the request is released. */
+  constructor(shape: TurnShape, options: WatchOptions) {
+    this.#options = options;
+    this.#shape = shape;
+    this.#prediction = options.predictor.predict(shape);
+    this.#releasedAtMs = options.clock.now();
+  }
+
+  opened(form: AnswerForm): void {
+    this.#isStreamed = form === "events";
+  }
+
+  /** Of the answer, each as it comes. */
+  chunk({ byteLength }: Uint8Array): void {
+    if (byteLength > 0) this.#firstByteMs ??= this.#elapsedMs();
+  }
+
+  /** With a whole answer. One that does not count all its tokens, or the prompt's as we do, teaches nothing. */
+  ended({ promptTokens, cachedTokens, completionTokens: outputTokens }: EngineAnswer): void {
+    if (promptTokens !== this.#shape.promptTokens) return;
+    if (cachedTokens === undefined || outputTokens === undefined) return;
+    const { pool, predictor, observer } = this.#options;
+    const ttftMs = this.#isStreamed ? this.#firstByteMs : undefined;
+    const totalMs = this.#elapsedMs();
+    const turn: ObservedTurn = { ...this.#shape, cachedTokens, outputTokens, ttftMs, totalMs };
+    const errors = predictor.observe(turn, this.#prediction);
+    if (errors === undefined) return;
+    observer.measured({ pool, turn, prediction: this.#prediction, errors });
+  }
+
+  #elapsedMs(): number {
+    return this.#options.clock.now() - this.#releasedAtMs;
+  }
+}
