@@ -17,6 +17,7 @@ import type { Endpoint } from "../endpoints/endpoint.ts";
 import { AppError } from "../errors.ts";
 import type { ReadBody } from "../kv/dialects/dialect.ts";
 import type { AnswerFilter, KvPool, PathTurn, TurnRequest } from "../kv/path/turn-path.ts";
+import { PLACE_LIMIT_BYTES } from "./body-budget.ts";
 import type { ExchangePorts } from "./exchange-ports.ts";
 import { HeldBody } from "./held-body.ts";
 import { bodyModes, type ProcessingMessage, type ProtocolModes } from "./message.ts";
@@ -67,7 +68,7 @@ export function openTurnExchange(
 type State =
   /** Nothing is answered yet. */
   | { readonly at: "start" }
-  /** Envoy was asked for the body, which has its place in the budget. */
+  /** Envoy was asked for the body, which has a place in the budget. */
   | { readonly at: "asked"; readonly takenBytes: number }
   /** Full duplex: the headers are not answered, and `held` is the body so far. */
   | { readonly at: "gathering"; readonly held: HeldBody }
@@ -121,7 +122,7 @@ export class TurnExchange {
       this.#state = { at: "gathering", held: new HeldBody(this.#ports.budget) };
       return;
     }
-    const takenBytes = lengthBytes ?? this.#limitBytes;
+    const takenBytes = Math.min(lengthBytes ?? this.#limitBytes, PLACE_LIMIT_BYTES);
     if (!this.#ports.budget.tryTake(takenBytes)) return this.#refuse(bodyRefusals.budgetFull);
     this.#state = { at: "asked", takenBytes };
     this.#replies.askForBodies();
