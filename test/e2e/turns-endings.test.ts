@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "../../demo/engine/tokenizer/files.ts";
+import type { Bootstrap } from "../../envoy/bootstrap.ts";
 import { createFolder, removeFolder } from "../../demo/stack/folder.ts";
 import { send, type ClientRequest } from "../support/client.ts";
 import { startComputingStack, type ComputingStack } from "../support/computing-stack.ts";
@@ -18,11 +19,21 @@ beforeAll(async () => {
   const classes = [{ name: "standard" }, { name: "careful", admission: "second_hit" }];
   stack = await startComputingStack({
     engines: ["a", "b", "c"],
-    adapt: withEngineChoice,
+    adapt: (bootstrap) => {
+      withEngineChoice(bootstrap);
+      allowWebSockets(bootstrap);
+    },
     kv: { retention: { classes } },
   });
   return async () => stack.close();
 });
+
+function allowWebSockets({ static_resources: { listeners } }: Bootstrap): void {
+  const managers = listeners.flatMap(({ filter_chains: chains }) => chains[0]?.filters ?? []);
+  for (const { typed_config: manager } of managers) {
+    Object.assign(manager, { upgrade_configs: [{ upgrade_type: "websocket" }] });
+  }
+}
 
 function textOf(name: string, words = 12): TurnPrompt {
   return { text: `${name}: ${"what one engine has stored another one loads, ".repeat(words / 4)}` };
@@ -55,6 +66,21 @@ describe("the body that an engine gets", () => {
     expect(headers?.["content-length"]).toBe(String(body?.length));
     expect(headers).not.toHaveProperty("transfer-encoding");
     expect(body?.toString()).toContain('"session_params":{"id":"moorline-');
+  });
+});
+
+describe("a request without a body", () => {
+  it("goes on as it is", async () => {
+    expect((await send(stack.url, { path: "/health" })).status).toBe(200);
+  });
+
+  it("that asks for a WebSocket is refused at once, where Envoy would let it pass", async () => {
+    const headers = { connection: "upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
+    const response = await send(stack.url, { path: "/generate", headers });
+    expect([response.status, response.headers["x-moorline-reason"]]).toEqual([
+      403,
+      "upgrade_refused",
+    ]);
   });
 });
 

@@ -159,7 +159,8 @@ function settingsOf(options: ComputingStackOptions, parts: Parts): MoorlineSetti
         },
       },
     ],
-    health: { intervalMs: 100, timeoutMs: 500 },
+    // Engines that are asked in this process wait while a test computes what they must answer.
+    health: { intervalMs: 100, timeoutMs: 10_000 },
     kv: {
       catalog: { path: join(folder, "catalog") },
       listen: "127.0.0.1:0",
