@@ -48,6 +48,10 @@ export class EngineProcess {
     return this.#child?.pid;
   }
 
+  get isRunning(): boolean {
+    return this.#child?.isRunning() ?? false;
+  }
+
   /** Resolves when it listens; after a `kill`, at the same port and with an empty cache. */
   async start(): Promise<void> {
     const child = startChild({

@@ -32,6 +32,11 @@ export class Conversation {
     return this.#turns;
   }
 
+  /** The whole text of it, to which the next question is added. */
+  get said(): string {
+    return this.#said;
+  }
+
   /** That answered last. */
   get engine(): string | undefined {
     return this.#turns.at(-1)?.answer.engine;

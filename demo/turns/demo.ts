@@ -1,7 +1,8 @@
 /**
  * The second half of `npm run demo`: conversations with engines that really compute. One is killed in the middle of an answer, and its
- * conversations go on at others, which load what it had stored instead of computing it again. In the end the same turns are asked of the
- * same engines with nothing to load, and every answer is compared with the model's own, computed from nothing in this process.
+ * conversations go on at others, which load what it had stored instead of computing it again. For comparison the same turns are asked of
+ * the same engines with nothing to load; then further turns of any engine, without a session id, as if each kept nothing. In the end every
+ * answer is compared with the model's own, computed from nothing in this process.
  */
 import { envoyBinary } from "../../envoy/fetch.ts";
 import { FreshAnswers } from "../engine/fresh-answers.ts";
@@ -31,30 +32,33 @@ export async function runTurnsDemo(stage: Stage): Promise<string> {
     if (!signal.aborted) console.log(text);
   };
   await envoyBinary(); // says what is missing before anything is started
-  print("Starting 3 computing engines, Moorline with both halves, and Envoy.");
+  print("Engines that compute, and store their KV cache in files that each can load.");
+  print("Starting 3 of them, Moorline with both halves, and Envoy.");
   const cluster = await startTurnsCluster(stage);
   const conversations = documents(conversationCount).map(
     (document, index) =>
       new Conversation({ sessionId: `talk-${index + 1}`, document, url: cluster.url, signal }),
   );
   const scene: Scene = { cluster, conversations, print, signal };
-  const [first, second, third] = questions;
+  const [first, second, third, fourth] = questions;
   print(
-    `${conversationCount} conversations, each about a document of its own: a first turn, and a second.`,
+    `${conversationCount} conversations, each about its own document: a first turn, and a second.`,
   );
   const opened = await askAll(conversations, first);
   const followed = await askAll(conversations, second);
   const victim = await strike(scene, third);
   const continued = await askAll(conversations, third);
   const moved = continued.filter((_, index) => followed[index]?.answer.engine === victim.name);
-  print("Their turns once more, each asked of the same engine with nothing to load.");
+  print("Those of the dead engine once more, at the same engines with nothing to load.");
   const moves = await recompute(scene, moved);
+  print("A fourth turn of each, without session id: to any engine, all with empty caches.");
+  const scattered = await scatter(scene, fourth);
 
-  const results = { opened, followed, moves };
+  const results = { opened, followed, moves, scattered };
   print(`\n${formatTable(results)}\n\n${formatLegend()}\n\n${formatMoves(victim.name, moves)}\n`);
   const fresh = new FreshAnswers(shapeName, threads);
   onStart(fresh);
-  const answered = [...opened, ...followed, ...continued];
+  const answered = [...opened, ...followed, ...continued, ...scattered];
   const again = moves.map(({ turn, recomputed }) => ({ ...turn, answer: recomputed }));
   const differences = await countDifferences([...answered, ...again], fresh);
   await fresh.close();
@@ -84,7 +88,7 @@ async function strike(
   { cluster, conversations, print }: Scene,
   question: string,
 ): Promise<EngineProcess> {
-  await cluster.listed(conversations.reduce((sum, { turns }) => sum + turns.length, 0));
+  await cluster.listed(countTurns(conversations));
   const served = ({ name }: EngineProcess) => conversations.filter(({ engine }) => engine === name);
   const victim = cluster.engines.reduce((most, engine) =>
     served(engine).length > served(most).length ? engine : most,
@@ -119,6 +123,27 @@ async function recompute(
     moves.push({ turn, recomputed });
   }
   return moves;
+}
+
+/** Nobody knows where a conversation was before, and no engine has anything of it: only what is stored is left. */
+async function scatter(
+  { cluster, conversations, signal }: Scene,
+  question: string,
+): Promise<readonly Turn[]> {
+  await cluster.listed(countTurns(conversations));
+  const turns: Turn[] = [];
+  for (const conversation of conversations) {
+    await Promise.all(cluster.engines.map(async (engine) => engine.isRunning && engine.flush()));
+    const prompt = conversation.said + question;
+    const answer = await ask({ url: cluster.url, prompt, signal });
+    if (answer === undefined) throw new Error("an answer without session id was cut");
+    turns.push({ conversation: conversation.sessionId, prompt, answer });
+  }
+  return turns;
+}
+
+function countTurns(conversations: readonly Conversation[]): number {
+  return conversations.reduce((sum, { turns }) => sum + turns.length, 0);
 }
 
 async function countDifferences(turns: readonly Turn[], fresh: FreshAnswers): Promise<number> {

@@ -16,18 +16,21 @@ export interface Results {
   readonly opened: readonly Turn[];
   readonly followed: readonly Turn[];
   readonly moves: readonly Move[];
+  /** Without session ids, to engines that had nothing in their caches. */
+  readonly scattered: readonly Turn[];
 }
 
-export function formatTable({ opened, followed, moves }: Results): string {
+export function formatTable({ opened, followed, moves, scattered }: Results): string {
   const columns = [
     opened.map(({ answer }) => answer),
     followed.map(({ answer }) => answer),
     moves.map(({ turn }) => turn.answer),
     moves.map(({ recomputed }) => recomputed),
+    scattered.map(({ answer }) => answer),
   ];
-  const widths = [27, 13, 14, 15];
+  const widths = [27, 11, 11, 11, 12];
   const rows = [
-    ["", "first turns", "second turns", "engine killed", "recomputed"],
+    ["", "first", "second", "moved", "recomputed", "anywhere"],
     ["turns", ...columns.map(({ length }) => String(length))],
     ["prompt tokens", ...columns.map((answers) => count(sum(answers, promptTokens)))],
     [
@@ -42,11 +45,14 @@ export function formatTable({ opened, followed, moves }: Results): string {
 /** Fits 80 columns. */
 export function formatLegend(): string {
   return [
-    "prompt tokens found  of all tokens of the prompts, how many the engine had in",
-    "                     its own cache, or loaded of what engines had stored",
-    "engine killed        third turns, of the conversations of the engine that died",
+    "first, second        turns of each conversation, while all engines are there",
+    "moved                third turns, of the conversations of the engine that died",
     "recomputed           these turns once more, each at the same engine, with its",
     "                     cache empty and nothing to load",
+    "anywhere             fourth turns, without session ids, at engines whose caches",
+    "                     are empty: all that is found is loaded",
+    "prompt tokens found  of all tokens of the prompts, how many the engine had in",
+    "                     its own cache, or loaded of what engines had stored",
   ].join("\n");
 }
 

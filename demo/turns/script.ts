@@ -16,4 +16,5 @@ export const questions = [
   "\nWhat does the harbour master do?\n",
   "\nAnd when the wind changes?\n",
   "\nSay it again in other words.\n",
+  "\nWho keeps the book of all ships?\n",
 ] as const;

@@ -14,21 +14,32 @@ const turn = { conversation: "talk-6", prompt: "Where is", answer: loading };
 const opened = { ...turn, answer: recomputed };
 
 it("the table, its legend and the moves fit a terminal of 80 columns", () => {
-  const table = formatTable({ opened: [opened], followed: [turn], moves: [{ turn, recomputed }] });
+  const table = formatTable({
+    opened: [opened],
+    followed: [turn],
+    moves: [{ turn, recomputed }],
+    scattered: [turn],
+  });
   const lines = [table, formatLegend(), formatMoves("a", [{ turn, recomputed }])].join("\n");
   expect(lines.split("\n").filter(({ length }) => length > 80)).toEqual([]);
 });
 
 it("the table has a column of what each kind of turn found and waited for", () => {
-  const table = formatTable({ opened: [opened], followed: [turn], moves: [{ turn, recomputed }] });
+  const table = formatTable({
+    opened: [opened],
+    followed: [turn],
+    moves: [{ turn, recomputed }],
+    scattered: [turn],
+  });
   const rows = table.split("\n").map((row) => row.split(/ {2,}/));
-  expect(rows).toContainEqual(["prompt tokens found", "0 %", "99 %", "99 %", "0 %"]);
+  expect(rows).toContainEqual(["prompt tokens found", "0 %", "99 %", "99 %", "0 %", "99 %"]);
   expect(rows).toContainEqual([
     "time to first token, p50",
     "12346 ms",
     "346 ms",
     "346 ms",
     "12346 ms",
+    "346 ms",
   ]);
 });
 
