@@ -119,7 +119,8 @@ export function formatNextSteps(cluster: TurnsCluster, moves: readonly Move[]): 
   const sampling = `"sampling_params":{"max_new_tokens":16,"ignore_eos":true}`;
   const post = `curl -si ${url}/generate -H 'content-type: application/json' -H 'x-moorline-kv: 1'`;
   const text = "A boat that is moored well is there in the morning. ".repeat(8);
-  const running = engines.map(({ name, pid }) => `${name} is ${pid}`).join(", ");
+  const alive = engines.filter(({ isRunning }) => isRunning);
+  const running = alive.map(({ name, pid }) => `${name} is ${pid}`).join(", ");
   return [
     "Twice the same: the second answer says how many tokens it was given (x-moorline-kv):",
     `  ${post} -H 'x-session-id: mine' -d '{"text":"${text}",${sampling}}'`,
