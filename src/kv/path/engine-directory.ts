@@ -4,7 +4,9 @@ import type { EngineInstance } from "../records.ts";
 
 export interface EngineDirectory {
   engine(pool: string, endpoint: Endpoint): EngineState;
-  /** The engine counted other tokens than we did, so nothing that we know of its prompts holds: off until its process is another. */
+  /**
+   * The engine counted other tokens than we did, so nothing that we know of its prompts holds: off until its connection is another,
+   * as after each restart. */
   miscounted(pool: string, endpoint: Endpoint): void;
   /** Tells the engine that a session of ours is over. Returns at once; that it fails is nobody's harm. */
   closeSession(endpoint: Endpoint, engineSession: string): void;
