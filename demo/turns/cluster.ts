@@ -34,6 +34,8 @@ export interface TurnsCluster {
   readonly logPath: string;
   /** Resolves when so many turns are proven and listed. */
   listed(turns: number): Promise<void>;
+  /** What was predicted of the first tokens of so many turns, all together; resolves when as many are measured. */
+  predictedMs(turns: number): Promise<number>;
   /** Resolves when Moorline has seen that the engine is down. */
   seenDown(engine: EngineProcess): Promise<void>;
 }
@@ -67,6 +69,8 @@ export async function startTurnsCluster({ signal, onStart }: Stage): Promise<Tur
 
   const known = 'moorline_kv_engines{pool="default",state="ready"}';
   const listed = 'moorline_kv_segments_settled_total{result="durable"}';
+  const measured = 'moorline_kv_turn_ttft_seconds_count{pool="default"}';
+  const predictedSeconds = 'moorline_kv_turn_predicted_ttft_seconds_sum{pool="default"}';
   const until = async (isTrue: () => Promise<boolean>) => waitUntil(isTrue, signal);
   await until(async () => (await metric(moorline, known)) === engines.length);
   return {
@@ -77,6 +81,10 @@ export async function startTurnsCluster({ signal, onStart }: Stage): Promise<Tur
     files,
     logPath: moorline.logPath,
     listed: async (turns) => until(async () => (await metric(moorline, listed)) >= turns),
+    predictedMs: async (turns) => {
+      await until(async () => (await metric(moorline, measured)) >= turns);
+      return 1000 * (await metric(moorline, predictedSeconds));
+    },
     seenDown: async ({ name }) =>
       until(async () => (await endpointStates(moorline))[name] === "down"),
   };

@@ -13,7 +13,14 @@ import type { Stage } from "../stage.ts";
 import { ask, sampling } from "./ask.ts";
 import { shapeName, startTurnsCluster, type TurnsCluster } from "./cluster.ts";
 import { Conversation, type Turn } from "./conversation.ts";
-import { formatLegend, formatMoves, formatNextSteps, formatTable, type Move } from "./report.ts";
+import {
+  formatLegend,
+  formatMoves,
+  formatNextSteps,
+  formatTable,
+  type ForetoldTurn,
+  type Move,
+} from "./report.ts";
 import { documents, questions } from "./script.ts";
 
 const conversationCount = 5;
@@ -47,7 +54,7 @@ export async function runTurnsDemo(stage: Stage): Promise<string> {
   const opened = await askAll(conversations, first);
   const followed = await askAll(conversations, second);
   const victim = await strike(scene, third);
-  const continued = await askAll(conversations, third);
+  const continued = await askForetold(scene, third);
   const moved = continued.filter((_, index) => followed[index]?.answer.engine === victim.name);
   print("Those of the dead engine once more, at the same engines with nothing to load.");
   const moves = await recompute(scene, moved);
@@ -82,6 +89,21 @@ async function askAll(
   return turns;
 }
 
+/** As `askAll`, with what Moorline predicted before each. */
+async function askForetold(
+  { cluster, conversations }: Scene,
+  question: string,
+): Promise<readonly ForetoldTurn[]> {
+  const turns: ForetoldTurn[] = [];
+  for (const conversation of conversations) {
+    const beforeMs = await cluster.predictedMs(countTurns(conversations));
+    const asked = await askAll([conversation], question);
+    const predictedMs = (await cluster.predictedMs(countTurns(conversations))) - beforeMs;
+    turns.push(...asked.map((turn) => ({ ...turn, predictedMs })));
+  }
+  return turns;
+}
+
 /** Kills the engine with the most conversations, in the middle of an answer. */
 async function strike(
   { cluster, conversations, print }: Scene,
@@ -110,7 +132,7 @@ async function strike(
 /** As if nothing had ever been stored, and without Envoy and Moorline in between. */
 async function recompute(
   { cluster, signal }: Scene,
-  turns: readonly Turn[],
+  turns: readonly ForetoldTurn[],
 ): Promise<readonly Move[]> {
   const moves: Move[] = [];
   for (const turn of turns) {

@@ -5,9 +5,14 @@ import type { Answer } from "./ask.ts";
 import type { TurnsCluster } from "./cluster.ts";
 import type { Turn } from "./conversation.ts";
 
+export interface ForetoldTurn extends Turn {
+  /** Moorline's prediction of the time to the first token, before the turn. */
+  readonly predictedMs: number;
+}
+
 /** A turn of a conversation whose engine was lost. */
 export interface Move {
-  readonly turn: Turn;
+  readonly turn: ForetoldTurn;
   /** The same prompt at the same engine, with nothing to load. */
   readonly recomputed: Answer;
 }
@@ -49,6 +54,7 @@ export function formatLegend(): string {
     "moved                third turns, of the conversations of the engine that died",
     "recomputed           these turns once more, each at the same engine, with its",
     "                     cache empty and nothing to load",
+    "predicted            by Moorline before the turn, from the turns that it had seen",
     "anywhere             fourth turns, without session ids, at engines whose caches",
     "                     are empty: all that is found is loaded",
     "prompt tokens found  of all tokens of the prompts, how many the engine had in",
@@ -58,16 +64,25 @@ export function formatLegend(): string {
 
 /** One line for each conversation of the dead engine, and what was saved. */
 export function formatMoves(victim: string, moves: readonly Move[]): string {
-  const widths = [14, 16, 15, 9, 13];
-  const rows = moves.map(({ turn: { conversation, answer }, recomputed }) => [
+  const widths = [14, 9, 15, 8, 13, 11];
+  const rows = moves.map(({ turn: { conversation, answer, predictedMs }, recomputed }) => [
     conversation,
     `${victim} -> ${answer.engine}`,
     count(answer.promptTokens),
     count(answer.cachedTokens),
     ms(answer.firstTokenMs),
+    ms(predictedMs),
     ms(recomputed.firstTokenMs),
   ]);
-  const head = ["conversation", "engine", "prompt tokens", "loaded", "first token", "recomputed"];
+  const head = [
+    "conversation",
+    "engine",
+    "prompt tokens",
+    "loaded",
+    "first token",
+    "predicted",
+    "recomputed",
+  ];
   const savedMs = moves.reduce(
     (total, { turn, recomputed }) => total + recomputed.firstTokenMs - turn.answer.firstTokenMs,
     0,

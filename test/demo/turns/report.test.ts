@@ -10,7 +10,7 @@ const recomputed = {
   firstTokenMs: 12_345.6,
 };
 const loading = { ...recomputed, cachedTokens: 11_904, firstTokenMs: 345.6 };
-const turn = { conversation: "talk-6", prompt: "Where is", answer: loading };
+const turn = { conversation: "talk-6", prompt: "Where is", answer: loading, predictedMs: 300.4 };
 const opened = { ...turn, answer: recomputed };
 
 it("the table, its legend and the moves fit a terminal of 80 columns", () => {
@@ -54,6 +54,7 @@ it("each move is told, and what all of them saved together", () => {
     "12,000",
     "11,904",
     "346 ms",
+    "300 ms",
     "12346 ms",
   ]);
   expect(moves.at(-1)).toBe("Seconds saved until the first token: 24.0");
