@@ -54,7 +54,7 @@ export function formatLegend(): string {
     "moved                third turns, of the conversations of the engine that died",
     "recomputed           these turns once more, each at the same engine, with its",
     "                     cache empty and nothing to load",
-    "predicted            by Moorline before the turn, from the turns that it had seen",
+    "predicted            by Moorline before the turn, from those that it had seen",
     "anywhere             fourth turns, without session ids, at engines whose caches",
     "                     are empty: all that is found is loaded",
     "prompt tokens found  of all tokens of the prompts, how many the engine had in",

@@ -39,6 +39,7 @@ it("`npm run demo -- turns --keep` shows conversations that go on without being 
   const found = moves.map(([, , prompt, loaded]) => toNumber(loaded) / toNumber(prompt));
   expect(found.length).toBeGreaterThan(1);
   expect(Math.min(...found)).toBeGreaterThan(0.9);
+  expect(moves.filter((row) => !/^[1-9]\d* ms$/.test(row[5] ?? ""))).toEqual([]); // predicted
   const saved = /Seconds saved until the first token: (\S+)\n/.exec(run.stdout)?.[1];
   expect(Number(saved)).toBeGreaterThan(0);
   expect(run.stdout).toMatch(
