@@ -32,6 +32,7 @@ import { layoutsByGeometry } from "./kv/model/layouts.ts";
 import type { WatchedEngines } from "./kv/engines/watched-engines.ts";
 import type { TurnPath } from "./kv/path/turn-path.ts";
 import type { Tenants } from "./kv/turns/tenants.ts";
+import { LastTurns } from "./kv/prediction/last-turns.ts";
 import { Models } from "./kv/turns/models.ts";
 import { Places } from "./kv/turns/places.ts";
 import { SessionDesk } from "./kv/turns/session-desk.ts";
@@ -81,6 +82,9 @@ const KEEPER_LIMITS = {
   stockIntervalMs: 3_600_000,
   stockEntries: 1_000,
 };
+
+/** Half a kilobyte each. */
+const LAST_TURNS_LIMIT = 20_000;
 
 export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   const { config, kv, closers, log } = options;
@@ -132,6 +136,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   const sessions = new SessionDesk({ ...known, quotaRefused: observers.quotaRefused });
   const { models } = known;
   const predictions = createPredictions(config.pools);
+  const lastTurns = new LastTurns(LAST_TURNS_LIMIT);
   const path = await openTurnPath({
     ...options,
     turns,
@@ -139,6 +144,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     models,
     engines,
     predictions,
+    lastTurns,
     observers,
   });
 
@@ -149,6 +155,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
       catalog,
       location: (id) => locations.get(id),
       predictions,
+      lastTurns,
       retention: retentionClasses(kv),
       quotas: quotas(kv),
       reader: readers(kv),

@@ -23,6 +23,7 @@ import { createHttpCloseSession } from "./kv/engines/http-close-session.ts";
 import { WatchedEngines } from "./kv/engines/watched-engines.ts";
 import { PathPool } from "./kv/path/path-pool.ts";
 import type { TurnPath } from "./kv/path/turn-path.ts";
+import type { LastTurns } from "./kv/prediction/last-turns.ts";
 import type { PoolPrediction, Predictions } from "./kv/prediction/pool-prediction.ts";
 import { Predictor } from "./kv/prediction/predictor.ts";
 import { openPromptTokens } from "./kv/tokens/open-prompt-tokens.ts";
@@ -42,6 +43,7 @@ export interface TurnPathOptions {
   readonly models: Models;
   readonly engines: WatchedEngines;
   readonly predictions: Predictions;
+  readonly lastTurns: Pick<LastTurns, "set">;
   readonly observers: Pick<KvObservers, "path" | "tokenWorkerLost">;
 }
 
@@ -89,6 +91,7 @@ export async function openTurnPath(options: TurnPathOptions): Promise<TurnPath> 
 
 async function openPool(pool: TurnPoolConfig, options: TurnPathOptions): Promise<PathPool> {
   const { config, kv, closers, turns, sessions, models, engines, observers } = options;
+  const { lastTurns } = options;
   const predictor = options.predictions.ofPool(pool.name)?.predictor;
   const name = sessionModel(pool, modelProfiles(config.pools));
   const model = name === undefined ? undefined : models.lookup(name);
@@ -109,7 +112,13 @@ async function openPool(pool: TurnPoolConfig, options: TurnPathOptions): Promise
     turns,
     sessions,
     predictor,
-    observer: observers.path,
+    observer: {
+      ...observers.path,
+      measured: (turn) => {
+        lastTurns.set(turn.session, turn);
+        observers.path.measured(turn);
+      },
+    },
     clock: systemClock,
     newEngineSession: () => `moorline-${randomBytes(16).toString("base64url")}`,
   });

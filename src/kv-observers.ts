@@ -7,7 +7,6 @@ import type { Catalog } from "./kv/catalog.ts";
 import type { Location } from "./kv/location.ts";
 import type { OperationEnd } from "./kv/locations/timed.ts";
 import type { PathCall, PathObserver } from "./kv/path/path-observer.ts";
-import { type Figure, FIGURE_NAMES } from "./kv/prediction/prediction.ts";
 import type { SegmentId } from "./kv/records.ts";
 import type { CatalogTotals } from "./kv/space.ts";
 import type { CommitConflict, TurnObserver } from "./kv/turns/turn-plan.ts";
@@ -20,6 +19,7 @@ import type { ScrubObserver } from "./kv/verify/scrubber.ts";
 import type { EvictionCause, KeeperObserver } from "./kv/upkeep/keeper-observer.ts";
 import { AppError } from "./errors.ts";
 import { createEngineObserver } from "./kv-engine-observer.ts";
+import { createPredictionObserver } from "./kv-prediction-observer.ts";
 import type { Logger } from "./log.ts";
 
 export interface KvObserversOptions {
@@ -185,20 +185,7 @@ function pathObserver({ log, metrics }: KvObserversOptions): PathObserver {
       metrics.add("kv_turn_reused_tokens_total", reusedTokens, pool);
       metrics.observeMs("kv_turn_held_seconds", heldMs, pool);
     },
-    measured: ({ pool, turn, prediction, errors }) => {
-      if (turn.ttftMs !== undefined) {
-        metrics.observeMs("kv_turn_ttft_seconds", turn.ttftMs, pool);
-        const predictedMs = prediction.times?.ttftMs;
-        if (predictedMs !== undefined) {
-          metrics.observeMs("kv_turn_predicted_ttft_seconds", predictedMs, pool);
-        }
-      }
-      for (const [figure, name] of Object.entries(FIGURE_NAMES)) {
-        const error = errors[figure as Figure];
-        if (error === undefined) continue;
-        metrics.observe("kv_turn_prediction_error_ratio", error, pool, name);
-      }
-    },
+    measured: createPredictionObserver(metrics),
     ended: ({ pool, end }) => metrics.add("kv_turn_ends_total", 1, pool, end),
     failed: (call, error) => {
       metrics.add("kv_turn_failures_total", 1, call);

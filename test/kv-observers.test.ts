@@ -224,10 +224,11 @@ it("shows predicted times beside actual ones, and how far off each figure was", 
   const shape = { promptTokens: 14, storedTokens: 7, maxNewTokens: 4 };
   const turn = { ...shape, cachedTokens: 7, outputTokens: 2, ttftMs: 250, totalMs: 500 };
   const prediction = { cachedTokens: 7, outputTokens: 3, times: undefined };
-  path.measured({ pool: "p", turn, prediction, errors });
+  const of = { pool: "p", session: { tenant: "", id: "s" } };
+  path.measured({ ...of, turn, prediction, errors });
   const times = { loadMs: 10, prefillMs: 190, ttftMs: 200, totalMs: 400 };
   const measured = {
-    pool: "p",
+    ...of,
     turn: { ...turn, ttftMs: 50 },
     prediction: { ...prediction, times },
   };

@@ -10,6 +10,7 @@ import { sessionPath } from "./schemas/fields.ts";
 import { problemAnswers } from "./schemas/problem.ts";
 import { explanationSchema } from "./schemas/segment.ts";
 import { explainQuery, planBody } from "./schemas/turn.ts";
+import { viewComparison } from "./prediction-view.ts";
 import { viewSegment } from "./segment-view.ts";
 import { keyOf, sessionAt } from "./session-view.ts";
 import { sequenceOf, type TurnRouteLimits } from "./turns.ts";
@@ -60,9 +61,15 @@ export function addExplain(api: Api, ports: KvApiPorts, limits: TurnRouteLimits)
 }
 
 async function explain(session: SessionKey, prompt: TokenSequence, ports: KvApiPorts) {
-  const { model } = await sessionAt(session, ports);
+  const { model, retention } = await sessionAt(session, ports);
   const explanation = await ports.turns.explain({ session, prompt });
-  if (typeof explanation === "object") return viewExplanation(explanation, session, ports);
+  if (typeof explanation === "object") {
+    const last = ports.lastTurns.lookup(session);
+    const pricing = { prices: ports.predictions.ofModel(model)?.prices, ttlMs: retention.ttlMs };
+    const { pageSize } = explanation.rules;
+    const last_turn = last === undefined ? null : viewComparison(last, { ...pricing, pageSize });
+    return { ...viewExplanation(explanation, session, ports), last_turn };
+  }
   if (explanation !== "unknown_model") throw noSuch("session");
   throw invalidField({ field: "model", value: model, limit: "a model with a KV profile" });
 }

@@ -2,6 +2,7 @@
 import type { Catalog } from "../kv/catalog.ts";
 import type { Quota, Reader } from "../kv/holders.ts";
 import type { Location } from "../kv/location.ts";
+import type { LastTurns } from "../kv/prediction/last-turns.ts";
 import type { Predictions } from "../kv/prediction/pool-prediction.ts";
 import type { Retention } from "../kv/records.ts";
 import type { SessionDesk } from "../kv/turns/session-desk.ts";
@@ -42,6 +43,7 @@ export interface KvApiPorts {
   /** Undefined for one that is not configured. */
   readonly location: (id: string) => Pick<Location, "uri"> | undefined;
   readonly predictions: Pick<Predictions, "ofModel">;
+  readonly lastTurns: Pick<LastTurns, "lookup">;
   readonly retention: RetentionClasses;
   readonly quotas: Quotas;
   /** Of the configuration. */

@@ -3,12 +3,12 @@ import type { FastifyRequest } from "fastify";
 import type * as z from "zod";
 
 import type { PoolPrediction } from "../kv/prediction/pool-prediction.ts";
-import type { Figure, FigureErrors, Prediction } from "../kv/prediction/prediction.ts";
-import { type Price, priceOf } from "../kv/prediction/price.ts";
+import type { Figure, FigureErrors } from "../kv/prediction/prediction.ts";
 import type { Explanation } from "../kv/turns/turn-plan.ts";
 import type { Api } from "./api.ts";
 import type { KvApiPorts } from "./ports.ts";
 import { tenantOf } from "./principal.ts";
+import { viewPrice } from "./prediction-view.ts";
 import { invalidField, noSuch } from "./refusals.ts";
 import { predictBody, predictionSchema } from "./schemas/prediction.ts";
 import { problemAnswers } from "./schemas/problem.ts";
@@ -72,13 +72,14 @@ interface Predicted {
 }
 
 function predictionView(predicted: Predicted) {
-  const { found, explanation, maxNewTokens } = predicted;
-  const { promptTokens, storedTokens, limit } = explanation;
-  const { predictor, pool } = found;
+  const { found, explanation, maxNewTokens, ttlMs } = predicted;
+  const { promptTokens, storedTokens, limit, rules } = explanation;
+  const { predictor, pool, prices } = found;
   const prediction = predictor.predict({ promptTokens, storedTokens, maxNewTokens });
   const errors = predictor.errors();
   const figure = (name: Figure, value: number | undefined) => figureView(value, errors[name]);
   const { cachedTokens, outputTokens, times } = prediction;
+  const turn = { promptTokens, storedTokens, cachedTokens, outputTokens };
   return {
     pool,
     prompt_tokens: promptTokens,
@@ -90,7 +91,7 @@ function predictionView(predicted: Predicted) {
     prefill_ms: figure("prefillMs", times?.prefillMs),
     ttft_ms: figure("ttftMs", times?.ttftMs),
     total_ms: figure("totalMs", times?.totalMs),
-    price: priceView(predicted, prediction),
+    price: viewPrice(turn, { prices, ttlMs, pageSize: rules.pageSize }),
   };
 }
 
@@ -99,25 +100,5 @@ function figureView(value: number | undefined, error: FigureErrors[Figure]) {
     value: value ?? null,
     p50_error: error?.p50 ?? null,
     p90_error: error?.p90 ?? null,
-  };
-}
-
-/** As if all that is not stored yet were stored, in whole pages. */
-function priceView(predicted: Predicted, { cachedTokens, outputTokens }: Prediction) {
-  const { found, explanation, ttlMs } = predicted;
-  const { promptTokens, storedTokens: listed, rules } = explanation;
-  if (found.prices === undefined || outputTokens === undefined) return null;
-  const tokens = promptTokens + outputTokens;
-  const storedTokens = Math.max(0, tokens - (tokens % rules.pageSize) - listed);
-  const usage = { promptTokens, cachedTokens, outputTokens, storedTokens, ttlMs };
-  return viewPrice(priceOf(usage, found.prices));
-}
-
-function viewPrice({ uncachedInput, cachedInput, inputTokens, ...same }: Price) {
-  return {
-    ...same,
-    uncached_input: uncachedInput,
-    cached_input: cachedInput,
-    input_tokens: inputTokens,
   };
 }

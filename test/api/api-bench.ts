@@ -157,6 +157,7 @@ function portsOf(turns: TurnBench): KvApiPorts {
         notWhole: () => {},
       },
     },
+    lastTurns: { lookup: () => undefined },
     predictions: { ofModel: () => undefined },
     retention: {
       lookup: (name) => [FREE, STANDARD].find((known) => known.name === name),

@@ -3,6 +3,9 @@ import { rm } from "node:fs/promises";
 import { afterEach, describe, expect, it } from "vitest";
 
 import type { KvClient } from "../../client/index.ts";
+import { LastTurns } from "../../src/kv/prediction/last-turns.ts";
+import { errorsOf } from "../../src/kv/prediction/prediction.ts";
+import { Predictor } from "../../src/kv/prediction/predictor.ts";
 import { CATALOGS } from "../kv/turns/catalogs.ts";
 import { PLENTY } from "../support/kv-desk.ts";
 import { SMALL } from "../support/turn-bench.ts";
@@ -39,6 +42,54 @@ describe.each(CATALOGS)("an explanation over the $name catalog", (kind) => {
       load_threshold: 0,
       prefixes: [],
       unused: [],
+      last_turn: null,
+    });
+  });
+
+  it("has the last turn of the session in the request path, as predicted and as it was", async () => {
+    const turn = {
+      promptTokens: 100,
+      storedTokens: 60,
+      maxNewTokens: 20,
+      cachedTokens: 50,
+      outputTokens: 20,
+      ttftMs: 40,
+      totalMs: 80,
+    };
+    const prediction = { cachedTokens: 60, outputTokens: 10, times: undefined };
+    const errors = errorsOf(prediction, turn);
+    const lastTurns = new LastTurns(1);
+    lastTurns.set({ tenant: "", id: "a" }, { turn, prediction, errors });
+    const prices = {
+      currency: "USD",
+      uncachedInput: 1_000_000,
+      cachedInput: 0,
+      output: 0,
+      writes: [],
+      storageHour: 0,
+      inputIncludesCached: true,
+    };
+    const small = { pool: "p", predictor: new Predictor(), prices };
+    const ports = { lastTurns, predictions: { ofModel: () => small } };
+    const { client } = await open({ ports });
+    expect((await explain(client, "one"))?.last_turn).toEqual({
+      prompt_tokens: 100,
+      stored_tokens: 60,
+      predicted: {
+        cached_tokens: 60,
+        output_tokens: 10,
+        ttft_ms: null,
+        total_ms: null,
+        price: expect.objectContaining({ total: 40 }),
+      },
+      actual: {
+        cached_tokens: 50,
+        output_tokens: 20,
+        ttft_ms: 40,
+        total_ms: 80,
+        price: expect.objectContaining({ total: 50 }),
+      },
+      errors: { cached_tokens: 0.1, output_tokens: 0.5, ttft_ms: null, total_ms: null },
     });
   });
 

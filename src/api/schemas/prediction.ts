@@ -61,3 +61,28 @@ export const predictionSchema = z
       .describe("Null where the pool has no prices, or the length of the answer is not known"),
   })
   .meta({ id: "Prediction" });
+
+const sideSchema = z
+  .object({
+    cached_tokens: wholeField,
+    output_tokens: wholeField.nullable(),
+    ttft_ms: amount.nullable().describe("Null where it was not predicted, or not streamed"),
+    total_ms: amount.nullable(),
+    price: priceSchema.nullable(),
+  })
+  .meta({ id: "TurnFigures" });
+
+export const comparisonSchema = z
+  .object({
+    prompt_tokens: wholeField,
+    stored_tokens: wholeField.describe("Given to load"),
+    predicted: sideSchema,
+    actual: sideSchema,
+    errors: z.object({
+      cached_tokens: amount.nullable(),
+      output_tokens: amount.nullable(),
+      ttft_ms: amount.nullable(),
+      total_ms: amount.nullable(),
+    }),
+  })
+  .meta({ id: "ComparedTurn" });

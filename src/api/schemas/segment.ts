@@ -1,6 +1,7 @@
 import * as z from "zod";
 
 import { segmentIdField, timeField, wholeField } from "./fields.ts";
+import { comparisonSchema } from "./prediction.ts";
 import { prefixSchema } from "./prefix.ts";
 
 export const segmentPath = z.strictObject({ id: segmentIdField });
@@ -38,5 +39,8 @@ export const explanationSchema = z
     load_threshold: wholeField,
     prefixes: z.array(prefixSchema).describe("Consulted besides the tenant's own namespace"),
     unused: z.array(segmentSchema).describe("What the session lists that this prompt cannot use"),
+    last_turn: comparisonSchema
+      .nullable()
+      .describe("In the request path, since the process began; null where there was none"),
   })
   .meta({ id: "Explanation" });

@@ -1,6 +1,7 @@
 /** What turns in the request path tell about themselves. */
 import type { NoTurnReason } from "../dialects/dialect.ts";
-import type { ObservedTurn, Prediction, TurnErrors } from "../prediction/prediction.ts";
+import type { ComparedTurn } from "../prediction/last-turns.ts";
+import type { SessionKey } from "../records.ts";
 import type { UnencodedReason } from "../tokens/prompt-tokens.ts";
 import type {
   CommitConflict,
@@ -33,12 +34,9 @@ export interface BegunTurn {
   readonly heldMs: number;
 }
 
-/** How a turn was, beside what was said of it when its request was released. */
-export interface MeasuredTurn {
+export interface MeasuredTurn extends ComparedTurn {
   readonly pool: string;
-  readonly turn: ObservedTurn;
-  readonly prediction: Prediction;
-  readonly errors: TurnErrors;
+  readonly session: SessionKey;
 }
 
 export interface EndedTurn {

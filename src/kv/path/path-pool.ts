@@ -5,6 +5,7 @@
 import type { Clock, Scheduler } from "../../clock.ts";
 import type { Endpoint } from "../../endpoints/endpoint.ts";
 import type { Dialect, ReadBody, UnreadableBody } from "../dialects/dialect.ts";
+import type { SessionKey } from "../records.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
 import { UnderWay } from "../turns/under-way.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
@@ -146,7 +147,7 @@ export class PathPool implements KvPool {
       open: { ...scope, turn: fresh?.turn, prompt, engineSession },
       openAnswer,
       endings: this.#endings,
-      watch: this.#watch(planned),
+      watch: this.#watch(session, planned),
       over: () => void this.#open.delete(turn),
     });
     this.#open.add(turn);
@@ -154,9 +155,10 @@ export class PathPool implements KvPool {
     return { body: pieces, fallbacks: tries, status: `reused=${storedTokens}`, turn };
   }
 
-  #watch({ plan, body: { maxNewTokens } }: PlannedTurn): TurnWatch {
+  #watch(session: SessionKey, { plan, body }: PlannedTurn): TurnWatch {
     const { promptTokens, storedTokens } = plan;
-    return new TurnWatch({ promptTokens, storedTokens, maxNewTokens }, this.#options);
+    const shape = { promptTokens, storedTokens, maxNewTokens: body.maxNewTokens };
+    return new TurnWatch({ session, shape }, this.#options);
   }
 
   #pass({ body, fallbacks, session, isFinal }: TurnRequest, status: PassReason): BegunTurn {

@@ -3,6 +3,7 @@ import type { Clock } from "../../clock.ts";
 import type { AnswerForm, EngineAnswer } from "../dialects/dialect.ts";
 import type { ObservedTurn, Prediction, TurnShape } from "../prediction/prediction.ts";
 import type { Predictor } from "../prediction/predictor.ts";
+import type { SessionKey } from "../records.ts";
 import type { PathObserver } from "./path-observer.ts";
 
 export interface WatchOptions {
@@ -12,8 +13,14 @@ export interface WatchOptions {
   readonly observer: Pick<PathObserver, "measured">;
 }
 
+export interface WatchedTurn {
+  readonly session: SessionKey;
+  readonly shape: TurnShape;
+}
+
 export class TurnWatch {
   readonly #options: WatchOptions;
+  readonly #session: SessionKey;
   readonly #shape: TurnShape;
   readonly #prediction: Prediction;
   readonly #releasedAtMs: number;
@@ -22,8 +29,9 @@ export class TurnWatch {
   #firstByteMs: number | undefined;
 
   /** When the request is released. */
-  constructor(shape: TurnShape, options: WatchOptions) {
+  constructor({ session, shape }: WatchedTurn, options: WatchOptions) {
     this.#options = options;
+    this.#session = session;
     this.#shape = shape;
     this.#prediction = options.predictor.predict(shape);
     this.#releasedAtMs = options.clock.now();
@@ -48,7 +56,7 @@ export class TurnWatch {
     const turn: ObservedTurn = { ...this.#shape, cachedTokens, outputTokens, ttftMs, totalMs };
     const errors = predictor.observe(turn, this.#prediction);
     if (errors === undefined) return;
-    observer.measured({ pool, turn, prediction: this.#prediction, errors });
+    observer.measured({ pool, session: this.#session, turn, prediction: this.#prediction, errors });
   }
 
   #elapsedMs(): number {

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { NEEDED_TURNS, Predictor } from "../../../src/kv/prediction/predictor.ts";
 import type { AnswerHead } from "../../../src/kv/path/turn-path.ts";
 import { ENGINE_B, generate, PathBench, SERVED } from "../../support/path-bench.ts";
+import { session } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "../turns/catalogs.ts";
 
 const benches = new Benches(CATALOGS[0]);
@@ -38,6 +39,7 @@ describe("a turn", () => {
     expect(path.measured).toEqual([
       {
         pool: "p",
+        session: session("a"),
         turn: {
           promptTokens: 4,
           storedTokens: 0,
