@@ -244,7 +244,7 @@ export class TruthStage {
         { name: "acme", trusts: ["umbrella"] },
         { name: "umbrella", trusts: ["acme"] },
       ],
-      turns: { turnMs: TURN_MS, settleMs: 2_000, waitMs: 300, whenBusy, reservationTokens: 1024 },
+      turns: { turnMs: TURN_MS, settleMs: TURN_MS, waitMs: 300, whenBusy, reservationTokens: 1024 },
       verify: { quietMs: 20, settleMaxMs: 500, probeTimeoutMs: 300 },
       keeper: { intervalMs: 100, quarantineMs: TURN_MS },
     };
