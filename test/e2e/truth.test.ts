@@ -10,7 +10,7 @@ describe("random conversations through Envoy, with everything that may happen to
   });
 
   it("get other answers where bytes change and nobody looks", { timeout: 120_000 }, async () => {
-    const { differences } = await runTruth({ turns: 54, seed: 1, isSabotage: true });
+    const { differences } = await runTruth({ turns: 36, seed: 1, isSabotage: true });
     expect(differences).toBeGreaterThan(0);
   });
 });
