@@ -5,8 +5,9 @@
 import { EnvoyUnavailable } from "../envoy/fetch.ts";
 import { runKv } from "./kv/suite.ts";
 import { runRouting } from "./routing/suite.ts";
+import { runTurns } from "./turns/suite.ts";
 
-const suites = { routing: runRouting, kv: runKv } as const;
+const suites = { routing: runRouting, kv: runKv, turns: runTurns } as const;
 
 const [name, ...options] = process.argv.slice(2);
 const suite = Object.entries(suites).find(([known]) => known === name)?.[1];

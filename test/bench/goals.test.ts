@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import { formatGoals } from "../../bench/goals.ts";
 import { goals as kvGoals } from "../../bench/kv/goals.ts";
 import { goals } from "../../bench/routing/goals.ts";
+import { goals as turnsGoals } from "../../bench/turns/goals.ts";
 import type { RoutingResult } from "../../bench/routing/report.ts";
 import { documentTables } from "../support/document-tables.ts";
 
@@ -41,6 +42,7 @@ it("what could not be measured is neither", () => {
 it.each([
   ["Routing", goals],
   ["Session KV", kvGoals],
+  ["Turns", turnsGoals],
 ])("docs/performance.md has the goals of %s", async (title, known) => {
   const page = await readFile(new URL("../../docs/performance.md", import.meta.url), "utf8");
   const section = page.split("\n## ").find((text) => text.startsWith(`${title}\n`)) ?? "";
