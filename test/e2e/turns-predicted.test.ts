@@ -57,6 +57,15 @@ it("are cached as predicted, and take about as long, computed or loaded", async 
     (2 * uncached + answer.cachedTokens + 4 * NEW_TOKENS) / 1e6,
     12,
   );
+  const explained = await client.POST("/v1/sessions/{id}/explain", {
+    params: { path: { id: "s" } },
+    body: { max_new_tokens: 0, prompt: { kind: "engine", ids: [1], grid: [] } },
+  });
+  expect(explained.data?.last_turn).toMatchObject({
+    predicted: { cached_tokens: answer.cachedTokens, ttft_ms: predictedMs },
+    actual: { cached_tokens: answer.cachedTokens, output_tokens: NEW_TOKENS },
+    errors: { cached_tokens: 0, output_tokens: 0, ttft_ms: expect.any(Number) },
+  });
   const compared = (figure: string) =>
     metric(
       stack.moorline,
