@@ -23,7 +23,7 @@ const suites: readonly Suite[] = [
     script: "test-docker.ts",
   },
   { name: "crash", packages: {}, script: "test-crash.ts" },
-  { name: "truth", packages: {}, script: "../test/truth/main.ts" },
+  { name: "truth", packages: {}, script: "test-truth.ts" },
 ];
 
 const environment = {

@@ -1,10 +1,6 @@
 /** What turns bring with them and how they end, through a real Envoy; after each ending the next turn is answered rightly. */
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "../../demo/engine/tokenizer/files.ts";
 import type { Bootstrap } from "../../envoy/bootstrap.ts";
-import { createFolder, removeFolder } from "../../demo/stack/folder.ts";
 import { send, type ClientRequest } from "../support/client.ts";
 import { startComputingStack, type ComputingStack } from "../support/computing-stack.ts";
 import { onlyAt, withEngineChoice } from "../support/engine-choice.ts";
@@ -162,16 +158,9 @@ describe("a session", () => {
 
 describe("an engine that counts other tokens than we do", () => {
   it("gets no KV from then on, and the others still do", async () => {
-    const folder = await createFolder("moorline-test-");
-    onTestFinished(() => removeFolder(folder));
-    const template = join(folder, "template.jinja");
-    await writeFile(
-      template,
-      "{{ bos_token }}{% for m in messages %}{{ m['content'] }}{% endfor %}",
-    );
-    const tokenizer = { file: TOKENIZER_FILE, config: TOKENIZER_CONFIG_FILE, template };
-    const turns = { dialect: "sglang-explicit", tokenizer };
-    const wrong = await startComputingStack({ turns, adapt: withEngineChoice });
+    const template = "{{ bos_token }}{% for m in messages %}{{ m['content'] }}{% endfor %}";
+    const turns = { dialect: "sglang-explicit" };
+    const wrong = await startComputingStack({ turns, template, adapt: withEngineChoice });
     onTestFinished(() => wrong.close());
 
     const { text: content } = textOf("counted") as { text: string };

@@ -2,7 +2,8 @@
  * Turns end to end: a real Envoy, Moorline with both halves as its own process, and computing engines in this one or as processes of
  * their own. All engines have the same root, which is Moorline's one location.
  */
-import { join } from "node:path";
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { type Bootstrap, type BootstrapName, fillBootstrap } from "../../envoy/bootstrap.ts";
 import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "../../demo/engine/tokenizer/files.ts";
 import { SHAPES } from "../../demo/engine/model/shape.ts";
@@ -28,6 +29,8 @@ export interface ComputingStackOptions {
   readonly limits?: Partial<EngineLimits>;
   /** Of `pools[].kv`, over `sglang-session` with the engines' tokenizer. */
   readonly turns?: MoorlineSettings;
+  /** A chat template in place of the engines' own. */
+  readonly template?: string;
   /** Of `kv`, section by section. */
   readonly kv?: MoorlineSettings;
   /** More of the configuration. */
@@ -67,8 +70,15 @@ export async function startComputingStack(
     for (let next = closers.pop(); next !== undefined; next = closers.pop()) await next();
   };
   try {
-    const root = await createFolder("moorline-turns-");
-    closers.push(() => removeFolder(root));
+    // All that Moorline reads and writes is in its one folder, so that it may run in a container.
+    const folder = await createFolder("moorline-turns-");
+    closers.push(() => removeFolder(folder));
+    const root = join(folder, "kv");
+    await mkdir(root);
+    for (const file of [TOKENIZER_FILE, TOKENIZER_CONFIG_FILE]) {
+      await copyFile(file, join(folder, basename(file)));
+    }
+    if (options.template !== undefined) await writeFile(templateIn(folder), options.template);
     const limits = { pageSize: 16, loadThreshold: 0, cacheTokens: 0, ...options.limits };
     const engines = new Map<string, ComputingEngine>();
     for (const name of options.engines ?? ["a", "b"]) {
@@ -88,7 +98,6 @@ export async function startComputingStack(
       ...Array.from(engines, ([name, { port }]) => [name, `127.0.0.1:${port}`] as const),
       ...Array.from(processes, ([name, { address }]) => [name, address] as const),
     ]);
-    const folder = await createFolder("moorline-");
     const settings = settingsOf(options, { addresses, root, folder, limits });
     const moorline = await startMoorline(settings, { folder });
     closers.push(() => moorline.close());
@@ -154,7 +163,11 @@ function settingsOf(options: ComputingStackOptions, parts: Parts): MoorlineSetti
         kv: {
           profile,
           dialect: "sglang-session",
-          tokenizer: { file: TOKENIZER_FILE, config: TOKENIZER_CONFIG_FILE },
+          tokenizer: {
+            file: join(folder, basename(TOKENIZER_FILE)),
+            config: join(folder, basename(TOKENIZER_CONFIG_FILE)),
+            template: options.template === undefined ? null : templateIn(folder),
+          },
           ...options.turns,
         },
       },
@@ -170,4 +183,8 @@ function settingsOf(options: ComputingStackOptions, parts: Parts): MoorlineSetti
     },
     ...options.settings,
   };
+}
+
+function templateIn(folder: string): string {
+  return join(folder, "template.jinja");
 }
