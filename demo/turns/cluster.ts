@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fillBootstrap } from "../../envoy/bootstrap.ts";
 import { SHAPES } from "../engine/model/shape.ts";
+import { engineProfile } from "../engine/profile.ts";
 import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "../engine/tokenizer/files.ts";
 import { EngineProcess } from "../stack/engine.ts";
 import { startEnvoy } from "../stack/envoy.ts";
@@ -15,7 +16,6 @@ import type { Stage } from "../stage.ts";
 
 export const shapeName = "small";
 const shape = SHAPES[shapeName];
-const modelName = `demo-${shapeName}`;
 const engineNames = ["a", "b", "c"];
 const pageSize = 16;
 const preferredPorts = { ingress: 10_000, admin: 9003, api: 9004 };
@@ -109,8 +109,6 @@ function settingsOf(
   engines: readonly EngineProcess[],
   { folder, files, apiPort }: Places,
 ): MoorlineSettings {
-  const { layers, kvHeads, headDim, dtype } = shape;
-  const model = { kind: "mha", id: modelName, revision: "1", weightVersion: "default" };
   return {
     pools: [
       {
@@ -119,7 +117,7 @@ function settingsOf(
         kv: {
           dialect: "sglang-session",
           tokenizer: { file: TOKENIZER_FILE, config: TOKENIZER_CONFIG_FILE },
-          profile: { ...model, layers, kvHeads, headDim, dtype, pageSize, loadThreshold: 0 },
+          profile: engineProfile(shape, { pageSize, loadThreshold: 0 }),
         },
       },
     ],

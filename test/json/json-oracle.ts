@@ -33,11 +33,24 @@ export function jsonText(names: readonly string[]): fc.Arbitrary<string> {
     .constantFrom(...names)
     .chain((name) => fc.constantFrom(`"${name}"`, `"${name}"`, `"${escaped(name)}"`));
   const scalar = fc.oneof(
-    fc.string({ unit: "binary", maxLength: 8 }).map((value) => JSON.stringify(value)),
-    fc.constantFrom("0", "-0", "1.50e+3", "1e999", "true", "false", "null", String.raw`"\ud800"`),
+    fc.string({ unit: "binary", maxLength: 12 }).map((value) => JSON.stringify(value)),
+    fc.constantFrom(
+      `"${"plain ".repeat(9)}"`,
+      String.raw`"\/\ud800\uDC00\udbff"`,
+      String.raw`"\ud800"`,
+      `"日本語😀 mixed"`,
+      `"\u2028\x7f"`,
+    ),
+    fc.constantFrom("0", "-0", "1.50e+3", "12E-2", "1e999", "true", "false", "null"),
   );
   return fc.letrec<{ json: string; object: string; array: string }>((tie) => ({
-    json: fc.oneof({ maxDepth: 5 }, scalar, tie("object"), tie("object"), tie("array")),
+    json: fc.oneof(
+      { maxDepth: 6, withCrossShrink: true },
+      scalar,
+      tie("object"),
+      tie("object"),
+      tie("array"),
+    ),
     object: fc
       .array(fc.tuple(space, key, space, space, tie("json"), space), { maxLength: 5 })
       .map(

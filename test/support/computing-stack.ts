@@ -7,6 +7,7 @@ import { basename, join } from "node:path";
 import { type Bootstrap, type BootstrapName, fillBootstrap } from "../../envoy/bootstrap.ts";
 import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "../../demo/engine/tokenizer/files.ts";
 import { SHAPES } from "../../demo/engine/model/shape.ts";
+import { engineProfile } from "../../demo/engine/profile.ts";
 import type { EngineLimits } from "../../demo/engine/serving/engine.ts";
 import { startEnvoy } from "../../demo/stack/envoy.ts";
 import { EngineProcess, type EngineProcessOptions } from "../../demo/stack/engine.ts";
@@ -150,10 +151,6 @@ interface Parts {
 
 function settingsOf(options: ComputingStackOptions, parts: Parts): MoorlineSettings {
   const { addresses, root, folder, limits } = parts;
-  const { layers, kvHeads, headDim, dtype } = SHAPES.tiny;
-  const { pageSize, loadThreshold } = limits;
-  const model = { kind: "mha", id: "demo-tiny", revision: "1", weightVersion: "default" };
-  const profile = { ...model, layers, kvHeads, headDim, dtype, pageSize, loadThreshold };
   const location = { id: "disk", root, uriPrefix: "file:///", capacityBytes: 2 ** 30 };
   return {
     pools: [
@@ -161,7 +158,7 @@ function settingsOf(options: ComputingStackOptions, parts: Parts): MoorlineSetti
         name: "default",
         endpoints: Array.from(addresses, ([id, address]) => ({ id, address })),
         kv: {
-          profile,
+          profile: engineProfile(SHAPES.tiny, limits),
           dialect: "sglang-session",
           tokenizer: {
             file: join(folder, basename(TOKENIZER_FILE)),

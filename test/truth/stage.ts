@@ -6,6 +6,7 @@ import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { createClient, type KvClient } from "../../client/index.ts";
 import { SHAPES } from "../../demo/engine/model/shape.ts";
+import { engineProfile } from "../../demo/engine/profile.ts";
 import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "../../demo/engine/tokenizer/files.ts";
 import { EngineProcess } from "../../demo/stack/engine.ts";
 import { type Envoy, startEnvoy } from "../../demo/stack/envoy.ts";
@@ -186,20 +187,8 @@ export class TruthStage {
 
   #settings(whenBusy: "wait" | "branch"): MoorlineSettings {
     const endpoints = this.engines.map(({ name: id, address }) => ({ id, address }));
-    const { layers, kvHeads, headDim, dtype } = SHAPES.tiny;
     const kv = {
-      profile: {
-        kind: "mha",
-        id: "demo-tiny",
-        revision: "1",
-        weightVersion: "default",
-        layers,
-        kvHeads,
-        headDim,
-        dtype,
-        pageSize: PAGE_SIZE,
-        loadThreshold: LOAD_THRESHOLD,
-      },
+      profile: engineProfile(SHAPES.tiny, { pageSize: PAGE_SIZE, loadThreshold: LOAD_THRESHOLD }),
       tokenizer: {
         file: join(this.#folder, basename(TOKENIZER_FILE)),
         config: join(this.#folder, basename(TOKENIZER_CONFIG_FILE)),

@@ -1,13 +1,12 @@
 /** How turns end: committed by a whole answer of the engine that they were planned for, and aborted by everything else. */
-import { crc32 } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
 
 import { CatalogFault } from "../../../src/kv/catalog-fault.ts";
 import type { Verdict } from "../../../src/kv/catalog.ts";
-import { TwoPassVerifier } from "../../../src/kv/verify/two-pass-verifier.ts";
 import { UNVERIFIED } from "../../support/kv-desk.ts";
 import { bodyOf, ENGINE_A, ENGINE_B, PathBench, SERVED } from "../../support/path-bench.ts";
 import { POLICY, session } from "../../support/turn-bench.ts";
+import { patientVerifier } from "../../support/patient-verifier.ts";
 import { until } from "../../support/until.ts";
 import { Benches, CATALOGS } from "../turns/catalogs.ts";
 
@@ -191,21 +190,7 @@ it("is over once it is committed, whatever its exchange does after", async () =>
 });
 
 it("lists nothing of an engine that has restarted since its answer", async () => {
-  const bench = await benches.open({
-    verifier: (clock) =>
-      new TwoPassVerifier({
-        clock,
-        crc32,
-        observer: { verified: () => {}, rechecked: () => {} },
-        quietMs: 100,
-        settleMaxMs: 10_000,
-        engine: "probe",
-        probeTimeoutMs: 100,
-        passesLimit: 4,
-        passBytesLimit: 2 ** 20,
-        queueLimit: 10,
-      }),
-  });
+  const bench = await benches.open({ verifier: patientVerifier });
   const path = new PathBench(bench);
   const settleAll = () =>
     until(async () => {

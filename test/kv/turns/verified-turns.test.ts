@@ -1,9 +1,8 @@
 /** Turns with the verifier that a service has, and an engine that answers before it writes. */
 import { afterEach, describe, expect, it } from "vitest";
-import { crc32 } from "node:zlib";
 
-import { TwoPassVerifier } from "../../../src/kv/verify/two-pass-verifier.ts";
 import { settle } from "../../support/fake-clock.ts";
+import { patientVerifier } from "../../support/patient-verifier.ts";
 import { freshOf, spans, tokens, type TurnBench, turnOf } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "./catalogs.ts";
 
@@ -12,21 +11,7 @@ describe.each(CATALOGS)("verified turns over the $name catalog", (kind) => {
   afterEach(async () => expect(await benches.close()).toEqual([]));
 
   async function openVerified(): Promise<TurnBench> {
-    const bench = await benches.open({
-      verifier: (clock) =>
-        new TwoPassVerifier({
-          clock,
-          crc32,
-          observer: { verified: () => {}, rechecked: () => {} },
-          quietMs: 100,
-          settleMaxMs: 10_000,
-          engine: "probe",
-          probeTimeoutMs: 100,
-          passesLimit: 4,
-          passBytesLimit: 2 ** 20,
-          queueLimit: 10,
-        }),
-    });
+    const bench = await benches.open({ verifier: patientVerifier });
     await bench.create("a");
     return bench;
   }
