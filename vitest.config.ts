@@ -1,7 +1,11 @@
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+import { RESULTS_FOLDER, ResultsReporter } from "./scripts/suite-results.ts";
 
 const oneAtATime = { fileParallelism: false, testTimeout: 60_000, hookTimeout: 120_000 };
-const isCi = process.env["CI"] !== undefined;
+/** The suite of the whole check that this run is. */
+const suite = process.env["TEST_RESULTS"] ?? (process.env["CI"] && "vitest");
+const results = suite ? [new ResultsReporter(join(RESULTS_FOLDER, `${suite}.json`))] : [];
 
 /**
  * `unit` holds everything that needs no other process: unit, property, contract and stress tests.
@@ -12,8 +16,7 @@ const isCi = process.env["CI"] !== undefined;
 export default defineConfig({
   test: {
     expect: { requireAssertions: true },
-    reporters: isCi ? ["default", "json"] : ["default"],
-    outputFile: { json: ".cache/test-results/vitest.json" },
+    reporters: ["default", ...results],
     projects: [
       {
         extends: true,

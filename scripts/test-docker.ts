@@ -14,7 +14,6 @@ import { buildEnvoyImage, buildSidecarImage } from "../test/docker/images.ts";
 
 const repository = resolve(import.meta.dirname, "..");
 const folder = resolve(repository, ".cache/docker");
-const results = resolve(repository, ".cache/test-results/docker.json");
 const sidecarImage = "moorline:test";
 const envoyImage = "moorline-envoy:test";
 
@@ -49,11 +48,11 @@ async function buildImages(daemon: DockerDaemon): Promise<void> {
 
 async function runTests(env: Readonly<Record<string, string>>): Promise<number> {
   const vitest = resolve(repository, "node_modules/vitest/vitest.mjs");
-  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${results}`];
-  const child = spawn(process.execPath, [vitest, "run", "--project=docker", ...reporters], {
+  const images = { MOORLINE_IMAGE: sidecarImage, ENVOY_IMAGE: envoyImage };
+  const child = spawn(process.execPath, [vitest, "run", "--project=docker"], {
     cwd: repository,
     stdio: "inherit",
-    env: { ...process.env, ...env, MOORLINE_IMAGE: sidecarImage, ENVOY_IMAGE: envoyImage },
+    env: { ...process.env, ...env, ...images, TEST_RESULTS: "docker" },
   });
   signal.addEventListener("abort", () => child.kill("SIGTERM"));
   const [code] = (await once(child, "exit")) as [number | null];
