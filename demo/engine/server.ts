@@ -3,13 +3,11 @@
  * names the engine in `x-engine`. Bodies have a limit, errors are JSON.
  */
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
-import { createServer } from "node:http";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { ServerResponse } from "node:http";
 import { GOOD_BEHAVIOUR, parseBehaviour } from "./behaviour.ts";
 import type { Behaviour } from "./behaviour.ts";
-import { abortOnClose, readBody, sendError, sendJson } from "./http.ts";
+import { abortOnClose, openHttpServer, sendError, sendJson } from "./http.ts";
+import type { HttpServer, HttpServerOptions, SeenRequest } from "./http.ts";
 import type { Model } from "./model/model.ts";
 import { LAST_EVENT, formatEvent } from "./protocol/answer-state.ts";
 import {
@@ -29,12 +27,8 @@ import { EngineSessions } from "./serving/sessions.ts";
 import { STOP_IDS } from "./tokenizer/engine-tokenizer.ts";
 import type { EngineTokenizer } from "./tokenizer/engine-tokenizer.ts";
 
-export interface EngineServerOptions {
+export interface EngineServerOptions extends Omit<HttpServerOptions, "handle"> {
   readonly name: string;
-  /** An IP literal; loopback unless given. */
-  readonly host?: string;
-  /** 0 takes any free one. */
-  readonly port: number;
   readonly model: Model;
   readonly tokenizer: EngineTokenizer;
   readonly modelName: string;
@@ -42,7 +36,6 @@ export interface EngineServerOptions {
   readonly limits: EngineLimits;
   /** Where `file://` objects are. */
   readonly root: string;
-  readonly bodyLimitBytes: number;
   readonly behaviour?: Behaviour;
   /** Called for each request once its body is complete. */
   readonly onRequest?: (request: SeenRequest) => void;
@@ -50,42 +43,22 @@ export interface EngineServerOptions {
   readonly die?: () => never;
 }
 
-export interface SeenRequest {
-  readonly path: string;
-  readonly headers: IncomingMessage["headers"];
-  readonly body: Buffer;
-}
-
-export interface EngineServer {
-  readonly port: number;
+export interface EngineServer extends HttpServer {
   behave(behaviour: Behaviour): void;
   /** Resolves when all answers' segments so far are written or given up. */
   written(): Promise<void>;
-  /** Drops open connections. Idempotent. */
-  close(): Promise<void>;
 }
 
 /** Resolves once it listens. */
 export async function openEngineServer(options: EngineServerOptions): Promise<EngineServer> {
   const handler = new EngineHandler(options);
-  // An engine never closes an idle connection: a proxy may be about to use it.
-  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
-    handler.handle(request, response).catch((reason: unknown) => handler.fail(response, reason));
-  });
-  server.listen(options.port, options.host ?? "127.0.0.1");
-  await once(server, "listening");
+  const handle = async (request: SeenRequest, response: ServerResponse) =>
+    handler.handle(request, response);
+  const server = await openHttpServer(options.name, { ...options, handle });
   return {
-    // A server that listens on TCP has an address of this form.
-    port: (server.address() as AddressInfo).port,
+    ...server,
     behave: (behaviour) => (handler.behaviour = behaviour),
     written: async () => handler.writer.idle(),
-    close: async () => {
-      if (!server.listening) return;
-      const closed = once(server, "close");
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
   };
 }
 
@@ -120,29 +93,18 @@ class EngineHandler {
     this.#engine.prefillUsPerToken = behaviour.prefillUsPerToken;
   }
 
-  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    response.setHeader("x-engine", this.#options.name);
-    const { pathname } = new URL(request.url ?? "/", "http://engine");
-    const body = await readBody(request, this.#options.bodyLimitBytes);
-    if (body === undefined) {
-      return sendError(response, 413, `the body is above ${this.#options.bodyLimitBytes} bytes`);
-    }
-    this.#options.onRequest?.({ path: request.url ?? "/", headers: request.headers, body });
-    const read = request.method === "POST" ? modelPaths[pathname] : undefined;
+  async handle(request: SeenRequest, response: ServerResponse): Promise<void> {
+    const { method, path, body } = request;
+    const { pathname } = new URL(path, "http://engine");
+    this.#options.onRequest?.(request);
+    const read = method === "POST" ? modelPaths[pathname] : undefined;
     if (read !== undefined) {
       return this.#answer(read, parseObject(body.toString("utf8")), response);
     }
-    const name = `${request.method} ${pathname}`;
+    const name = `${method} ${pathname}`;
     const route = Object.hasOwn(this.#routes, name) ? this.#routes[name] : undefined;
     if (route === undefined) return sendError(response, 404, `no such path: ${name}`);
     route(body.length === 0 ? {} : parseObject(body.toString("utf8")), response);
-  }
-
-  /** Whatever went wrong while a request was served. After the first byte of an answer only a cut is honest. */
-  fail(response: ServerResponse, reason: unknown): void {
-    if (response.headersSent || response.destroyed) response.destroy();
-    else if (reason instanceof BadRequest) sendError(response, 400, reason.message);
-    else sendError(response, 500, String(reason));
   }
 
   async #answer(read: Read, fields: JsonObject, response: ServerResponse): Promise<void> {

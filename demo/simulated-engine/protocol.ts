@@ -2,6 +2,8 @@
  * The two request forms that the engine takes, parsed to one, and the answers in the form that was asked: OpenAI's
  * `/v1/chat/completions` and SGLang's `/generate`, each whole or as server-sent events.
  */
+import { BadRequest, isObject, parseObject } from "../engine/protocol/bad-request.ts";
+import type { JsonObject } from "../engine/protocol/bad-request.ts";
 
 export type Dialect = "chat" | "generate";
 
@@ -30,11 +32,6 @@ export interface Answerer {
 const maxTokensLimit = 4096;
 const defaultMaxTokens = 16;
 
-/** A request that cannot be served; the text says which field and why, and goes to the client with a 400. */
-export class BadRequest extends Error {
-  override readonly name = "BadRequest";
-}
-
 export function parsePrompt(dialect: Dialect, body: string): Prompt {
   const fields = parseObject(body);
   const sampling = dialect === "generate" ? (fields["sampling_params"] ?? {}) : fields;
@@ -48,19 +45,8 @@ export function parsePrompt(dialect: Dialect, body: string): Prompt {
   };
 }
 
-function parseObject(body: string): Record<string, unknown> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body);
-  } catch (reason) {
-    throw new BadRequest(`the body is not JSON: ${String(reason)}`, { cause: reason });
-  }
-  if (!isObject(parsed)) throw new BadRequest("the body must be a JSON object");
-  return parsed;
-}
-
 /** A chat as an engine's template would write it: each turn only adds to the end, so a prefix stays a prefix. */
-function chatTokens(fields: Record<string, unknown>): string[] {
+function chatTokens(fields: JsonObject): string[] {
   const messages = fields["messages"];
   if (!Array.isArray(messages) || messages.length === 0) {
     throw new BadRequest("messages must be a list of at least one message");
@@ -87,7 +73,7 @@ function contentText(content: unknown, index: number): string {
     .join(" ");
 }
 
-function generateTokens(fields: Record<string, unknown>): string[] {
+function generateTokens(fields: JsonObject): string[] {
   const { text, input_ids: ids } = fields;
   if (typeof text === "string") return words(text);
   if (Array.isArray(ids) && ids.every((id) => Number.isInteger(id))) {
@@ -178,8 +164,4 @@ function metaInfo(answerer: Answerer, usage: Usage): object {
     cached_tokens: usage.cachedTokens,
     finish_reason: { type: "length" },
   };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

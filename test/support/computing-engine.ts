@@ -6,7 +6,7 @@ import { SHAPES } from "../../demo/engine/model/shape.ts";
 import type { Oracle } from "../../demo/engine/oracle.ts";
 import { modelName } from "../../demo/engine/profile.ts";
 import { openEngineServer } from "../../demo/engine/server.ts";
-import type { SeenRequest } from "../../demo/engine/server.ts";
+import type { SeenRequest } from "../../demo/engine/http.ts";
 import { DEFAULT_LIMITS } from "../../demo/engine/serving/engine.ts";
 import type { EngineLimits } from "../../demo/engine/serving/engine.ts";
 import { EngineTokenizer } from "../../demo/engine/tokenizer/engine-tokenizer.ts";

@@ -1,7 +1,8 @@
 /** A simulated engine in this process: answers at once, remembers what it was sent, and fails when told to. */
+import type { SeenRequest } from "../../demo/engine/http.ts";
 import { defaultSpeed } from "../../demo/simulated-engine/engine.ts";
 import { openEngineServer } from "../../demo/simulated-engine/server.ts";
-import type { EngineFault, SeenRequest } from "../../demo/simulated-engine/server.ts";
+import type { EngineFault } from "../../demo/simulated-engine/server.ts";
 import { formatAddress } from "../../src/endpoints/endpoint.ts";
 
 export interface TestEngineOptions {
