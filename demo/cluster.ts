@@ -1,10 +1,8 @@
 /** What the demo runs on: four engines, Moorline and Envoy, each a process of its own, started in the order of need. */
-import { fillBootstrap } from "../envoy/bootstrap.ts";
 import { addRoundRobinListener, roundRobinListener } from "./round-robin.ts";
 import { EngineProcess } from "./stack/engine.ts";
-import { startEnvoy } from "./stack/envoy.ts";
+import { startGateway } from "./stack/gateway.ts";
 import { endpointStates } from "./stack/moorline-view.ts";
-import { startMoorline } from "./stack/moorline.ts";
 import { freePort } from "./stack/ports.ts";
 
 const engineNames = ["a", "b", "c", "d"];
@@ -37,26 +35,24 @@ export async function startCluster(
   await Promise.all(engines.map(async (engine) => engine.start()));
 
   const endpoints = engines.map(({ name: id, address }) => ({ id, address }));
-  const moorline = await startMoorline(
-    { pools: [{ name: "default", endpoints }], health: { intervalMs: healthIntervalMs } },
-    { admin: await freePort(preferredPorts.admin) },
-  );
-  onStart(moorline);
-
-  const bootstrap = await fillBootstrap("override-host", {
-    listenPort: await freePort(preferredPorts.ingress),
-    adminPort: 0,
-    extproc: moorline.extprocPort,
-    edsFile: moorline.edsFile,
+  const gateway = await startGateway({
+    settings: {
+      pools: [{ name: "default", endpoints }],
+      health: { intervalMs: healthIntervalMs },
+    },
+    places: {
+      ingress: await freePort(preferredPorts.ingress),
+      admin: await freePort(preferredPorts.admin),
+    },
+    adapt: addRoundRobinListener,
   });
-  addRoundRobinListener(bootstrap);
-  const envoy = await startEnvoy({ bootstrap });
-  onStart(envoy);
+  onStart(gateway);
 
+  const { moorline, envoy, url } = gateway;
   return {
     engines,
     roundRobinUrl: envoy.url(roundRobinListener),
-    moorlineUrl: envoy.url(),
+    moorlineUrl: url,
     adminUrl: moorline.adminUrl,
     envoyAdminUrl: envoy.adminUrl,
     configPath: moorline.configPath,

@@ -27,3 +27,11 @@ export async function metric(
   const line = page.split("\n").find((each) => each.startsWith(`${series} `));
   return line === undefined ? 0 : Number(line.slice(series.length));
 }
+
+/** How many engines of the pool Moorline has looked at, and takes for what it is told that they are. */
+export async function knownEngines(
+  moorline: Pick<Moorline, "adminUrl">,
+  pool = "default",
+): Promise<number> {
+  return metric(moorline, `moorline_kv_engines{pool="${pool}",state="ready"}`);
+}

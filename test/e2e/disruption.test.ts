@@ -1,9 +1,7 @@
 /** Engines that are killed, all gone, and back again, while traffic goes on. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { EngineProcess } from "../../demo/stack/engine.ts";
-import { startEnvoy, type Envoy } from "../../demo/stack/envoy.ts";
-import { startMoorline, type Moorline } from "../../demo/stack/moorline.ts";
-import { fillBootstrap } from "../../envoy/bootstrap.ts";
+import { type Gateway, startGateway } from "../../demo/stack/gateway.ts";
 import { send, type ClientResponse } from "../support/client.ts";
 import { until } from "../support/until.ts";
 
@@ -12,36 +10,28 @@ const NAMES = ["a", "b", "c"] as const;
 const SETTINGS = { "decode-us": 20_000 };
 
 let engines: Record<string, EngineProcess>;
-let moorline: Moorline;
-let envoy: Envoy;
+let gateway: Gateway;
 
 beforeEach(async () => {
   const started = NAMES.map((name) => new EngineProcess({ name, settings: SETTINGS }));
   await Promise.all(started.map((engine) => engine.start()));
   engines = Object.fromEntries(started.map((engine) => [engine.name, engine]));
-  moorline = await startMoorline({
-    pools: [
-      { name: "default", endpoints: started.map(({ name: id, address }) => ({ id, address })) },
-    ],
-    health: { intervalMs: 100, timeoutMs: 500 },
+  const endpoints = started.map(({ name: id, address }) => ({ id, address }));
+  gateway = await startGateway({
+    settings: {
+      pools: [{ name: "default", endpoints }],
+      health: { intervalMs: 100, timeoutMs: 500 },
+    },
   });
-  const bootstrap = await fillBootstrap("override-host", {
-    listenPort: 0,
-    adminPort: 0,
-    extproc: moorline.extprocPort,
-    edsFile: moorline.edsFile,
-  });
-  envoy = await startEnvoy({ bootstrap });
 });
 
 afterEach(async () => {
-  await envoy.close();
-  await moorline.close();
+  await gateway.close();
   await Promise.all(Object.values(engines).map((engine) => engine.close()));
 });
 
 function ask(session: string, body: object = {}, onChunk?: () => void): Promise<ClientResponse> {
-  return send(envoy.url(), {
+  return send(gateway.url, {
     path: "/generate",
     headers: { "x-session-id": session },
     body: { text: "hello", sampling_params: { max_new_tokens: 1 }, ...body },
@@ -172,6 +162,6 @@ interface PoolsView {
 }
 
 async function stateOf(name: string): Promise<string | undefined> {
-  const view = (await (await fetch(`${moorline.adminUrl}/v1/pools`)).json()) as PoolsView;
+  const view = (await (await fetch(`${gateway.moorline.adminUrl}/v1/pools`)).json()) as PoolsView;
   return view.pools[0]?.endpoints.find(({ id }) => id === name)?.state;
 }

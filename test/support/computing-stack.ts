@@ -2,24 +2,22 @@
  * Turns end to end: a real Envoy, Moorline with both halves as its own process, and computing engines in this one or as processes of
  * their own. All engines have the same root, which is Moorline's one location.
  */
-import { copyFile, mkdir, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { type Bootstrap, type BootstrapName, fillBootstrap } from "../../envoy/bootstrap.ts";
-import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "../../demo/engine/tokenizer/files.ts";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { SHAPES } from "../../demo/engine/model/shape.ts";
-import { engineProfile } from "../../demo/engine/profile.ts";
 import type { EngineLimits } from "../../demo/engine/serving/engine.ts";
-import { startEnvoy } from "../../demo/stack/envoy.ts";
+import { copyTokenizer } from "../../demo/engine/tokenizer/files.ts";
+import { turnsSettings } from "../../demo/engine/turns-settings.ts";
 import { EngineProcess, type EngineProcessOptions } from "../../demo/stack/engine.ts";
 import { createFolder, removeFolder } from "../../demo/stack/folder.ts";
-import { type Moorline, type MoorlineSettings, startMoorline } from "../../demo/stack/moorline.ts";
+import { type GatewayOptions, startGateway } from "../../demo/stack/gateway.ts";
+import type { Moorline, MoorlineSettings } from "../../demo/stack/moorline.ts";
 import type { ClientResponse } from "./client.ts";
 import { type ComputingEngine, startComputingEngine } from "./computing-engine.ts";
-import { metric } from "./moorline-view.ts";
+import { knownEngines, metric } from "./moorline-view.ts";
 import { until } from "./until.ts";
 
-export interface ComputingStackOptions {
-  readonly bootstrap?: BootstrapName;
+export interface ComputingStackOptions extends Pick<GatewayOptions, "bootstrap" | "adapt"> {
   /** Their names. */
   readonly engines?: readonly string[];
   /** Those that can be killed. */
@@ -36,8 +34,6 @@ export interface ComputingStackOptions {
   readonly kv?: MoorlineSettings;
   /** More of the configuration. */
   readonly settings?: MoorlineSettings;
-  /** What a user would adapt in the bootstrap. */
-  readonly adapt?: (bootstrap: Bootstrap) => void;
 }
 
 export interface ComputingStack {
@@ -66,72 +62,60 @@ type Answered = ClientResponse | { readonly response: ClientResponse };
 export async function startComputingStack(
   options: ComputingStackOptions = {},
 ): Promise<ComputingStack> {
-  const closers: (() => Promise<unknown>)[] = [];
-  const close = async () => {
-    for (let next = closers.pop(); next !== undefined; next = closers.pop()) await next();
-  };
-  try {
-    // All that Moorline reads and writes is in its one folder, so that it may run in a container.
-    const folder = await createFolder("moorline-turns-");
-    closers.push(() => removeFolder(folder));
-    const root = join(folder, "kv");
-    await mkdir(root);
-    for (const file of [TOKENIZER_FILE, TOKENIZER_CONFIG_FILE]) {
-      await copyFile(file, join(folder, basename(file)));
-    }
-    if (options.template !== undefined) await writeFile(templateIn(folder), options.template);
-    const limits = { pageSize: 16, loadThreshold: 0, cacheTokens: 0, ...options.limits };
-    const engines = new Map<string, ComputingEngine>();
-    for (const name of options.engines ?? ["a", "b"]) {
-      const engine = await startComputingEngine({ name, root, limits });
-      closers.push(() => engine.close());
-      engines.set(name, engine);
-    }
-    const processes = new Map<string, EngineProcess>();
-    for (const name of options.processes ?? []) {
-      const settings = { root, ...flagsOf(limits), ...options.processSettings };
-      const engine = new EngineProcess({ name, kind: "computing", settings });
-      await engine.start();
-      closers.push(() => engine.close());
-      processes.set(name, engine);
-    }
-    const addresses = new Map([
-      ...Array.from(engines, ([name, { port }]) => [name, `127.0.0.1:${port}`] as const),
-      ...Array.from(processes, ([name, { address }]) => [name, address] as const),
-    ]);
-    const settings = settingsOf(options, { addresses, root, folder, limits });
-    const moorline = await startMoorline(settings, { folder });
-    closers.push(() => moorline.close());
-    const bootstrap = await fillBootstrap(options.bootstrap ?? "override-host", {
-      listenPort: 0,
-      adminPort: 0,
-      extproc: moorline.extprocPort,
-      edsFile: moorline.edsFile,
-    });
-    options.adapt?.(bootstrap);
-    const envoy = await startEnvoy({ bootstrap });
-    closers.push(() => envoy.close());
-    const ready = 'moorline_kv_engines{pool="default",state="ready"}';
-    await until(async () => (await metric(moorline, ready)) === addresses.size);
-    const settled = async (turns: number) => {
-      const series = 'moorline_kv_segments_settled_total{result="durable"}';
-      await until(async () => (await metric(moorline, series)) >= turns);
-    };
-    const over = async () => metric(moorline, 'moorline_kv_session_closes_total{result="closed"}');
-    const toItsEnd = async <T extends Answered>(send: () => Promise<T>) => {
-      const before = await over();
-      const answer = await send();
-      const { headers } = "response" in answer ? answer.response : answer;
-      if (headers["x-moorline-kv"]?.startsWith("reused="))
-        await until(async () => (await over()) > before);
-      return answer;
-    };
-    const parts = { moorline, engines, processes, addresses, root };
-    return { url: envoy.url(), ...parts, settled, over, toItsEnd, close };
-  } catch (reason) {
-    await close();
-    throw reason;
+  await using parts = new AsyncDisposableStack();
+  // All that Moorline reads and writes is in its one folder, so that it may run in a container.
+  const folder = await createFolder("moorline-turns-");
+  parts.defer(() => removeFolder(folder));
+  const root = join(folder, "kv");
+  await mkdir(root);
+  const limits = { pageSize: 16, loadThreshold: 0, cacheTokens: 0, ...options.limits };
+  const engines = new Map<string, ComputingEngine>();
+  for (const name of options.engines ?? ["a", "b"]) {
+    engines.set(name, parts.use(await startComputingEngine({ name, root, limits })));
   }
+  const processes = new Map<string, EngineProcess>();
+  for (const name of options.processes ?? []) {
+    const settings = { root, ...flagsOf(limits), ...options.processSettings };
+    const engine = new EngineProcess({ name, kind: "computing", settings });
+    parts.defer(() => engine.close());
+    await engine.start();
+    processes.set(name, engine);
+  }
+  const addresses = new Map([
+    ...Array.from(engines, ([name, { port }]) => [name, `127.0.0.1:${port}`] as const),
+    ...Array.from(processes, ([name, { address }]) => [name, address] as const),
+  ]);
+  const { bootstrap, adapt } = options;
+  const gateway = await startGateway({
+    settings: await settingsOf(options, { addresses, root, folder, limits }),
+    places: { folder },
+    ...(bootstrap && { bootstrap }),
+    ...(adapt && { adapt }),
+  });
+  parts.defer(() => gateway.close());
+  const { moorline, url } = gateway;
+  await until(async () => (await knownEngines(moorline)) === addresses.size);
+  const started = parts.move();
+  const close = () => started.disposeAsync();
+  return { url, moorline, engines, processes, addresses, root, ...waits(moorline), close };
+}
+
+/** For what Moorline does after an answer. */
+function waits(moorline: Moorline): Pick<ComputingStack, "settled" | "over" | "toItsEnd"> {
+  const settled = async (turns: number) => {
+    const series = 'moorline_kv_segments_settled_total{result="durable"}';
+    await until(async () => (await metric(moorline, series)) >= turns);
+  };
+  const over = async () => metric(moorline, 'moorline_kv_session_closes_total{result="closed"}');
+  const toItsEnd = async <T extends Answered>(send: () => Promise<T>) => {
+    const before = await over();
+    const answer = await send();
+    const { headers } = "response" in answer ? answer.response : answer;
+    if (headers["x-moorline-kv"]?.startsWith("reused="))
+      await until(async () => (await over()) > before);
+    return answer;
+  };
+  return { settled, over, toItsEnd };
 }
 
 /** The cache of engines that are processes is their default, or none. */
@@ -149,39 +133,31 @@ interface Parts {
   readonly limits: Limits;
 }
 
-function settingsOf(options: ComputingStackOptions, parts: Parts): MoorlineSettings {
-  const { addresses, root, folder, limits } = parts;
-  const location = { id: "disk", root, uriPrefix: "file:///", capacityBytes: 2 ** 30 };
+async function settingsOf(
+  options: ComputingStackOptions,
+  { addresses, root, folder, limits }: Parts,
+): Promise<MoorlineSettings> {
+  const tokenizer = await copyTokenizer(folder);
+  const template = options.template === undefined ? null : join(folder, "template.jinja");
+  if (template !== null) await writeFile(template, options.template ?? "");
+  const { pools, kv } = turnsSettings({
+    endpoints: addresses,
+    shape: SHAPES.tiny,
+    limits,
+    tokenizer,
+    root,
+    capacityBytes: 2 ** 30,
+    folder,
+    apiPort: 0,
+  });
+  const [pool] = pools;
   return {
     pools: [
-      {
-        name: "default",
-        endpoints: Array.from(addresses, ([id, address]) => ({ id, address })),
-        kv: {
-          profile: engineProfile(SHAPES.tiny, limits),
-          dialect: "sglang-session",
-          tokenizer: {
-            file: join(folder, basename(TOKENIZER_FILE)),
-            config: join(folder, basename(TOKENIZER_CONFIG_FILE)),
-            template: options.template === undefined ? null : templateIn(folder),
-          },
-          ...options.turns,
-        },
-      },
+      { ...pool, kv: { ...pool.kv, tokenizer: { ...tokenizer, template }, ...options.turns } },
     ],
     // Engines that are asked in this process wait while a test computes what they must answer.
     health: { intervalMs: 100, timeoutMs: 10_000 },
-    kv: {
-      catalog: { path: join(folder, "catalog") },
-      listen: "127.0.0.1:0",
-      locations: [location],
-      verify: { quietMs: 20 },
-      ...options.kv,
-    },
+    kv: { ...kv, ...options.kv },
     ...options.settings,
   };
-}
-
-function templateIn(folder: string): string {
-  return join(folder, "template.jinja");
 }

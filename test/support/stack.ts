@@ -2,73 +2,47 @@
  * Everything a request passes, for end-to-end tests: a real Envoy with a shipped bootstrap, Moorline as its own process, and
  * engines in this one.
  */
-import type { Bootstrap, BootstrapName } from "../../envoy/bootstrap.ts";
-import { fillBootstrap } from "../../envoy/bootstrap.ts";
-import { startEnvoy } from "../../demo/stack/envoy.ts";
-import type { Envoy } from "../../demo/stack/envoy.ts";
-import { startMoorline } from "../../demo/stack/moorline.ts";
-import type { Moorline, MoorlineSettings } from "../../demo/stack/moorline.ts";
+import type { BootstrapName } from "../../envoy/bootstrap.ts";
+import { type Gateway, type GatewayOptions, startGateway } from "../../demo/stack/gateway.ts";
+import type { MoorlineSettings } from "../../demo/stack/moorline.ts";
 import { startEngine } from "./engine.ts";
 import type { TestEngine, TestEngineOptions } from "./engine.ts";
 
-export interface StackOptions {
+export interface StackOptions extends Pick<GatewayOptions, "listener" | "adapt"> {
   readonly bootstrap: BootstrapName;
   readonly engines: readonly TestEngineOptions[];
   /** Merged over one pool `default` of all engines, by their names, and fast health checks. */
   readonly settings?: (engines: readonly TestEngine[]) => MoorlineSettings;
   /** For Moorline's files, where the settings name some. Removed when the stack closes. */
   readonly folder?: string;
-  /** How Envoy reaches Moorline; `port` unless given. */
-  readonly listener?: "port" | "socket";
-  /** What a user would adapt in the bootstrap. Gets a copy of its own. */
-  readonly adapt?: (bootstrap: Bootstrap) => void;
 }
 
-export interface Stack {
+export interface Stack extends Gateway {
   readonly engines: readonly TestEngine[];
-  readonly moorline: Moorline;
-  readonly envoy: Envoy;
-  /** Where clients connect. */
-  readonly url: string;
   engine(name: string): TestEngine;
-  /** Closes what is left; a part that the test closed itself is no error. */
-  close(): Promise<void>;
 }
 
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const closers: (() => Promise<void>)[] = [];
-  const close = async () => {
-    for (let next = closers.pop(); next !== undefined; next = closers.pop()) await next();
+  await using parts = new AsyncDisposableStack();
+  const engines = await Promise.all(options.engines.map(startEngine));
+  for (const engine of engines) parts.defer(() => engine.close());
+  const { bootstrap, folder, listener, adapt } = options;
+  const gateway = await startGateway({
+    settings: { ...defaultSettings(bootstrap, engines), ...options.settings?.(engines) },
+    bootstrap,
+    ...(folder !== undefined && { places: { folder } }),
+    ...(listener && { listener }),
+    ...(adapt && { adapt }),
+  });
+  parts.defer(() => gateway.close());
+  const engine = (name: string) => {
+    const found = engines.find((candidate) => candidate.name === name);
+    if (found === undefined) throw new Error(`no engine ${name}`);
+    return found;
   };
-  try {
-    const engines = await Promise.all(options.engines.map(startEngine));
-    closers.push(...engines.map((engine) => async () => engine.close()));
-    const settings = {
-      ...defaultSettings(options.bootstrap, engines),
-      ...options.settings?.(engines),
-    };
-    const { folder } = options;
-    const moorline = await startMoorline(settings, folder === undefined ? {} : { folder });
-    closers.push(async () => moorline.close());
-    const bootstrap = await fillBootstrap(options.bootstrap, {
-      listenPort: 0,
-      adminPort: 0,
-      extproc: options.listener === "socket" ? moorline.extprocSocket : moorline.extprocPort,
-      edsFile: moorline.edsFile,
-    });
-    options.adapt?.(bootstrap);
-    const envoy = await startEnvoy({ bootstrap });
-    closers.push(async () => envoy.close());
-    const engine = (name: string) => {
-      const found = engines.find((candidate) => candidate.name === name);
-      if (found === undefined) throw new Error(`no engine ${name}`);
-      return found;
-    };
-    return { engines, moorline, envoy, url: envoy.url(), engine, close };
-  } catch (reason) {
-    await close();
-    throw reason;
-  }
+  const { moorline, envoy, url } = gateway;
+  const started = parts.move();
+  return { engines, moorline, envoy, url, engine, close: () => started.disposeAsync() };
 }
 
 function defaultSettings(

@@ -2,18 +2,19 @@
  * Where the truth run plays: a real Envoy, Moorline with both halves as a process, and three computing engines as processes, two of
  * which keep nothing between requests. Moorline and the engines can be killed and come back at their places.
  */
-import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { createClient, type KvClient } from "../../client/index.ts";
 import { SHAPES } from "../../demo/engine/model/shape.ts";
 import { engineProfile } from "../../demo/engine/profile.ts";
-import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "../../demo/engine/tokenizer/files.ts";
+import { copyTokenizer, type TokenizerFiles } from "../../demo/engine/tokenizer/files.ts";
 import { EngineProcess } from "../../demo/stack/engine.ts";
-import { type Envoy, startEnvoy } from "../../demo/stack/envoy.ts";
+import type { Envoy } from "../../demo/stack/envoy.ts";
 import { createFolder, removeFolder } from "../../demo/stack/folder.ts";
+import { startGateway } from "../../demo/stack/gateway.ts";
 import { type Moorline, type MoorlineSettings, startMoorline } from "../../demo/stack/moorline.ts";
 import { freePort } from "../../demo/stack/ports.ts";
-import { type Bootstrap, fillBootstrap } from "../../envoy/bootstrap.ts";
+import type { Bootstrap } from "../../envoy/bootstrap.ts";
 import { until } from "../support/until.ts";
 import { FORGED_FILE, POOLS } from "./ask.ts";
 import { Counters } from "./counters.ts";
@@ -40,6 +41,13 @@ interface Ports {
   readonly kv: number;
 }
 
+interface Places {
+  readonly folder: string;
+  readonly tokenizer: TokenizerFiles;
+  readonly ports: Ports;
+  readonly diskBytes: number;
+}
+
 export class TruthStage {
   readonly engines: readonly EngineProcess[];
   /** What all of Moorline's processes counted so far. */
@@ -48,6 +56,7 @@ export class TruthStage {
   readonly root: string;
   /** All that Moorline needs lies in it, so that it may as well run in a container. */
   readonly #folder: string;
+  readonly #tokenizer: TokenizerFiles;
   readonly #ports: Ports;
   readonly #diskBytes: number;
   #moorline: Moorline | undefined;
@@ -59,11 +68,9 @@ export class TruthStage {
     const root = join(folder, "kv");
     for (const id of ["memory", "disk"]) await mkdir(join(root, id), { recursive: true });
     await writeFile(join(root, FORGED_FILE), Buffer.alloc(MIB, 0x3f));
-    for (const file of [TOKENIZER_FILE, TOKENIZER_CONFIG_FILE]) {
-      await copyFile(file, join(folder, basename(file)));
-    }
+    const tokenizer = await copyTokenizer(folder);
     const ports = { extproc: await freePort(), admin: await freePort(), kv: await freePort() };
-    const stage = new TruthStage(folder, ports, diskBytes);
+    const stage = new TruthStage({ folder, tokenizer, ports, diskBytes });
     try {
       await stage.#start();
       return stage;
@@ -73,12 +80,13 @@ export class TruthStage {
     }
   }
 
-  private constructor(folder: string, ports: Ports, diskBytes: number) {
-    this.#diskBytes = diskBytes;
+  private constructor({ folder, tokenizer, ports, diskBytes }: Places) {
     const root = join(folder, "kv");
     this.root = root;
     this.#folder = folder;
+    this.#tokenizer = tokenizer;
     this.#ports = ports;
+    this.#diskBytes = diskBytes;
     const common = { root, "page-size": PAGE_SIZE, "load-threshold": LOAD_THRESHOLD };
     this.engines = Object.entries(ENGINES).map(
       ([name, more]) =>
@@ -157,16 +165,14 @@ export class TruthStage {
   async #start(): Promise<void> {
     await Promise.all(this.engines.map((engine) => engine.start()));
     const { extproc, admin } = this.#ports;
-    const settings = this.#settings("wait");
-    this.#moorline = await startMoorline(settings, { extproc, admin, folder: this.#folder });
-    const bootstrap = await fillBootstrap("override-host-pools", {
-      listenPort: 0,
-      adminPort: 0,
-      extproc,
-      edsFile: this.#moorline.edsFile,
+    const { moorline, envoy } = await startGateway({
+      settings: this.#settings("wait"),
+      bootstrap: "override-host-pools",
+      places: { extproc, admin, folder: this.#folder },
+      adapt: retryAlways,
     });
-    retryAlways(bootstrap);
-    this.#envoy = await startEnvoy({ bootstrap });
+    this.#moorline = moorline;
+    this.#envoy = envoy;
     await this.#enginesKnown();
   }
 
@@ -189,10 +195,7 @@ export class TruthStage {
     const endpoints = this.engines.map(({ name: id, address }) => ({ id, address }));
     const kv = {
       profile: engineProfile(SHAPES.tiny, { pageSize: PAGE_SIZE, loadThreshold: LOAD_THRESHOLD }),
-      tokenizer: {
-        file: join(this.#folder, basename(TOKENIZER_FILE)),
-        config: join(this.#folder, basename(TOKENIZER_CONFIG_FILE)),
-      },
+      tokenizer: this.#tokenizer,
     };
     return {
       session: { tenantHeader: "x-tenant" },
