@@ -14,9 +14,8 @@ RUN apt-get update \
 ENV PATH=/app/node_modules/.bin:$PATH
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
-    --mount=type=secret,id=ca,target=/run/secrets/ca.pem \
-  NODE_EXTRA_CA_CERTS=/run/secrets/ca.pem npm ci --no-audit --no-fund --cache /tmp/npm \
+RUN --mount=type=secret,id=npmrc --mount=type=secret,id=ca \
+  NODE_EXTRA_CA_CERTS=/run/secrets/ca npm ci --userconfig /run/secrets/npmrc --no-audit --no-fund --cache /tmp/npm \
   && rm -rf /tmp/npm
 
 FROM npm AS compiled
