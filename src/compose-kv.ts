@@ -7,7 +7,7 @@ import { openKvApi } from "./api/server.ts";
 import type { Closers } from "./closers.ts";
 import { systemClock, systemRandom, systemWallClock } from "./clock.ts";
 import { openKvStore, type KvStore } from "./compose-kv-store.ts";
-import { createPredictions, openEngines, openTurnPath } from "./compose-turns.ts";
+import { createPredictions, openEngines, openTokenizers, openTurnPath } from "./compose-turns.ts";
 import type { Config } from "./config/config.ts";
 import {
   configuredProfiles,
@@ -114,7 +114,8 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     digests,
     nowMs: systemWallClock,
   };
-  const engines = openEngines(config, { closers, observers });
+  const tokenizers = await openTokenizers(config, { closers, observers });
+  const engines = openEngines(config, { closers, observers, tokenizers });
   const turns = new TurnDesk({
     ...known,
     places: placesOf(kv, locations),
@@ -137,12 +138,13 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   const { models } = known;
   const predictions = createPredictions(config.pools);
   const lastTurns = new LastTurns(LAST_TURNS_LIMIT);
-  const path = await openTurnPath({
+  const path = openTurnPath({
     ...options,
     turns,
     sessions,
     models,
     engines,
+    tokenizers,
     predictions,
     lastTurns,
     observers,

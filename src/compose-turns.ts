@@ -28,6 +28,7 @@ import type { PoolPrediction, Predictions } from "./kv/prediction/pool-predictio
 import { Predictor } from "./kv/prediction/predictor.ts";
 import { openPromptTokens } from "./kv/tokens/open-prompt-tokens.ts";
 import type { PromptTokens } from "./kv/tokens/prompt-tokens.ts";
+import { tokenizerProbes, type TokenizerProbe } from "./kv/tokens/tokenizer-probes.ts";
 import { withoutTokenizer } from "./kv/tokens/without-tokenizer.ts";
 import type { Models } from "./kv/turns/models.ts";
 import type { SessionDesk } from "./kv/turns/session-desk.ts";
@@ -42,18 +43,54 @@ export interface TurnPathOptions {
   readonly sessions: SessionDesk;
   readonly models: Models;
   readonly engines: WatchedEngines;
+  readonly tokenizers: Tokenizers;
   readonly predictions: Predictions;
   readonly lastTurns: Pick<LastTurns, "set">;
-  readonly observers: Pick<KvObservers, "path" | "tokenWorkerLost">;
+  readonly observers: Pick<KvObservers, "path">;
+}
+
+/** By pool. */
+export type Tokenizers = ReadonlyMap<string, PoolTokenizer>;
+
+interface PoolTokenizer {
+  readonly tokens: PromptTokens;
+  readonly probes: readonly TokenizerProbe[];
+}
+
+interface Parts {
+  readonly closers: Closers;
+  readonly observers: KvObservers;
+}
+
+/** To be closed after what counts tokens. Throws `config_invalid` for files that cannot be used. */
+export async function openTokenizers(config: Config, parts: Parts): Promise<Tokenizers> {
+  const opened = new Map<string, PoolTokenizer>();
+  for (const pool of turnPools(config.pools))
+    opened.set(pool.name, await openTokenizer(pool, parts));
+  return opened;
+}
+
+async function openTokenizer(
+  pool: TurnPoolConfig,
+  { closers, observers }: Parts,
+): Promise<PoolTokenizer> {
+  const files = tokenizerFiles(pool);
+  if (files === undefined) return { tokens: withoutTokenizer, probes: [] };
+  const workerLost = (reason: unknown) => observers.tokenWorkerLost(pool.name, reason);
+  const tokens = await openPromptTokens({ files, scheduler: systemClock, workerLost });
+  closers.add(() => tokens.close());
+  const { takesChats } = createDialect({ name: pool.kv.dialect, exposeKv: false });
+  return { tokens, probes: await tokenizerProbes(tokens, { rendersChats: takesChats }) };
 }
 
 /** Knows no engine before it is told of a snapshot. */
 export function openEngines(
   config: Config,
-  { closers, observers }: { readonly closers: Closers; readonly observers: KvObservers },
+  { closers, observers, tokenizers }: Parts & { readonly tokenizers: Tokenizers },
 ): WatchedEngines {
   const engines = new WatchedEngines({
     profiles: profilesOfTurns(config.pools),
+    probes: new Map(Array.from(tokenizers, ([pool, { probes }]) => [pool, probes])),
     open: openHttpConnection,
     closeSession: createHttpCloseSession(),
     scheduler: systemClock,
@@ -81,15 +118,15 @@ export function createPredictions(pools: Config["pools"]): Predictions {
 }
 
 /** To be closed when no exchange is left, and before the desk. */
-export async function openTurnPath(options: TurnPathOptions): Promise<TurnPath> {
+export function openTurnPath(options: TurnPathOptions): TurnPath {
   const pools = new Map<string, PathPool>();
   for (const pool of turnPools(options.config.pools)) {
-    pools.set(pool.name, await openPool(pool, options));
+    pools.set(pool.name, openPool(pool, options));
   }
   return { pool: (name) => pools.get(name) };
 }
 
-async function openPool(pool: TurnPoolConfig, options: TurnPathOptions): Promise<PathPool> {
+function openPool(pool: TurnPoolConfig, options: TurnPathOptions): PathPool {
   const { config, kv, closers, turns, sessions, models, engines, observers } = options;
   const { lastTurns } = options;
   const predictor = options.predictions.ofPool(pool.name)?.predictor;
@@ -98,8 +135,7 @@ async function openPool(pool: TurnPoolConfig, options: TurnPathOptions): Promise
   if (name === undefined || model === undefined || predictor === undefined) {
     throw new AppError("internal", `no model name leads to the profile of pool ${pool.name}`);
   }
-  const tokens = await openTokens(pool, options);
-  closers.add(() => tokens.close());
+  const { tokens = withoutTokenizer } = options.tokenizers.get(pool.name) ?? {};
   const { dialect, exposeKv } = pool.kv;
   const path = new PathPool({
     ...pool.kv,
@@ -124,14 +160,4 @@ async function openPool(pool: TurnPoolConfig, options: TurnPathOptions): Promise
   });
   closers.add(() => path.close());
   return path;
-}
-
-async function openTokens(
-  pool: TurnPoolConfig,
-  { observers }: Pick<TurnPathOptions, "observers">,
-): Promise<PromptTokens> {
-  const files = tokenizerFiles(pool);
-  if (files === undefined) return withoutTokenizer;
-  const workerLost = (reason: unknown) => observers.tokenWorkerLost(pool.name, reason);
-  return openPromptTokens({ files, scheduler: systemClock, workerLost });
 }

@@ -30,6 +30,11 @@ export function createEngineObserver(log: Logger, metrics: KvMetrics): EngineObs
             ...engine,
             differs: why,
           });
+        case "tokenizer_mismatch":
+          return log.error(
+            "an engine makes other tokens of a text than we do; no KV there until it is restarted",
+            { ...engine, differs: why },
+          );
         case "engine_miscounted":
           return log.error(
             "an engine counts other tokens than we do; no KV there until it is restarted",
@@ -43,6 +48,15 @@ export function createEngineObserver(log: Logger, metrics: KvMetrics): EngineObs
         address,
         reason: why,
       }),
+    tokenizerTested: ({ pool, address, result, why }) => {
+      metrics.add("kv_tokenizer_tests_total", 1, pool, result);
+      if (result !== "untested" && result !== "partial") return;
+      log.warn("an engine's tokenizer is not tested in full; its counts alone are compared", {
+        pool,
+        address,
+        reason: why,
+      });
+    },
     sessionClosed: (result) => metrics.add("kv_session_closes_total", 1, result),
   };
 }

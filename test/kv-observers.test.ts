@@ -149,10 +149,28 @@ describe("engines", () => {
       to: "engine_miscounted",
       why: undefined,
     });
+    const to = "tokenizer_mismatch";
+    const first = "probe 0 (ascii) at token 1: 9, not 8";
+    observers.engines.stateChanged({ ...engine, from, to, why: first });
     expect(lines).toMatchObject([
       { level: "error", ...engine, differs: why },
       { level: "error", ...engine },
+      { level: "error", ...engine, differs: first },
     ]);
+  });
+
+  it("have their tests counted, and say which were not whole", async () => {
+    const { lines, observers, samples } = open();
+    const why = "404 from POST /tokenize";
+    observers.engines.tokenizerTested({ ...engine, result: "passed", why: undefined });
+    observers.engines.tokenizerTested({ ...engine, result: "mismatch", why: "other tokens" });
+    observers.engines.tokenizerTested({ ...engine, result: "untested", why });
+    expect(lines).toMatchObject([{ level: "warn", ...engine, reason: why }]);
+    const series = (result: string) =>
+      `moorline_kv_tokenizer_tests_total{pool="p",result="${result}"} 1`;
+    expect(await samples("kv_tokenizer_tests_total")).toEqual(
+      ["passed", "mismatch", "untested"].map(series),
+    );
   });
 
   it("are counted at each scrape, and so are the sessions that they were told are over", async () => {

@@ -26,6 +26,7 @@ import type { EngineLimits } from "./serving/engine.ts";
 import { EngineSessions } from "./serving/sessions.ts";
 import { STOP_IDS } from "./tokenizer/engine-tokenizer.ts";
 import type { EngineTokenizer } from "./tokenizer/engine-tokenizer.ts";
+import { tokenize } from "./protocol/tokenize.ts";
 
 export interface EngineServerOptions extends Omit<HttpServerOptions, "handle"> {
   readonly name: string;
@@ -36,6 +37,8 @@ export interface EngineServerOptions extends Omit<HttpServerOptions, "handle"> {
   readonly limits: EngineLimits;
   /** Where `file://` objects are. */
   readonly root: string;
+  /** `/tokenize`, which older releases do not have; true unless given. */
+  readonly hasTokenize?: boolean;
   readonly behaviour?: Behaviour;
   /** Called for each request once its body is complete. */
   readonly onRequest?: (request: SeenRequest) => void;
@@ -154,8 +157,10 @@ class EngineHandler {
       this.#engine.flush();
       sendJson(response, 200, { success: true });
     };
-    const tokenize: Route = (fields, response) => this.#tokenize(fields, response);
+    const toTokens: Route = (fields, response) => this.#tokenize(fields, response);
+    const { hasTokenize = true } = this.#options;
     return {
+      ...(hasTokenize && { "POST /tokenize": toTokens, "POST /v1/tokenize": toTokens }),
       "GET /health": (_fields, response) => {
         const { fault } = this.#behaviour;
         sendJson(response, fault === "unhealthy" ? 503 : 200, { status: fault });
@@ -168,8 +173,6 @@ class EngineHandler {
       "POST /open_session": open,
       "GET /close_session": close,
       "POST /close_session": close,
-      "POST /tokenize": tokenize,
-      "POST /v1/tokenize": tokenize,
       "POST /behave": (fields, response) => {
         this.behaviour = parseBehaviour(fields);
         sendJson(response, 200, { success: true });
@@ -188,11 +191,8 @@ class EngineHandler {
 
   #tokenize(fields: JsonObject, response: ServerResponse): void {
     const { tokenizer, limits } = this.#options;
-    const prompt = optionalString(fields, "prompt");
-    if (prompt === undefined) throw new BadRequest("prompt must be a string");
-    const isBare = fields["add_special_tokens"] === false;
-    const tokens = isBare ? tokenizer.encodePlain(prompt) : tokenizer.encodeText(prompt);
-    sendJson(response, 200, { tokens, count: tokens.length, max_model_len: limits.contextTokens });
+    const told = tokenize(fields, tokenizer);
+    sendJson(response, 200, { ...told, max_model_len: limits.contextTokens });
   }
 
   /** SGLang's names; `internal_states` is our own. */

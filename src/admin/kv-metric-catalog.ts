@@ -48,6 +48,7 @@ export const kvMetricCatalog = {
   kv_orphan_bytes: gauge("Bytes of files that the catalog does not know.", "location"),
   kv_verifying: gauge("Segments that are being verified now."),
   kv_engines: gauge("Engines whose turns are read, by state.", "pool", "state"),
+  kv_tokenizer_tests_total: counter("Tests of engines' tokenizers.", "pool", "result"),
   kv_session_closes_total: counter("Sessions that engines were told are over.", "result"),
 } as const satisfies Readonly<Record<string, MetricDefinition>>;
 

@@ -1,4 +1,5 @@
 /** What turns bring with them and how they end, through a real Envoy; after each ending the next turn is answered rightly. */
+import { readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import type { Bootstrap } from "../../envoy/bootstrap.ts";
 import { send, type ClientRequest } from "../support/client.ts";
@@ -156,11 +157,29 @@ describe("a session", () => {
   });
 });
 
+const otherTemplate = {
+  turns: { dialect: "sglang-explicit" },
+  template: "{{ bos_token }}{% for m in messages %}{{ m['content'] }}{% endfor %}",
+  adapt: withEngineChoice,
+};
+
+describe("an engine that makes other tokens of a chat than we do", () => {
+  it("gets no KV at all where it says so when it is asked", async () => {
+    const engineState = "tokenizer_mismatch";
+    const wrong = await startComputingStack({ ...otherTemplate, engineState });
+    onTestFinished(() => wrong.close());
+    const prompt = { messages: [{ role: "user", content: "one ".repeat(50) }] };
+    const answer = await ask({ session: "asked", prompt, newTokens: 4 }, "a", wrong);
+    expect(answer.kv).toBe("tokenizer_mismatch");
+    expect(await readFile(wrong.moorline.logPath, "utf8")).toContain("(chat) at token");
+    const tests = 'moorline_kv_tokenizer_tests_total{pool="default",result="mismatch"}';
+    expect(await metric(wrong.moorline, tests)).toBe(2);
+  });
+});
+
 describe("an engine that counts other tokens than we do", () => {
   it("gets no KV from then on, and the others still do", async () => {
-    const template = "{{ bos_token }}{% for m in messages %}{{ m['content'] }}{% endfor %}";
-    const turns = { dialect: "sglang-explicit" };
-    const wrong = await startComputingStack({ turns, template, adapt: withEngineChoice });
+    const wrong = await startComputingStack({ ...otherTemplate, hasTokenize: false });
     onTestFinished(() => wrong.close());
 
     const { text: content } = textOf("counted") as { text: string };

@@ -24,6 +24,7 @@ export interface ComputingEngineOptions {
   readonly root?: string;
   readonly limits?: Partial<EngineLimits>;
   readonly bodyLimitBytes?: number;
+  readonly hasTokenize?: boolean;
 }
 
 export interface ComputingEngine extends AsyncDisposable {
@@ -56,6 +57,7 @@ export async function startComputingEngine(
     port,
     root,
     bodyLimitBytes,
+    hasTokenize: options.hasTokenize ?? true,
     modelName: modelName(SHAPES.tiny),
     weightVersion: "default",
     limits: { ...DEFAULT_LIMITS, ...limits },

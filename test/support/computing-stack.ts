@@ -14,7 +14,7 @@ import { type GatewayOptions, startGateway } from "../../demo/stack/gateway.ts";
 import type { Moorline, MoorlineSettings } from "../../demo/stack/moorline.ts";
 import type { ClientResponse } from "./client.ts";
 import { type ComputingEngine, startComputingEngine } from "./computing-engine.ts";
-import { knownEngines, metric } from "./moorline-view.ts";
+import { metric } from "./moorline-view.ts";
 import { until } from "./until.ts";
 
 export interface ComputingStackOptions extends Pick<GatewayOptions, "bootstrap" | "adapt"> {
@@ -24,6 +24,10 @@ export interface ComputingStackOptions extends Pick<GatewayOptions, "bootstrap" 
   readonly processes?: readonly string[];
   /** Of the processes: options of the engine's main.ts. */
   readonly processSettings?: EngineProcessOptions["settings"];
+  /** Of the engines that are no processes; true unless given. */
+  readonly hasTokenize?: boolean;
+  /** Of `moorline_kv_engines`, to which all of them come; `ready` unless given. */
+  readonly engineState?: string;
   /** Of the engines and of the profile. */
   readonly limits?: Partial<EngineLimits>;
   /** Of `pools[].kv`, over `sglang-session` with the engines' tokenizer. */
@@ -69,9 +73,11 @@ export async function startComputingStack(
   const root = join(folder, "kv");
   await mkdir(root);
   const limits = { pageSize: 16, loadThreshold: 0, cacheTokens: 0, ...options.limits };
+  const { hasTokenize = true, engineState = "ready" } = options;
   const engines = new Map<string, ComputingEngine>();
   for (const name of options.engines ?? ["a", "b"]) {
-    engines.set(name, parts.use(await startComputingEngine({ name, root, limits })));
+    const engine = await startComputingEngine({ name, root, limits, hasTokenize });
+    engines.set(name, parts.use(engine));
   }
   const processes = new Map<string, EngineProcess>();
   for (const name of options.processes ?? []) {
@@ -94,7 +100,8 @@ export async function startComputingStack(
   });
   parts.defer(() => gateway.close());
   const { moorline, url } = gateway;
-  await until(async () => (await knownEngines(moorline)) === addresses.size);
+  const known = `moorline_kv_engines{pool="default",state="${engineState}"}`;
+  await until(async () => (await metric(moorline, known)) === addresses.size);
   const started = parts.move();
   const close = () => started.disposeAsync();
   return { url, moorline, engines, processes, addresses, root, ...waits(moorline), close };

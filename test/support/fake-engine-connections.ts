@@ -11,6 +11,8 @@ export class FakeEngineConnection {
   readonly #events: ConnectionEvents;
   /** Questions without an answer as yet. */
   readonly asked: string[] = [];
+  /** What was sent with questions, oldest first. */
+  readonly sent: string[] = [];
   isClosed = false;
 
   constructor(target: EngineTarget, events: ConnectionEvents) {
@@ -20,6 +22,11 @@ export class FakeEngineConnection {
 
   get(path: string): void {
     this.asked.push(path);
+  }
+
+  post(path: string, json: string): void {
+    this.asked.push(path);
+    this.sent.push(json);
   }
 
   close(): void {

@@ -1,7 +1,7 @@
 /** What a running Moorline says about itself, over its admin API and in its log. */
 import type { Moorline } from "../../demo/stack/moorline.ts";
 
-export { endpointStates, knownEngines, metric } from "../../demo/stack/moorline-view.ts";
+export { endpointStates, metric } from "../../demo/stack/moorline-view.ts";
 
 export interface LogLine {
   readonly level: string;

@@ -49,7 +49,8 @@ function parseUsage(options: JsonObject): UsageOptions {
   };
 }
 
-function parseMessages(fields: JsonObject): Chat {
+/** And what else of the request belongs to the prompt. */
+export function parseMessages(fields: JsonObject): Chat {
   const { messages: list } = fields;
   if (!Array.isArray(list) || list.length === 0) {
     throw new BadRequest("messages must be a list of at least one message");

@@ -16,6 +16,8 @@ export interface Dialect {
   readonly name: DialectName;
   /** Its engines load for a request that has nowhere to store. Of others nobody knows what they would do. */
   readonly loadsAlone: boolean;
+  /** Turns may be chats, which its engines render. */
+  readonly takesChats: boolean;
   /** Of every body that goes to a KV pool. `path`: before the query, as the client sent it. Both are untrusted. */
   readBody(path: string, body: Uint8Array): ReadBody | UnreadableBody;
 }

@@ -30,5 +30,11 @@ export function createDialect({ name, exposeKv }: DialectOptions): Dialect {
   for (const [path, route] of Object.entries(PATHS[name])) routes.set(path, { ...route, exposeKv });
   // Engines begin a session of this dialect by `fresh_kv_cache`. Whether an empty one is enough, they do not say.
   const loadsAlone = name !== "sglang-session";
-  return { name, loadsAlone, readBody: (path, body) => readBody(body, routes.get(path)) };
+  const takesChats = Object.values(PATHS[name]).some(({ format }) => format === chatRequest);
+  return {
+    name,
+    loadsAlone,
+    takesChats,
+    readBody: (path, body) => readBody(body, routes.get(path)),
+  };
 }

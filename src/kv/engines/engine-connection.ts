@@ -14,6 +14,8 @@ export interface EngineTarget {
 export interface EngineConnection {
   /** A question at a time: the next one after the answer. */
   get(path: string): void;
+  /** The same, with a JSON text. */
+  post(path: string, json: string): void;
   /** Nothing is told any more. Idempotent. */
   close(): void;
 }
@@ -52,18 +54,29 @@ class HttpConnection implements EngineConnection {
   }
 
   get(path: string): void {
-    const { host, port } = this.#target;
-    const headers = { accept: "application/json", "user-agent": "moorline-kv" };
-    const call = request({ host, port, path, agent: this.#agent, headers });
-    call.on("socket", (socket) => this.#adopt(socket, call));
-    call.on("response", (response) => this.#read(response, call));
-    call.on("error", (error: NodeJS.ErrnoException) => this.#lose(error.code ?? error.message));
-    call.end();
+    this.#ask("GET", path).end();
+  }
+
+  post(path: string, json: string): void {
+    const call = this.#ask("POST", path);
+    call.setHeader("content-type", "application/json");
+    call.setHeader("content-length", Buffer.byteLength(json));
+    call.end(json);
   }
 
   close(): void {
     this.#isOver = true;
     this.#agent.destroy();
+  }
+
+  #ask(method: string, path: string): ClientRequest {
+    const { host, port } = this.#target;
+    const headers = { accept: "application/json", "user-agent": "moorline-kv" };
+    const call = request({ host, port, path, method, agent: this.#agent, headers });
+    call.on("socket", (socket) => this.#adopt(socket, call));
+    call.on("response", (response) => this.#read(response, call));
+    call.on("error", (error: NodeJS.ErrnoException) => this.#lose(error.code ?? error.message));
+    return call;
   }
 
   #adopt(socket: Socket, call: ClientRequest): void {

@@ -1,4 +1,5 @@
 import type { EngineOffReason } from "../path/engine-directory.ts";
+import type { TestEnd } from "./tokenizer-test.ts";
 
 export type EngineStateName = "ready" | EngineOffReason;
 
@@ -8,7 +9,7 @@ export interface EngineChange {
   readonly address: string;
   readonly from: EngineStateName;
   readonly to: EngineStateName;
-  /** What the engine says that the profile does not, or how its connection ended; undefined where `to` says it all. */
+  /** What the engine says that the profile does not, its first token that is not ours, or how its connection ended; undefined where `to` says it all. */
   readonly why: string | undefined;
 }
 
@@ -20,5 +21,7 @@ export interface EngineObserver {
   stateChanged(change: EngineChange): void;
   /** It has never said what it is, and why: told once, until it has. */
   unanswered(engine: Pick<EngineChange, "pool" | "address"> & { readonly why: string }): void;
+  /** Told before the change of state that follows from it. */
+  tokenizerTested(engine: Pick<EngineChange, "pool" | "address"> & TestEnd): void;
   sessionClosed(result: SessionClosing): void;
 }

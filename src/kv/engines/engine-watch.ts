@@ -1,6 +1,7 @@
 /**
  * Watches the process behind one endpoint over one connection: asks what it is, and then, at a steady pace, whether it is still
- * there. A process that ends loses its connections, so whatever ends the connection ends what was known of the process.
+ * there. A process that ends loses its connections, so whatever ends the connection ends what was known of the process. Before it is ready, and
+ * over the same connection, its tokenizer is tested.
  *
  * How long an answer may take is generous, because SGLang answers `/health` only after a token of its own: after a second where it
  * is idle, and after up to 20 where it is busy. A slow engine is the same engine, and whether it should get requests is for health
@@ -10,6 +11,7 @@ import type { Cancel, Random, Scheduler } from "../../clock.ts";
 import type { ModelProfile } from "../model/profile.ts";
 import type { EngineState } from "../path/engine-directory.ts";
 import type { EngineInstance } from "../records.ts";
+import type { TokenizerProbe } from "../tokens/tokenizer-probes.ts";
 import type {
   Answer,
   EngineConnection,
@@ -17,11 +19,14 @@ import type {
   OpenConnection,
 } from "./engine-connection.ts";
 import { profileDifferences } from "./engine-profile.ts";
-import { afterIntroduction, afterMiscount, UNKNOWN } from "./standing.ts";
+import { afterIntroduction, afterMiscount, OTHER_TOKENIZER, UNKNOWN } from "./standing.ts";
+import { type TestEnd, TOKENIZE, TokenizerTest } from "./tokenizer-test.ts";
 
 export interface EngineWatchOptions {
   readonly target: EngineTarget;
   readonly profile: ModelProfile;
+  /** Of its tokenizer; none: it is not tested. */
+  readonly probes: readonly TokenizerProbe[];
   readonly startDelayMs: number;
   readonly open: OpenConnection;
   readonly scheduler: Scheduler;
@@ -35,15 +40,23 @@ export interface WatchEvents {
   stateChanged(from: EngineState, to: EngineState, why: string | undefined): void;
   /** It has not said what it is since it was first asked: once. */
   unanswered(why: string): void;
+  /** Each time that it is about to be ready. */
+  tested(end: TestEnd): void;
 }
 
 /** From an answer to the next question, +- 10 %. Servers close connections that are idle for longer: SGLang after 5 s. */
 export const ASK_INTERVAL_MS = 1_000;
+/** To a question, or to all probes of a test. */
 export const ANSWER_TIMEOUT_MS = 30_000;
 /** Weights may be changed without another process, so every so many questions are again what the engine is. */
 export const QUESTIONS_PER_INTRODUCTION = 10;
 /** Between two connections: the first one, doubled each time up to the last one, less up to half by chance. */
 export const RETRY_MS = { first: 250, last: 10_000 } as const;
+
+interface RunningTest {
+  readonly test: TokenizerTest;
+  readonly passed: EngineState;
+}
 
 const INTRODUCTION = "/get_server_info";
 const HEALTH = "/health";
@@ -55,6 +68,8 @@ export class EngineWatch {
   #connection: EngineConnection | undefined;
   /** Of the connection. */
   #questions = 0;
+  /** While it goes on: then the last question was one of its own. `passed`: what the engine is then. */
+  #test: RunningTest | undefined;
   /** Connections in a row that ended before a second answer. */
   #failures = 0;
   /** Why there is no answer was told once; from then on, only what ends a known state is. */
@@ -85,6 +100,7 @@ export class EngineWatch {
 
   #connect(): void {
     this.#questions = 0;
+    this.#test = undefined;
     const connection = this.#options.open(this.target, {
       answered: (answer) => this.#answered(answer),
       lost: (why) => this.#lost(why),
@@ -102,25 +118,53 @@ export class EngineWatch {
     return this.#questions % QUESTIONS_PER_INTRODUCTION === 0 ? INTRODUCTION : HEALTH;
   }
 
-  #answered({ status, text }: Answer): void {
+  #answered(answer: Answer): void {
+    if (this.#test !== undefined) return this.#probed(this.#test, answer);
+    const { status, text } = answer;
     const question = this.#question;
     if (status < 200 || status > 299) return this.#lost(`${status} from GET ${question}`);
     if (question === INTRODUCTION) {
       const differences = profileDifferences(text, this.#options.profile);
       if (differences === undefined) return this.#lost(`no JSON object from GET ${question}`);
-      this.#introduced(differences);
+      if (this.#introduced(differences) === "to be tested") return this.#probe();
     }
+    this.#rest();
+  }
+
+  /** Until the next question. */
+  #rest(): void {
     if (this.#questions > 0) this.#failures = 0;
     this.#questions++;
     const { random } = this.#options;
     this.#after(ASK_INTERVAL_MS * (0.9 + 0.2 * random()), () => this.#ask());
   }
 
-  #introduced(differences: readonly string[]): void {
-    const { newInstance } = this.#options;
+  #introduced(differences: readonly string[]): "known" | "to be tested" {
+    const { newInstance, probes } = this.#options;
     const matches = differences.length === 0;
     const why = matches ? undefined : differences.join("; ");
-    this.#become(afterIntroduction(this.#state, { matches, newInstance }), why);
+    const next = afterIntroduction(this.#state, { matches, newInstance });
+    const isTested = next === this.#state || next.kind === "off" || probes.length === 0;
+    if (isTested) this.#become(next, why);
+    else this.#test = { test: new TokenizerTest(probes), passed: next };
+    return isTested ? "known" : "to be tested";
+  }
+
+  #probe(): void {
+    const why = `no answer to POST ${TOKENIZE} in ${ANSWER_TIMEOUT_MS} ms`;
+    this.#after(ANSWER_TIMEOUT_MS, () => this.#lost(why));
+    this.#connection?.post(TOKENIZE, this.#test?.test.question ?? "");
+  }
+
+  /** What the engine answered to the last probe. */
+  #probed({ test, passed }: RunningTest, answer: Answer): void {
+    const end = test.answered(answer);
+    if (end === undefined) return this.#connection?.post(TOKENIZE, test.question);
+    this.#test = undefined;
+    this.#options.events.tested(end);
+    if (end.result === "mismatch") this.#become(OTHER_TOKENIZER, end.why);
+    else this.#become(passed, undefined);
+    this.#rest();
   }
 
   #lost(why: string): void {

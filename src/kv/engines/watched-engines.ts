@@ -5,6 +5,7 @@ import type { Endpoint, EndpointId } from "../../endpoints/endpoint.ts";
 import type { ModelProfile } from "../model/profile.ts";
 import type { EngineDirectory, EngineState } from "../path/engine-directory.ts";
 import type { EngineInstance } from "../records.ts";
+import type { TokenizerProbe } from "../tokens/tokenizer-probes.ts";
 import type { OpenConnection } from "./engine-connection.ts";
 import type { EngineObserver, EngineStateName } from "./engine-observer.ts";
 import { ASK_INTERVAL_MS, EngineWatch } from "./engine-watch.ts";
@@ -14,6 +15,8 @@ import { UNKNOWN } from "./standing.ts";
 export interface WatchedEnginesOptions {
   /** By pool; other pools are not watched. */
   readonly profiles: ReadonlyMap<string, ModelProfile>;
+  /** By pool, as `EngineWatchOptions`. */
+  readonly probes: ReadonlyMap<string, readonly TokenizerProbe[]>;
   readonly open: OpenConnection;
   readonly closeSession: CloseSession;
   readonly scheduler: Scheduler;
@@ -72,7 +75,7 @@ export class WatchedEngines implements EngineDirectory {
   /** How many engines of each pool are in which state; every state of every pool is there. */
   *counts(): Generator<readonly [count: number, pool: string, state: EngineStateName]> {
     for (const [pool, watches] of this.#pools) {
-      const counts = { ready: 0, engine_unknown: 0, engine_mismatch: 0, engine_miscounted: 0 };
+      const counts = { ...NONE };
       for (const { state } of watches.values()) counts[nameOf(state)]++;
       for (const [state, count] of Object.entries(counts)) {
         yield [count, pool, state as EngineStateName];
@@ -95,9 +98,10 @@ export class WatchedEngines implements EngineDirectory {
     { host, port, address }: Endpoint,
     { profile, spreadMs }: { readonly profile: ModelProfile; readonly spreadMs: number },
   ): EngineWatch {
-    const { observer, random } = this.#options;
+    const { observer, random, probes } = this.#options;
     return new EngineWatch({
       ...this.#options,
+      probes: probes.get(pool) ?? [],
       target: { host, port },
       profile,
       startDelayMs: spreadMs * random(),
@@ -105,6 +109,7 @@ export class WatchedEngines implements EngineDirectory {
         stateChanged: (from, to, why) =>
           observer.stateChanged({ pool, address, from: nameOf(from), to: nameOf(to), why }),
         unanswered: (why) => observer.unanswered({ pool, address, why }),
+        tested: (end) => observer.tokenizerTested({ pool, address, ...end }),
       },
     });
   }
@@ -114,6 +119,14 @@ export class WatchedEngines implements EngineDirectory {
     return watch !== undefined && isAt(watch, endpoint) ? watch : undefined;
   }
 }
+
+const NONE: Readonly<Record<EngineStateName, number>> = {
+  ready: 0,
+  engine_unknown: 0,
+  engine_mismatch: 0,
+  tokenizer_mismatch: 0,
+  engine_miscounted: 0,
+};
 
 /** An endpoint that moved keeps its id; what was known of the engine was of another one. */
 function isAt({ target }: EngineWatch, { host, port }: Endpoint): boolean {

@@ -21,4 +21,5 @@ export type EngineState =
 export type EngineOffReason =
   | "engine_unknown" // it has not answered yet, or not since it was lost
   | "engine_mismatch" // what it says of itself is not what the pool's profile says
-  | "engine_miscounted";
+  | "tokenizer_mismatch" // it made other tokens of a text than we do, when it was tested
+  | "engine_miscounted"; // or of a turn's prompt

@@ -1,8 +1,7 @@
-/** `PromptTokens` of a pool. */
+/** The tokenizer of a pool. */
 import { availableParallelism } from "node:os";
 import type { Scheduler } from "../../clock.ts";
 import { loadTokenizer } from "./loaded-tokenizer.ts";
-import type { PromptTokens } from "./prompt-tokens.ts";
 import { shareSource } from "./token-jobs.ts";
 import type { TokenAnswer, TokenJob, TokenWorkerData } from "./token-jobs.ts";
 import { readTokenizerFiles } from "./tokenizer-files.ts";
@@ -44,7 +43,7 @@ const WORKER = new URL(
 );
 
 /** Throws `config_invalid`, with the file and what is wrong with it. */
-export async function openPromptTokens(options: PromptTokensOptions): Promise<PromptTokens> {
+export async function openPromptTokens(options: PromptTokensOptions): Promise<TokenizerPrompts> {
   const { files, scheduler, workerLost } = options;
   const limits = { ...DEFAULTS, ...options.limits };
   const render = { chars: limits.renderedChars };

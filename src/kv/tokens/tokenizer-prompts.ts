@@ -11,6 +11,7 @@ import { IncrementalEncoder } from "./incremental-encoder.ts";
 import { joinIds } from "./join-ids.ts";
 import type { LoadedTokenizer } from "./loaded-tokenizer.ts";
 import type { EncodedPrompt, PromptTokens, Unencoded, UnencodedReason } from "./prompt-tokens.ts";
+import type { ProbedTokens } from "./tokenizer-probes.ts";
 import type { TokenAnswer, TokenJob } from "./token-jobs.ts";
 import { doTokenJob } from "./token-jobs.ts";
 import type { JobEnd, WorkerPool } from "./worker-pool.ts";
@@ -51,7 +52,7 @@ type Outcome = EncodedPrompt | Unencoded;
 
 const NO_IDS = new Uint32Array(0);
 
-export class TokenizerPrompts implements PromptTokens {
+export class TokenizerPrompts implements PromptTokens, ProbedTokens {
   readonly #options: TokenizerPromptsOptions;
   readonly #texts: IncrementalEncoder;
   #isClosed = false;
@@ -64,6 +65,10 @@ export class TokenizerPrompts implements PromptTokens {
       rest: () => new Promise((resolve) => setImmediate(resolve)),
       keptBytes: options.limits.keptBytes,
     });
+  }
+
+  get addedTokens(): readonly string[] {
+    return this.#options.loaded.encoder.sectionTokens.map(({ content }) => content);
   }
 
   async encode(prompt: Prompt): Promise<Outcome> {

@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createTcpServer, type AddressInfo, type Socket } from "node:net";
+import { text } from "node:stream/consumers";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   ANSWER_LIMIT_BYTES,
@@ -72,6 +73,22 @@ describe("a connection to an engine", () => {
       await told(at + 1);
     }
     expect(await told(3)).toEqual(["200 /a", "200 /b", "200 /c"]);
+    expect(sockets.size).toBe(1);
+  });
+
+  it("carries questions with a text over the same socket", async () => {
+    const sockets = new Set<number | undefined>();
+    const server = await serve((request, response) => {
+      sockets.add(request.socket.remotePort);
+      const { method, headers } = request;
+      const told = text(request).then((body) => `${method} ${headers["content-type"]} ${body}`);
+      void told.then((line) => response.end(line));
+    });
+    const { connection, told } = connect(portAt(server));
+    connection.get("/a");
+    await told(1);
+    connection.post("/b", '{"prompt":"é"}');
+    expect((await told(2))[1]).toBe('200 POST application/json {"prompt":"é"}');
     expect(sockets.size).toBe(1);
   });
 

@@ -7,6 +7,7 @@ import { systemClock, systemRandom, type Scheduler } from "../../../src/clock.ts
 import { openHttpConnection } from "../../../src/kv/engines/engine-connection.ts";
 import { createHttpCloseSession } from "../../../src/kv/engines/http-close-session.ts";
 import { WatchedEngines } from "../../../src/kv/engines/watched-engines.ts";
+import type { TokenizerProbe } from "../../../src/kv/tokens/tokenizer-probes.ts";
 import { endpointAt } from "../../support/engine-endpoints.ts";
 import { PROFILE, SERVER_INFO } from "../../support/engine-info.ts";
 import { until } from "../../support/until.ts";
@@ -42,10 +43,11 @@ function stop(server: Server): Promise<unknown> {
 const portOf = (server: Server) => (server.address() as AddressInfo).port;
 
 /** The one engine at a port, and what was told of it. */
-function watch(port: number) {
+function watch(port: number, probes: readonly TokenizerProbe[] = []) {
   const told: string[] = [];
   const engines = new WatchedEngines({
     profiles: new Map([["p", PROFILE]]),
+    probes: new Map([["p", probes]]),
     open: openHttpConnection,
     closeSession: createHttpCloseSession(),
     scheduler,
@@ -54,6 +56,7 @@ function watch(port: number) {
     observer: {
       stateChanged: ({ to, why }) => told.push(why === undefined ? to : `${to}: ${why}`),
       unanswered: ({ why }) => told.push(`unanswered: ${why}`),
+      tokenizerTested: ({ result }) => told.push(`tokenizer ${result}`),
       sessionClosed: () => {},
     },
   });

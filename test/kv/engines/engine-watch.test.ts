@@ -24,6 +24,7 @@ function start({ startDelayMs = 0, random = 0.5 } = {}): EngineWatch {
   return new EngineWatch({
     target: { host: "10.0.0.1", port: 1 },
     profile: PROFILE,
+    probes: [],
     startDelayMs,
     open: connections.open,
     scheduler: clock,
@@ -32,6 +33,7 @@ function start({ startDelayMs = 0, random = 0.5 } = {}): EngineWatch {
     events: {
       stateChanged: (from, to, why) => told.push(`${nameOf(from)} -> ${nameOf(to)}: ${why ?? ""}`),
       unanswered: (why) => told.push(`unanswered: ${why}`),
+      tested: ({ result }) => told.push(`tokenizer ${result}`),
     },
   });
 }

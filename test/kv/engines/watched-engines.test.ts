@@ -17,9 +17,11 @@ function start({ random = (): number => 0.5 } = {}) {
   const closed: string[] = [];
   const changes: EngineChange[] = [];
   const unanswered: string[] = [];
+  const tested: string[] = [];
   let instances = 0;
   const observer: EngineObserver = {
     stateChanged: (change) => changes.push(change),
+    tokenizerTested: ({ pool, result }) => tested.push(`${pool} ${result}`),
     unanswered: ({ pool, address, why }) => unanswered.push(`${pool} ${address} ${why}`),
     sessionClosed: () => {},
   };
@@ -28,6 +30,7 @@ function start({ random = (): number => 0.5 } = {}) {
       ["a", PROFILE],
       ["b", { ...PROFILE, pageSize: 1 }],
     ]),
+    probes: new Map([["b", [PROBE]]]),
     open: connections.open,
     closeSession: ({ host }, session) => {
       closed.push(`${host} ${session}`);
@@ -41,8 +44,10 @@ function start({ random = (): number => 0.5 } = {}) {
   const publish = (name: string, ...endpoints: Endpoint[]) =>
     engines.published({ name, endpoints });
   const state = (endpoint: Endpoint, pool = "a") => nameOf(engines.engine(pool, endpoint));
-  return { clock, connections, closed, changes, unanswered, engines, publish, state };
+  return { clock, connections, closed, changes, unanswered, tested, engines, publish, state };
 }
+
+const PROBE = { name: "text", request: '{"prompt":"ab"}', ids: Uint32Array.of(7, 8) };
 
 const [one, two] = [endpointAt("10.0.0.1", 1), endpointAt("10.0.0.2", 1)];
 
@@ -69,6 +74,23 @@ describe("the engines of a pool", () => {
       from: "engine_unknown",
       to: "engine_mismatch",
       why: "page_size 16, not 1",
+    });
+  });
+
+  it("have their tokenizers tested by the probes of their own pool", async () => {
+    const { clock, connections, publish, state, changes, tested } = start();
+    publish("a", one);
+    publish("b", two);
+    await clock.advance(ASK_INTERVAL_MS);
+    for (const connection of connections.opened) connection.answer({ page_size: 1 });
+    expect(connections.latest().sent).toEqual([PROBE.request]);
+    connections.latest().answerText('{"tokens":[7,9]}');
+    expect(tested).toEqual(["b mismatch"]);
+    expect([state(one), state(two, "b")]).toEqual(["engine_mismatch", "tokenizer_mismatch"]);
+    expect(changes.at(-1)).toMatchObject({
+      pool: "b",
+      to: "tokenizer_mismatch",
+      why: "probe 0 (text) at token 1: 9, not 8",
     });
   });
 
@@ -130,10 +152,12 @@ describe("the engines of a pool", () => {
       [1, "a", "ready"],
       [1, "a", "engine_unknown"],
       [1, "a", "engine_mismatch"],
+      [0, "a", "tokenizer_mismatch"],
       [1, "a", "engine_miscounted"],
       [0, "b", "ready"],
       [0, "b", "engine_unknown"],
       [0, "b", "engine_mismatch"],
+      [0, "b", "tokenizer_mismatch"],
       [0, "b", "engine_miscounted"],
     ]);
   });

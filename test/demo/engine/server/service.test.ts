@@ -73,6 +73,16 @@ describe("a computing engine's HTTP", () => {
     const ids = tinyOracle.tokenizer.encodeText("The boats lie still.");
     const { body } = await post(engine, "/tokenize", { prompt: "The boats lie still." });
     expect(body).toEqual({ tokens: ids, count: ids.length, max_model_len: 32_768 });
+    const list = ["The boats", "lie still."];
+    const lists = list.map((text) => tinyOracle.tokenizer.encodeText(text));
+    expect((await post(engine, "/tokenize", { prompt: list })).body).toMatchObject({
+      tokens: lists,
+      count: lists.map(({ length }) => length),
+    });
+    const messages = [{ role: "user", content: "The boats?" }];
+    expect((await post(engine, "/tokenize", { messages })).body.tokens).toEqual(
+      tinyOracle.tokenizer.encodeChat({ messages }),
+    );
     const bare = { prompt: "The boats lie still.", add_special_tokens: false };
     expect((await post(engine, "/v1/tokenize", bare)).body.tokens).toEqual(ids.slice(1));
   });
@@ -80,7 +90,8 @@ describe("a computing engine's HTTP", () => {
   it.each([
     ["/generate", "{", 400, "the body is not JSON"],
     ["/generate", "[]", 400, "the body must be a JSON object"],
-    ["/tokenize", "{}", 400, "prompt must be a string"],
+    ["/tokenize", "{}", 400, "Exactly one of 'prompt' or 'messages'"],
+    ["/tokenize", `{"prompt":[1]}`, 400, "prompt must be a string or a list of strings"],
     ["/generate", `{"text":"${"x".repeat(100_000)}"}`, 413, "the body is above 100000 bytes"],
     ["/toString", "{}", 404, "no such path: POST /toString"],
   ])("refuses what it cannot serve: %s %.20s", async (...[path, body, status, message]) => {
