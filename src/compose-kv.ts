@@ -113,6 +113,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     keys,
     digests,
     nowMs: systemWallClock,
+    scheduler: systemClock,
   };
   const tokenizers = await openTokenizers(config, { closers, observers });
   const engines = openEngines(config, { closers, observers, tokenizers });
@@ -121,7 +122,6 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     places: placesOf(kv, locations),
     verifier,
     checker,
-    scheduler: systemClock,
     newTurn: newName,
     policy: turnPolicy(kv),
     pressed: (pressure) => keeper.press(pressure),

@@ -54,7 +54,8 @@ export async function openStand(options: StandOptions): Promise<Stand> {
     tenant: (name: string) => ({ key: keys.tenant(name), quota: PLENTY, trusts: [] }),
   };
   const models = new Models({ profile: () => PROFILE }, digests);
-  const shared = { catalog, keys, digests, tenants, models, nowMs };
+  const scheduler = systemClock;
+  const shared = { catalog, keys, digests, tenants, models, nowMs, scheduler };
   const sessions = new SessionDesk({ ...shared, quotaRefused: () => undefined });
   const desk = new TurnDesk({
     ...shared,
@@ -66,7 +67,6 @@ export async function openStand(options: StandOptions): Promise<Stand> {
     }),
     verifier: believing,
     checker: new SegmentChecker({ catalog, verifier: believing }),
-    scheduler: systemClock,
     newTurn: newName,
     pressed: () => undefined,
     policy: {

@@ -97,11 +97,27 @@ export interface CreatePrefixRequest {
   readonly expiresAtMs: number | undefined;
   readonly quota: Quota;
   readonly nowMs: number;
+  /** Of the segments that this rule lists; >= 1. */
+  readonly limit: number;
 }
 
-/** `no_segment`: there is none to list, or one has gone since or was never the tenant's to see. */
+declare const prefixPositionBrand: unique symbol;
+/** How many segments a prefix lists that is being made. */
+export type PrefixPosition = number & { readonly [prefixPositionBrand]: true };
+
+/** In all else the request that it began with. */
+export interface PrefixStepRequest extends CreatePrefixRequest {
+  /** From the step before. */
+  readonly after: PrefixPosition;
+}
+
+/**
+ * `begun`: there is none for anybody yet, and `goOnPrefix` goes on at `rest`. `no_segment`: there is none to list, or one has gone
+ * since or was never the tenant's to see.
+ */
 export type CreatePrefixOutcome =
   | { readonly kind: "created"; readonly prefix: Prefix }
+  | { readonly kind: "begun"; readonly rest: PrefixPosition }
   | {
       readonly kind: "refused";
       readonly reason: "exists" | "quota_pins" | "no_segment" | "segments_limit";
@@ -117,11 +133,21 @@ export interface AttachRequest {
 
 /** `no_segment`: one has gone since, or was never the tenant's to see. All or none are listed. */
 export type AttachOutcome =
-  | { readonly kind: "attached"; readonly session: Session }
+  | {
+      readonly kind: "attached";
+      readonly session: Session;
+      /** What it did not list before. */
+      readonly added: readonly SegmentId[];
+    }
   | {
       readonly kind: "refused";
       readonly reason: "no_session" | "no_segment" | "segments_limit";
     };
+
+export interface DetachRequest {
+  readonly session: SessionKey;
+  readonly segments: readonly SegmentId[];
+}
 
 export interface AmendRequest {
   readonly session: SessionKey;
@@ -170,11 +196,19 @@ export interface HolderRules {
   goOnFork(request: ForkStepRequest): Promise<ForkPosition | undefined>;
   /** The session lists these too, which counts as a use of it. */
   attach(request: AttachRequest): Promise<AttachOutcome>;
+  /** What an attachment added that could not be completed. What the session does not list is passed over. */
+  detach(request: DetachRequest): Promise<void>;
   /** The session lives on as one that is used now under the new rules, for longer or shorter. Undefined if there is none. */
   amend(request: AmendRequest): Promise<Session | undefined>;
+  /** Lifted, or lapsed: what the session lists may be evicted again, of thousands of segments as soon as the sweep is past them. */
   pin(request: PinRequest): Promise<PinOutcome>;
-  /** Counts as a pin of its tenant. */
+  /**
+   * Counts as a pin of its tenant. Of more segments than one rule lists it is there for nobody before the last of them: its name is
+   * taken, and `sweep` removes it a minute later if nobody goes on.
+   */
   createPrefix(request: CreatePrefixRequest): Promise<CreatePrefixOutcome>;
+  /** The next segments. `no_segment`, after which nothing is left: one has gone since, or it took longer than that minute. */
+  goOnPrefix(request: PrefixStepRequest): Promise<CreatePrefixOutcome>;
   /**
    * Nobody finds anything by it from then on. What it listed is dropped here, or by the sweep where that is much: until then its
    * tenant is charged for it, and its name is taken. False if there was no such prefix.

@@ -95,6 +95,12 @@ export interface Session extends SessionLife {
   readonly segments: number;
 }
 
+/** A session that was worth more: what it lists after this has not been told yet. */
+export interface LoweredSession extends SessionLife {
+  /** A position in its list, as the catalog has it; "" before the first. */
+  readonly after: string;
+}
+
 /** Segments that outlive the session they were made from, and are open to others. Counts as a pin of its tenant. */
 export interface Prefix extends PrefixKey {
   /** Besides its own tenant. */

@@ -21,6 +21,7 @@ import { describeReports } from "./catalog/reports.ts";
 import { describeReservations } from "./catalog/reservations.ts";
 import { describeSessions } from "./catalog/sessions.ts";
 import { describeSettling } from "./catalog/settling.ts";
+import { describeSteps } from "./catalog/steps.ts";
 
 export function describeCatalog(name: string, open: () => Promise<Catalog>): void {
   describe(`catalog contract: ${name}`, () => {
@@ -42,6 +43,7 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>): voi
     describeForks(() => desk);
     describeAttachments(() => desk);
     describePrefixes(() => desk);
+    describeSteps(() => desk);
     describeCharges(() => desk);
     describeEnds(() => desk);
     describeEvictions(() => desk);

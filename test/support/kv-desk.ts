@@ -2,13 +2,9 @@
  * What the turns of the KV service will do with a catalog, in as few words as a test can read: time, ids and names are counted,
  * prompts are short strings of which each character is a token, and the grid has a step of 4.
  */
-import { createDigests } from "../../src/digests.ts";
-import { chainPlace, indexPlace } from "../../src/kv/chain/chain-place.ts";
-import { indexKey } from "../../src/kv/chain/index-key.ts";
 import type {
   Catalog,
   Match,
-  PromptView,
   ReportOutcome,
   ReportRequest,
   Reservation,
@@ -32,19 +28,14 @@ import type { LoadRules } from "../../src/kv/model/load-rules.ts";
 import {
   type IndexPlace,
   type Prefix,
-  type PrefixKey,
   type Retention,
   type Segment,
-  type SegmentChain,
   type SegmentId,
   segmentId,
   type SessionKey,
   type TurnId,
 } from "../../src/kv/records.ts";
-
-const digests = createDigests();
-const STEP = 4;
-const GEOMETRY = new Uint8Array(33).fill(7);
+import { chainOf, GEOMETRY, namespaceOf, placeOf, promptOf } from "./kv-texts.ts";
 
 export const PLENTY: Quota = { bytes: 1e15, sessions: 1e6, pins: 1e6 };
 export const RETENTION: Retention = {
@@ -69,43 +60,6 @@ export const UNVERIFIED: Verdict = { kind: "dropped", reason: "unverified" };
 export const TOKEN_BYTES = 10;
 const TENANTS = ["t", "u", "other", "third"];
 export const QUARANTINE_MS = 900_000;
-
-/** The prompt's tokens in namespaces: a tenant's has its name, and a prefix's `namespaceOf(...)`. */
-export function promptOf(namespaces: readonly string[], prompt: string): PromptView {
-  const { length } = prompt;
-  const keyed = namespaces.map((namespace) => {
-    const keyAt = (at: number) => {
-      if (at > length) throw new Error(`end at ${at} is past the prompt`);
-      const end = { digest: digestAt(prompt, at) };
-      return indexKey(Buffer.from(namespace), { geometry: GEOMETRY, end }, digests);
-    };
-    return {
-      gridKey: (index: number) => keyAt(index * STEP),
-      leafKey: (index: number, leaf: number) => keyAt(index * STEP + leaf),
-    };
-  });
-  return { tokens: length, length, step: STEP, namespaces: keyed };
-}
-
-export function chainOf(text: string, start: number): SegmentChain {
-  const ends = { step: STEP, endAt: (at: number) => ({ at, digest: digestAt(text, at) }) };
-  const end = chainPlace(ends, text.length);
-  if (end === undefined) throw new Error("every end of a text is known");
-  return { before: digestAt(text, start), end };
-}
-
-export function placeOf(namespace: string, text: string): IndexPlace {
-  const { end } = chainOf(text, 0);
-  return indexPlace(Buffer.from(namespace), { geometry: GEOMETRY, place: end }, digests);
-}
-
-function namespaceOf({ tenant, name }: PrefixKey): string {
-  return `${tenant}/${name}`;
-}
-
-function digestAt(text: string, at: number): Uint8Array {
-  return digests.sha256(Buffer.from(text.slice(0, at)));
-}
 
 export type TurnChanges = Partial<Omit<TurnRequest, "session" | "newFile" | "listed">> & {
   readonly listed?: readonly SegmentId[];
@@ -307,18 +261,31 @@ export class KvDesk {
     return outcome;
   }
 
-  /** `name`: of the tenant and the prefix, as `tenant/name`. */
-  createPrefix(
+  /** `name`: of the tenant and the prefix, as `tenant/name`. To the end. */
+  async createPrefix(
     name: string,
     ids: readonly SegmentId[],
     changes: Partial<CreatePrefixRequest> = {},
   ): Promise<CreatePrefixOutcome> {
+    const request = this.prefixRequest(name, ids, changes);
+    let outcome = await this.catalog.createPrefix(request);
+    while (outcome.kind === "begun") {
+      outcome = await this.catalog.goOnPrefix({ ...request, after: outcome.rest });
+    }
+    return outcome;
+  }
+
+  prefixRequest(
+    name: string,
+    ids: readonly SegmentId[],
+    changes: Partial<CreatePrefixRequest> = {},
+  ): CreatePrefixRequest {
     const { tenant, id } = key(name);
     const prefix = { tenant, name: id };
     const segments = this.listed(ids, namespaceOf(prefix));
     const { trusts } = this.reader(tenant);
     const base = { to: [], trusts, expiresAtMs: undefined, quota: PLENTY, nowMs: this.nowMs };
-    return this.catalog.createPrefix({ prefix, segments, ...base, ...changes });
+    return { prefix, segments, ...base, limit: 3, ...changes };
   }
 
   sweep(limit = 1_000) {

@@ -149,6 +149,7 @@ export class TurnBench {
         digests,
       ),
       nowMs: () => this.clock.now() + this.wallJumpMs,
+      scheduler: this.clock,
     };
     this.sessions = new SessionDesk({
       ...shared,
@@ -168,7 +169,6 @@ export class TurnBench {
         }),
         verifier,
         checker: this.checker,
-        scheduler: this.clock,
         newTurn: () => `turn${++turns}`,
         policy: { ...POLICY, ...options.policy },
         pressed: (pressure) => this.pressures.push(pressure),

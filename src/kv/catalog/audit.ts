@@ -10,6 +10,7 @@ import { type SoundRecords, soundRecords } from "./sound-records.ts";
 import {
   ended,
   files,
+  lowered,
   prefixes,
   segmentAt,
   segments,
@@ -58,6 +59,7 @@ function rebuild(records: SoundRecords): ReadonlyMap<Key, Uint8Array> {
   }
   for (const session of records.sessions) sessions.save(tx, { ...session, segments: 0 });
   for (const session of records.ended) ended.save(tx, { ...session, segments: 0 });
+  for (const session of records.lowered) lowered.save(tx, session);
   for (const prefix of records.prefixes) prefixes.save(tx, { ...prefix, segments: 0 });
   for (const turn of records.turns) turns.save(tx, turn);
   for (const segment of records.segments) segments.save(tx, { ...segment, refs: 0 });

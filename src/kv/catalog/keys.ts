@@ -72,6 +72,11 @@ export const endedKey = (session: SessionLife): Key =>
   `${endedPrefix(session)}${textKey(String(session.life))}`;
 export const endedPrefix = (session: SessionKey): Key => ENDED + sessionKey(session);
 
+/** Those whose files are not all told that they are worth less. */
+export const LOWERED = "m";
+export const loweredKey = (session: SessionLife): Key =>
+  `${LOWERED}${sessionKey(session)}${textKey(String(session.life))}`;
+
 /** Segments that nobody lists any more, and that are still referred to. */
 export const WITHDRAWN = "j";
 export const withdrawnKey = (id: SegmentId): Key => WITHDRAWN + textKey(id);

@@ -9,6 +9,7 @@ import {
   ENDED,
   fileKey,
   holderKey,
+  LOWERED,
   parseHolder,
   parseReference,
   scan,
@@ -18,7 +19,17 @@ import {
   UNLIMITED,
   WITHDRAWN,
 } from "./keys.ts";
-import { ended, files, places, prefixes, segments, sessions, turns, withdrawn } from "./tables.ts";
+import {
+  ended,
+  files,
+  lowered,
+  places,
+  prefixes,
+  segments,
+  sessions,
+  turns,
+  withdrawn,
+} from "./tables.ts";
 import type { CatalogView, Entry, Key } from "./transaction.ts";
 
 export interface ReadableView extends CatalogView {
@@ -53,6 +64,7 @@ const KINDS: readonly { readonly letter: Key; readonly check: Check }[] = [
   { letter: "r", check: checkReference },
   { letter: "s", check: ({ value }) => checkSession(sessions, value) },
   { letter: ENDED, check: ({ value }) => checkSession(ended, value) },
+  { letter: LOWERED, check: ({ value }) => lowered.entryOf(value).key },
   { letter: "g", check: checkSegment },
   { letter: WITHDRAWN, check: ({ value }) => withdrawn.entryOf(value).key },
   { letter: "t", check: checkTurn },

@@ -5,6 +5,7 @@ import type {
   FileRef,
   IndexPlace,
   LocationUsage,
+  LoweredSession,
   Namespace,
   PlacedSegment,
   Prefix,
@@ -84,6 +85,13 @@ export const sessionCodec = record<Session>({
   leasedBy: optional(textOf<TurnId>()),
   turns: list(textOf<TurnId>()),
   segments: uint,
+});
+
+export const loweredCodec = record<LoweredSession>({
+  tenant: text,
+  id: text,
+  life: uint,
+  after: text,
 });
 
 export const segmentCodec = record<Segment>({

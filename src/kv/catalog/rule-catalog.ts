@@ -8,7 +8,7 @@ import { tenantSessions } from "./keys.ts";
 import { layered } from "./layer.ts";
 import { MemoryStore } from "./memory.ts";
 import { Precedence } from "./precedence.ts";
-import { attach } from "./rules/attach.ts";
+import { attach, detach } from "./rules/attach.ts";
 import { pastBroken } from "./rules/due.ts";
 import { filesAfter, made, postpone } from "./rules/files.ts";
 import { fork, goOnFork } from "./rules/fork.ts";
@@ -16,6 +16,7 @@ import { match } from "./rules/match.ts";
 import { leaseRead } from "./rules/read-lease.ts";
 import {
   createPrefix,
+  goOnPrefix,
   knownPrefix,
   ownPrefixes,
   prefixSegments,
@@ -65,10 +66,12 @@ export async function openCatalog(
     fork: (request) => write((tx) => fork(tx, request)),
     goOnFork: (request) => write((tx) => goOnFork(tx, request)),
     attach: (request) => write((tx) => attach(tx, request)),
+    detach: (request) => write((tx) => detach(tx, request)),
     amend: (request) => write((tx) => amend(tx, request)),
     pin: (request) => write((tx) => pin(tx, request)),
     end: (session, nowMs) => write((tx) => end(tx, session, nowMs)),
     createPrefix: (request) => write((tx) => createPrefix(tx, request)),
+    goOnPrefix: (request) => write((tx) => goOnPrefix(tx, request)),
     removePrefix: (prefix, nowMs) => write((tx) => removePrefix(tx, prefix, nowMs)),
     condemn: (request) => write((tx) => condemn(tx, request)),
     evict: (request) => upkeep((tx) => evict(tx, request)),

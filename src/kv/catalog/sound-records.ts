@@ -8,6 +8,7 @@ import {
   type Holder,
   type IndexPlace,
   isSameFile,
+  type LoweredSession,
   namespaceOf,
   type Prefix,
   prefixHolder,
@@ -30,11 +31,13 @@ import {
   scan,
   UNLIMITED,
 } from "./keys.ts";
-import { isRemoved } from "./removed-prefix.ts";
-import { worthOf } from "./rules/file-priority.ts";
+import { isRemoved } from "./prefix-state.ts";
+import { PINNED, worthOf } from "./rules/file-priority.ts";
+import { isBeingLowered } from "./rules/lowering.ts";
 import {
   ended,
   files,
+  lowered,
   places,
   prefixes,
   segmentAt,
@@ -59,6 +62,7 @@ export interface SoundRecords {
   readonly files: readonly StoredFile[];
   readonly sessions: readonly Session[];
   readonly ended: readonly Session[];
+  readonly lowered: readonly LoweredSession[];
   readonly prefixes: readonly Prefix[];
   readonly turns: readonly Turn[];
   readonly segments: readonly Segment[];
@@ -87,6 +91,7 @@ export function soundRecords(view: CatalogView, nowMs: number): SoundRecords {
     files: withContents(view, soundFiles, { segments: soundSegments, references }),
     sessions: sessions.all(view).map((session) => soundSession(session, kept, unsealed)),
     ended: ended.all(view).filter((session) => listing.has(holderKey(sessionHolder(session)))),
+    lowered: lowered.all(view),
     prefixes: prefixes
       .all(view)
       .filter((prefix) => !isRemoved(prefix) || listing.has(holderKey(prefixHolder(prefix)))),
@@ -175,7 +180,7 @@ function isCurrent(view: CatalogView, file: StoredFile): boolean {
   return current !== undefined && isSameFile(current, file);
 }
 
-/** A file has room for all that lies in it, is booked for no less, and is worth no more than those who list that. */
+/** A file has room for all that lies in it, is booked for no less, and is worth no more than those who list that are, or were. */
 function withContents(
   view: CatalogView,
   all: readonly StoredFile[],
@@ -191,7 +196,9 @@ function withContents(
     const usedBytes = committedBytes + bytesOf(contents) - referencedBytes;
     const end = contents.reduce((most, { kvStart, bytes }) => Math.max(most, kvStart + bytes), 0);
     const highWaterBytes = Math.max(file.highWaterBytes, committedBytes, end);
-    const worths = (listed.get(fileKey(file)) ?? []).map(({ holder }) => worthOf(view, holder));
+    const worths = (listed.get(fileKey(file)) ?? []).map(({ holder }) =>
+      isBeingLowered(view, holder) ? PINNED : worthOf(view, holder),
+    );
     return {
       ...file,
       committedBytes,

@@ -7,6 +7,7 @@ import {
   type FileRef,
   type Holder,
   isSameFile,
+  type LoweredSession,
   type PlacedSegment,
   type Prefix,
   type PrefixKey,
@@ -30,6 +31,8 @@ import {
   fileKey,
   inFileKey,
   inFilePrefix,
+  LOWERED,
+  loweredKey,
   parseReference,
   type PlaceId,
   placeKey,
@@ -46,6 +49,7 @@ import {
 import { readsPerByte } from "./read-score.ts";
 import {
   fileCodec,
+  loweredCodec,
   placedSegmentCodec,
   prefixCodec,
   segmentCodec,
@@ -53,7 +57,7 @@ import {
   turnCodec,
   withdrawnCodec,
 } from "./record-codecs.ts";
-import { isRemoved } from "./removed-prefix.ts";
+import { isRemoved, isThere } from "./prefix-state.ts";
 import { chargeBytes, chargeLocation, chargeTenant, countSegment } from "./sums.ts";
 import { Table } from "./table.ts";
 import type { CatalogTransaction, CatalogView } from "./transaction.ts";
@@ -83,6 +87,13 @@ export const ended = new Table<SessionLife, Session>({
   codec: sessionCodec,
 });
 
+/** Sessions, there or ended, that were worth more; `sweep` tells the files that do not know it, and then forgets them here. */
+export const lowered = new Table<SessionLife, LoweredSession>({
+  prefix: LOWERED,
+  keyOf: loweredKey,
+  codec: loweredCodec,
+});
+
 /** Of the table in which the session is that lists as this holder. */
 export function sessionsWith(view: CatalogView, holder: Holder): Table<SessionLife, Session> {
   return sessions.get(view, holder)?.life === holder.life ? sessions : ended;
@@ -98,9 +109,7 @@ export const prefixes = new Table<PrefixKey, Prefix>({
       to === "everyone"
         ? [{ kind: "everyone" }]
         : to.map((reader) => ({ kind: "tenant", tenant: reader }));
-    const readers: readonly PrefixReaders[] = isRemoved(prefix)
-      ? []
-      : [{ kind: "owner" }, ...others];
+    const readers: readonly PrefixReaders[] = isThere(prefix) ? [{ kind: "owner" }, ...others] : [];
     const due = expiresAtMs === undefined ? [] : [dueKey("x", expiresAtMs, prefixKey(prefix))];
     return [...readers.map((each) => readerKey(each, prefix)), ...due];
   },

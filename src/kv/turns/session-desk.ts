@@ -2,14 +2,15 @@
  * Sessions and shared prefixes, with the quota and the key that their tenant has and a model that there is. What needs none of these
  * is asked of the catalog itself.
  */
+import type { Scheduler } from "../../clock.ts";
 import type { Catalog } from "../catalog.ts";
-import type {
-  AttachOutcome,
-  CreateOutcome,
-  CreatePrefixOutcome,
-  ForkOutcome,
-  ForkPosition,
-  PinOutcome,
+import {
+  type AttachOutcome,
+  type CreateOutcome,
+  type ForkOutcome,
+  type ForkPosition,
+  type PinOutcome,
+  SESSION_SEGMENTS_LIMIT,
 } from "../holders.ts";
 import type { NamespaceKeys } from "../chain/namespace-keys.ts";
 import type { Digests } from "../digest.ts";
@@ -17,10 +18,8 @@ import type { Prefix, PrefixKey, Retention, Segment, SegmentId, SessionKey } fro
 import { listedIn } from "./listed.ts";
 import type { Model, Models } from "./models.ts";
 import { coverOfFirst } from "./prefix-cover.ts";
+import { AT_ONCE, attachStepwise, createPrefixStepwise, visibleStepwise } from "./stepwise.ts";
 import type { Tenant, Tenants } from "./tenants.ts";
-
-/** Some milliseconds' worth of event loop. */
-const FORKED_AT_ONCE = 64;
 
 export interface SessionDeskOptions {
   readonly catalog: Catalog;
@@ -31,6 +30,7 @@ export interface SessionDeskOptions {
   readonly digests: Digests;
   /** Wall clock. */
   readonly nowMs: () => number;
+  readonly scheduler: Scheduler;
   /** Told of each refusal for a quota; returns at once. */
   readonly quotaRefused: (quota: "sessions" | "pins") => void;
 }
@@ -52,6 +52,8 @@ export interface OpenPrefix {
   /** Undefined: until it is removed. */
   readonly ttlMs: number | undefined;
 }
+
+type CreatedPrefix = Awaited<ReturnType<typeof createPrefixStepwise>>;
 
 type Refused<R extends string> = { readonly kind: "refused"; readonly reason: R };
 
@@ -81,7 +83,7 @@ export class SessionDesk {
     const { catalog, nowMs } = this.#options;
     const tenant = this.#tenant(parent);
     if (tenant === undefined) return refused("unknown_tenant");
-    const step = { parent, child, nowMs: nowMs(), limit: FORKED_AT_ONCE };
+    const step = { parent, child, nowMs: nowMs(), limit: AT_ONCE };
     const outcome = this.#told(await catalog.fork({ ...step, quota: tenant.quota }));
     if (outcome.kind === "refused" || outcome.rest === undefined) return outcome;
     let after: ForkPosition | undefined = outcome.rest;
@@ -98,7 +100,7 @@ export class SessionDesk {
     session: SessionKey,
     ids: readonly SegmentId[],
   ): Promise<AttachOutcome | Refused<"unknown_tenant" | "unknown_model" | "other_model">> {
-    const { catalog, digests, nowMs } = this.#options;
+    const { catalog, digests, nowMs, scheduler } = this.#options;
     const tenant = this.#tenant(session);
     if (tenant === undefined) return refused("unknown_tenant");
     const known = await catalog.session(session);
@@ -108,11 +110,13 @@ export class SessionDesk {
     const now = nowMs();
     const { trusts } = tenant;
     const reader = { tenant: session.tenant, trusts };
-    const segments = await catalog.visibleSegments(reader, [...new Set(ids)], now);
+    const look = async (some: readonly SegmentId[]) => catalog.visibleSegments(reader, some, now);
+    const segments = await visibleStepwise(look, [...new Set(ids)], scheduler);
     if (segments === undefined) return refused("no_segment");
     if (!segments.every((segment) => isOf(model, segment))) return refused("other_model");
+    if (known.segments + segments.length > SESSION_SEGMENTS_LIMIT) return refused("segments_limit");
     const listed = listedIn(tenant.key, segments, digests);
-    return catalog.attach({ session, trusts, listed, nowMs: now });
+    return attachStepwise(catalog, { session, trusts, listed, nowMs: now });
   }
 
   /** `untilMs`: wall clock; 0 lifts the pin. */
@@ -128,7 +132,7 @@ export class SessionDesk {
   /** `no_segment`: the session has nothing durable within these tokens. */
   async createPrefix(
     open: OpenPrefix,
-  ): Promise<CreatePrefixOutcome | Refused<"unknown_tenant" | "no_session">> {
+  ): Promise<CreatedPrefix | Refused<"unknown_tenant" | "no_session">> {
     const { catalog, keys, digests, nowMs } = this.#options;
     const { prefix, to, ttlMs, tokens } = open;
     const tenant = this.#tenant(prefix);
@@ -137,7 +141,7 @@ export class SessionDesk {
     if ((await catalog.session(session)) === undefined) return refused("no_session");
     const cover = coverOfFirst(await catalog.segments(session), tokens);
     const now = nowMs();
-    const outcome = await catalog.createPrefix({
+    const outcome = await createPrefixStepwise(catalog, {
       prefix,
       to,
       trusts: tenant.trusts,

@@ -1,5 +1,5 @@
 /** What a turn of a session is about, as it is now: whose it is, its model, and where the prompt may be found. */
-import type { Scheduler } from "../../clock.ts";
+import type { Clock, Scheduler } from "../../clock.ts";
 import type { Catalog } from "../catalog.ts";
 import type { NamespaceKeys } from "../chain/namespace-keys.ts";
 import type { Digests } from "../digest.ts";
@@ -21,7 +21,7 @@ export interface SettingsOptions {
   /** Wall clock: whole milliseconds, as in the catalog. */
   readonly nowMs: () => number;
   /** Of waiting, which no jump of the wall clock makes longer. */
-  readonly scheduler: Scheduler;
+  readonly scheduler: Clock & Scheduler;
 }
 
 export interface IndexedTokens {
@@ -79,9 +79,8 @@ export class Settings {
   ): Promise<PromptIndex> {
     const { digests, keys, scheduler } = this.#options;
     const chain = new SequenceChain(sequence, model.chainFormat, digests);
-    const rest = () => new Promise<void>((resolve) => void scheduler.after(0, resolve));
-    await appendUnhurried(chain, sequence.ids, rest);
-    await appendUnhurried(chain, output, rest);
+    await appendUnhurried(chain, sequence.ids, scheduler);
+    await appendUnhurried(chain, output, scheduler);
     const shared = prefixes.map((prefix) => keys.prefix(prefix));
     const scope = { geometry: model.geometry(sequence.kind), own: tenant.key, shared };
     return new PromptIndex(chain, scope, digests);

@@ -252,7 +252,7 @@ class Run {
   /** Anything that follows from the records is lost, and comes back as it was. */
   async #repair(pick: number): Promise<void> {
     const whole = this.#store.snapshot();
-    const derived = [...whole.keys()].filter((at) => !"sgtfpnrvyoj".includes(at[0] ?? ""));
+    const derived = [...whole.keys()].filter((at) => !"sgtfpnrvyojm".includes(at[0] ?? ""));
     const damaged = new Map(whole);
     damaged.delete(derived[pick % Math.max(1, derived.length)] ?? "");
     this.#store = new MemoryStore(damaged);

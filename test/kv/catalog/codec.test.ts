@@ -13,7 +13,7 @@ import {
 import { segmentCodec } from "../../../src/kv/catalog/record-codecs.ts";
 import type { ObjectName } from "../../../src/kv/location.ts";
 import { type Segment, segmentId, type TurnId } from "../../../src/kv/records.ts";
-import { chainOf } from "../../support/kv-desk.ts";
+import { chainOf } from "../../support/kv-texts.ts";
 
 const turn = "turn" as TurnId;
 const segment: Segment = {

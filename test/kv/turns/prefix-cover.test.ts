@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 
 import { coverOfFirst } from "../../../src/kv/turns/prefix-cover.ts";
 import { type Segment, segmentId, type TurnId } from "../../../src/kv/records.ts";
-import { chainOf } from "../../support/kv-desk.ts";
+import { chainOf } from "../../support/kv-texts.ts";
 
 /** Of the last `length` tokens of the text. */
 function segment(text: string, length: number, changes: Partial<Segment> = {}): Segment {

@@ -2,15 +2,17 @@
 import {
   type AttachOutcome,
   type AttachRequest,
+  type DetachRequest,
   type ListedSegment,
   type Reader,
   SESSION_SEGMENTS_LIMIT,
 } from "../../holders.ts";
-import { type Session, sessionHolder } from "../../records.ts";
-import { segments, sessions } from "../tables.ts";
+import { type SegmentId, type Session, sessionHolder } from "../../records.ts";
+import { referenceKey } from "../keys.ts";
+import { segmentAt, segments, sessions, withdrawn } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
 import { visibleTo } from "./prefixes.ts";
-import { addReference } from "./references.ts";
+import { addReference, removeReference } from "./references.ts";
 import { liveSession, slide } from "./sessions.ts";
 
 export interface Listing {
@@ -30,8 +32,18 @@ export function attach(tx: CatalogTransaction, request: AttachRequest): AttachOu
   if (session.segments + listed.length > SESSION_SEGMENTS_LIMIT) {
     return { kind: "refused", reason: "segments_limit" };
   }
-  holdListed(tx, session, request);
-  return { kind: "attached", session: sessions.update(tx, key, (known) => slide(known, nowMs)) };
+  const added = holdListed(tx, session, request);
+  const attached = sessions.update(tx, key, (known) => slide(known, nowMs));
+  return { kind: "attached", session: attached, added };
+}
+
+export function detach(tx: CatalogTransaction, { session: key, segments: ids }: DetachRequest) {
+  const session = sessions.get(tx, key);
+  if (session === undefined) return;
+  for (const id of ids) {
+    const isKnown = segmentAt(tx, id) !== undefined || withdrawn.get(tx, { id }) !== undefined;
+    if (isKnown) removeReference(tx, sessionHolder(session), id);
+  }
 }
 
 export function areVisible(
@@ -43,12 +55,23 @@ export function areVisible(
   return listed.every(({ segment }) => isVisible(segment));
 }
 
-/** So that nothing that a session goes on from vanishes under it. What is above its limit is not kept for it. */
-export function holdListed(tx: CatalogTransaction, session: Session, listing: Listing): void {
+/**
+ * So that nothing that a session goes on from vanishes under it. What is above its limit is not kept for it. Returns what it did not
+ * list before.
+ */
+export function holdListed(
+  tx: CatalogTransaction,
+  session: Session,
+  listing: Listing,
+): readonly SegmentId[] {
   const { listed, nowMs } = listing;
   const room = Math.max(0, SESSION_SEGMENTS_LIMIT - session.segments);
   const holder = sessionHolder(session);
+  const added: SegmentId[] = [];
   for (const { segment: id, place } of listed.slice(0, room)) {
-    addReference(tx, holder, { segment: segments.must(tx, { id }), nowMs, place });
+    const segment = segments.must(tx, { id });
+    if (tx.get(referenceKey(holder, segment)) === undefined) added.push(id);
+    addReference(tx, holder, { segment, nowMs, place });
   }
+  return added;
 }

@@ -8,7 +8,7 @@ import { files, sessionsWith } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 
 /** Above every priority. */
-const PINNED = 1_001;
+export const PINNED = 1_001;
 
 /** Somebody refers to something in it from now on. */
 export function raisePriority(tx: CatalogTransaction, ref: FileRef, holder: Holder): void {

@@ -5,10 +5,10 @@
  */
 import type { ForkOutcome, ForkPosition, ForkRequest, ForkStepRequest } from "../../holders.ts";
 import { type SegmentId, type Session, sessionHolder } from "../../records.ts";
-import { parseReference, referencesPrefix, under } from "../keys.ts";
 import { tenantUsage } from "../sums.ts";
 import { places, segmentAt, sessions } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
+import { pageOfReferences } from "./reference-pages.ts";
 import { addReference } from "./references.ts";
 import { liveSession, newSession } from "./sessions.ts";
 
@@ -52,15 +52,9 @@ function copyList(
   tx: CatalogTransaction,
   { from, to, after, nowMs, limit }: Copy,
 ): ForkPosition | undefined {
-  const prefix = referencesPrefix(sessionHolder(from));
-  const all = under(prefix);
-  const range = after === undefined ? all : { ...all, from: `${prefix}${after}\0` };
-  const page = tx.range({ ...range, limit });
-  for (const { key } of page) copyReference(tx, to, { id: parseReference(prefix, key), nowMs });
-  const last = page.at(-1);
-  return last === undefined || page.length < limit
-    ? undefined
-    : (last.key.slice(prefix.length) as ForkPosition);
+  const page = pageOfReferences(tx, sessionHolder(from), { after: after ?? "", limit });
+  for (const id of page.ids) copyReference(tx, to, { id, nowMs });
+  return page.next as ForkPosition | undefined;
 }
 
 interface Copied {

@@ -8,7 +8,9 @@ import {
   type CreatePrefixRequest,
   PREFIX_READERS_LIMIT,
   type PrefixPage,
+  type PrefixPosition,
   PREFIXES_CONSULTED_LIMIT,
+  type PrefixStepRequest,
   type Reader,
   SESSION_SEGMENTS_LIMIT,
 } from "../../holders.ts";
@@ -31,37 +33,77 @@ import {
 import { tenantUsage } from "../sums.ts";
 import { places, prefixes, segmentAt, segments } from "../tables.ts";
 import type { CatalogTransaction, CatalogView, Key, KeyRange } from "../transaction.ts";
-import { isRemoved, REMOVED } from "../removed-prefix.ts";
+import { isDraft, isThere, REMOVED, UNMADE } from "../prefix-state.ts";
 import { addReference, DROPPED_AT_ONCE, dropReferences, listedBy } from "./references.ts";
+
+/** How long a prefix may be in the making. */
+const DRAFT_MS = 60_000;
 
 export function createPrefix(
   tx: CatalogTransaction,
   request: CreatePrefixRequest,
 ): CreatePrefixOutcome {
-  const { prefix: key, to, trusts, segments: listed, expiresAtMs, quota, nowMs } = request;
+  const { prefix: key, to, segments: listed, quota, nowMs } = request;
   assertSound(request);
   const isLive = livePrefix(tx, key, nowMs) !== undefined;
   // What is left of one that was removed is in the same namespace, where readers of the new one would find it.
-  if (isLive || prefixes.get(tx, key) !== undefined) return { kind: "refused", reason: "exists" };
-  if (tenantUsage(tx, key.tenant).pins >= quota.pins) {
-    return { kind: "refused", reason: "quota_pins" };
-  }
-  if (listed.length > SESSION_SEGMENTS_LIMIT) return { kind: "refused", reason: "segments_limit" };
-  const isVisible = visibleTo(tx, { tenant: key.tenant, trusts }, nowMs);
-  if (listed.length === 0 || !listed.every(({ segment }) => isVisible(segment))) {
-    return { kind: "refused", reason: "no_segment" };
-  }
+  if (isLive || prefixes.get(tx, key) !== undefined) return refused("exists");
+  if (tenantUsage(tx, key.tenant).pins >= quota.pins) return refused("quota_pins");
+  if (listed.length > SESSION_SEGMENTS_LIMIT) return refused("segments_limit");
+  if (listed.length === 0 || !isNextVisible(tx, request, 0)) return refused("no_segment");
   const { tenant, name } = key;
-  prefixes.save(tx, { tenant, name, to, createdAtMs: nowMs, expiresAtMs, segments: 0 });
-  for (const { segment: id, place } of listed) {
+  const expiresAtMs = nowMs + DRAFT_MS;
+  prefixes.save(tx, { tenant, name, to, createdAtMs: UNMADE, expiresAtMs, segments: 0 });
+  return listNext(tx, request, 0);
+}
+
+/** Of a draft that was begun by this very request. */
+export function goOnPrefix(
+  tx: CatalogTransaction,
+  request: PrefixStepRequest,
+): CreatePrefixOutcome {
+  const { prefix: key, after, nowMs } = request;
+  const draft = prefixes.get(tx, key);
+  const isOurs = draft !== undefined && isDraft(draft) && draft.expiresAtMs === nowMs + DRAFT_MS;
+  if (!isOurs) return refused("no_segment");
+  if (isNextVisible(tx, request, after)) return listNext(tx, request, after);
+  dropRemoved(tx, endPrefix(tx, draft), DROPPED_AT_ONCE);
+  return refused("no_segment");
+}
+
+function isNextVisible(
+  tx: CatalogTransaction,
+  { prefix: { tenant }, trusts, segments: listed, limit, nowMs }: CreatePrefixRequest,
+  after: number,
+): boolean {
+  const isVisible = visibleTo(tx, { tenant, trusts }, nowMs);
+  return listed.slice(after, after + limit).every(({ segment }) => isVisible(segment));
+}
+
+/** With the last of them it is no draft any more. */
+function listNext(
+  tx: CatalogTransaction,
+  { prefix: key, segments: listed, expiresAtMs, limit, nowMs }: CreatePrefixRequest,
+  after: number,
+): CreatePrefixOutcome {
+  const next = after + limit;
+  for (const { segment: id, place } of listed.slice(after, next)) {
     addReference(tx, prefixHolder(key), { segment: segments.must(tx, { id }), nowMs, place });
   }
-  return { kind: "created", prefix: prefixes.must(tx, key) };
+  if (next < listed.length) return { kind: "begun", rest: next as PrefixPosition };
+  const made = (draft: Prefix) => ({ ...draft, createdAtMs: nowMs, expiresAtMs });
+  return { kind: "created", prefix: prefixes.update(tx, key, made) };
+}
+
+type Refusal = Extract<CreatePrefixOutcome, { kind: "refused" }>;
+
+function refused(reason: Refusal["reason"]): Refusal {
+  return { kind: "refused", reason };
 }
 
 export function removePrefix(tx: CatalogTransaction, key: PrefixKey, nowMs: number): boolean {
   const prefix = livePrefix(tx, key, nowMs);
-  if (prefix === undefined) return false;
+  if (prefix === undefined || isDraft(prefix)) return false;
   dropRemoved(tx, endPrefix(tx, prefix), DROPPED_AT_ONCE);
   return true;
 }
@@ -81,7 +123,7 @@ export function dropRemoved(tx: CatalogTransaction, key: PrefixKey, limit: numbe
 
 export function knownPrefix(view: CatalogView, key: PrefixKey): Prefix | undefined {
   const prefix = prefixes.get(view, key);
-  return prefix === undefined || isRemoved(prefix) ? undefined : prefix;
+  return prefix !== undefined && isThere(prefix) ? prefix : undefined;
 }
 
 export function prefixSegments(view: CatalogView, key: PrefixKey): Segment[] {
@@ -169,7 +211,8 @@ function firstLive(
   const live: Prefix[] = [];
   for (const { key } of scanPages(view, range)) {
     const prefix = prefixes.at(view, keyOf(key));
-    if (prefix !== undefined && !hasExpired(prefix, nowMs)) live.push(prefix);
+    const isLive = prefix !== undefined && isThere(prefix) && !hasExpired(prefix, nowMs);
+    if (isLive) live.push(prefix);
     if (live.length === range.limit) break;
   }
   return live;

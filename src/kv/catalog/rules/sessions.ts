@@ -10,9 +10,12 @@ import { endedPrefix, scan, UNLIMITED } from "../keys.ts";
 import { tenantUsage } from "../sums.ts";
 import { ended, sessions, turns } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
-import { forgetPriority } from "./file-priority.ts";
-import { DROPPED_AT_ONCE, dropReferences, listedBy } from "./references.ts";
+import { lower } from "./lowering.ts";
+import { DROPPED_AT_ONCE, dropReferences } from "./references.ts";
 import { abortTurn, sealFile } from "./turn-end.ts";
+
+/** References whose files are told by the rule that lowers a session: some milliseconds' worth. */
+const LOWERED_AT_ONCE = 128;
 
 /** What has expired is ended by the first rule that meets it, so that swept or not makes no difference to a caller. */
 export function liveSession(
@@ -56,7 +59,7 @@ export function amend(tx: CatalogTransaction, request: AmendRequest): Session | 
   const known = request.retention ?? session.retention;
   const retention = { ...known, ttlMs: ttlMs ?? known.ttlMs };
   const amended = slide({ ...session, retention, expiresAtMs: 0 }, nowMs);
-  if (retention.priority < session.retention.priority) forgetPriorities(tx, session);
+  if (retention.priority < session.retention.priority) lower(tx, session, LOWERED_AT_ONCE);
   sessions.save(tx, amended);
   return amended;
 }
@@ -66,7 +69,7 @@ export function pin(tx: CatalogTransaction, request: PinRequest): PinOutcome {
   const session = liveSession(tx, key, nowMs);
   if (session === undefined) return "no_session";
   if (untilMs <= nowMs) {
-    sessions.save(tx, unpinned(tx, session));
+    unpin(tx, session, LOWERED_AT_ONCE);
     return "unpinned";
   }
   if (untilMs - nowMs > session.retention.pinLimitMs) return "pin_limit";
@@ -76,14 +79,10 @@ export function pin(tx: CatalogTransaction, request: PinRequest): PinOutcome {
   return "pinned";
 }
 
-/** What it listed may be evicted again. */
-export function unpinned(tx: CatalogTransaction, session: Session): Session {
-  forgetPriorities(tx, session);
-  return { ...session, pinnedUntilMs: 0 };
-}
-
-function forgetPriorities(tx: CatalogTransaction, session: Session): void {
-  for (const { file } of listedBy(tx, sessionHolder(session))) forgetPriority(tx, file);
+/** What it lists may be evicted again. Returns how many references were met, at most `limit`. */
+export function unpin(tx: CatalogTransaction, session: Session, limit: number): number {
+  sessions.save(tx, { ...session, pinnedUntilMs: 0 });
+  return lower(tx, session, limit);
 }
 
 export function end(tx: CatalogTransaction, key: SessionKey, nowMs: number): boolean {

@@ -4,14 +4,15 @@
  */
 import type { SweepReport, SweepRequest } from "../../catalog.ts";
 import { type FileRef, sessionHolder } from "../../records.ts";
-import { ENDED, scan, scanDue, WITHDRAWN } from "../keys.ts";
-import { isRemoved } from "../removed-prefix.ts";
-import { ended, files, isIdle, prefixes, sessions, turns, withdrawn } from "../tables.ts";
+import { ENDED, LOWERED, scan, scanDue, WITHDRAWN } from "../keys.ts";
+import { isThere } from "../prefix-state.ts";
+import { ended, files, isIdle, lowered, prefixes, sessions, turns, withdrawn } from "../tables.ts";
 import type { CatalogTransaction, Key } from "../transaction.ts";
 import { BROKEN_AT_ONCE, due, forget, meet } from "./due.ts";
 import { dropRemoved, endPrefix } from "./prefixes.ts";
+import { goOnLowering } from "./lowering.ts";
 import { dropWithdrawn } from "./references.ts";
-import { dropEnded, endSession, isExpired, unpinned } from "./sessions.ts";
+import { dropEnded, endSession, isExpired, unpin } from "./sessions.ts";
 import { abortTurn } from "./turn-end.ts";
 
 /** One in so many of a pass are files to be unlinked, where there are as many. */
@@ -72,11 +73,14 @@ function sweepTurns(tx: CatalogTransaction, nowMs: number, limit: number): numbe
  * the others in the next pass: nobody can use it meanwhile.
  */
 export function sweepHolders(tx: CatalogTransaction, nowMs: number, limit: number) {
-  const dropped = sweepWithdrawn(tx, limit);
-  const left = dropped + sweepEnded(tx, limit - dropped);
-  const { seen, ...counts } = sweepSessions(tx, nowMs, limit - left);
-  const prefixes = sweepPrefixes(tx, nowMs, limit - left - seen);
-  return { ...counts, expiredPrefixes: prefixes.expired, seen: left + seen + prefixes.seen };
+  let seen = sweepWithdrawn(tx, limit);
+  seen += sweepEnded(tx, limit - seen);
+  seen += sweepLowered(tx, limit - seen);
+  const ofSessions = sweepSessions(tx, nowMs, limit - seen);
+  seen += ofSessions.seen;
+  const ofPrefixes = sweepPrefixes(tx, nowMs, limit - seen);
+  seen += ofPrefixes.seen;
+  return { ...ofSessions, expiredPrefixes: ofPrefixes.expired, seen };
 }
 
 /** References to what nobody lists any more. */
@@ -99,6 +103,19 @@ function sweepEnded(tx: CatalogTransaction, limit: number): number {
   return seen;
 }
 
+/** What sessions list that are worth less than they were. */
+function sweepLowered(tx: CatalogTransaction, limit: number): number {
+  let seen = 0;
+  for (const { key } of scan(tx, LOWERED, limit)) {
+    if (seen >= limit) break;
+    seen += Math.max(
+      1,
+      meet(key, () => goOnLowering(tx, due(lowered.at(tx, key)), limit - seen)),
+    );
+  }
+  return seen;
+}
+
 function sweepSessions(tx: CatalogTransaction, nowMs: number, limit: number) {
   let [seen, expiredSessions, lapsedPins] = [0, 0, 0];
   for (const { entry, of } of scanDue(tx, "e", { nowMs, limit })) {
@@ -107,7 +124,7 @@ function sweepSessions(tx: CatalogTransaction, nowMs: number, limit: number) {
     meet(entry, () => {
       const session = due(sessions.at(tx, of));
       if (!isExpired(session, nowMs)) {
-        sessions.save(tx, unpinned(tx, session));
+        seen += unpin(tx, session, limit - seen);
         lapsedPins++;
         return;
       }
@@ -126,7 +143,7 @@ function sweepPrefixes(tx: CatalogTransaction, nowMs: number, limit: number) {
     seen++;
     meet(entry, () => {
       const prefix = due(prefixes.at(tx, of));
-      if (!isRemoved(prefix)) expired++;
+      if (isThere(prefix)) expired++;
       seen += dropRemoved(tx, endPrefix(tx, prefix), limit - seen);
     });
   }
