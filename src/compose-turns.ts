@@ -104,13 +104,15 @@ export function openEngines(
 
 export function createPredictions(pools: Config["pools"]): Predictions {
   const poolOf = poolsByModel(pools);
-  const predicted = pools.filter((pool) => profileOf(pool) !== undefined);
-  const byName = new Map(
-    predicted.map((pool): [string, PoolPrediction] => [
-      pool.name,
-      { pool: pool.name, predictor: new Predictor(), prices: pricesOf(pool) },
-    ]),
-  );
+  const byName = new Map<string, PoolPrediction>();
+  for (const pool of pools) {
+    const profile = profileOf(pool);
+    if (profile === undefined) continue;
+    const { name } = pool;
+    const { pageSize } = profile;
+    const prices = pricesOf(pool);
+    byName.set(name, { pool: name, predictor: new Predictor(), pageSize, prices });
+  }
   return {
     ofPool: (name) => byName.get(name),
     ofModel: (model) => byName.get(poolOf(model)?.name ?? ""),

@@ -2,16 +2,14 @@
 import type { FastifyRequest } from "fastify";
 import type * as z from "zod";
 
-import type { PoolPrediction } from "../kv/prediction/pool-prediction.ts";
-import type { Figure, FigureErrors } from "../kv/prediction/prediction.ts";
-import type { Explanation } from "../kv/turns/turn-plan.ts";
 import type { Api } from "./api.ts";
 import type { KvApiPorts } from "./ports.ts";
 import { tenantOf } from "./principal.ts";
-import { viewPrice } from "./prediction-view.ts";
+import { viewPrediction } from "./prediction-view.ts";
 import { invalidField, noSuch } from "./refusals.ts";
-import { predictBody, predictionSchema } from "./schemas/prediction.ts";
+import { predictionSchema } from "./schemas/prediction.ts";
 import { problemAnswers } from "./schemas/problem.ts";
+import { predictBody } from "./schemas/turn.ts";
 import { sessionAt } from "./session-view.ts";
 import { sequenceOf, type TurnRouteLimits } from "./turns.ts";
 
@@ -45,7 +43,9 @@ export function addPredict(api: Api, ports: KvApiPorts, limits: TurnRouteLimits)
       if (found === undefined || typeof explanation === "string") {
         throw invalidField({ field: "model", value: model, limit: "a model with a KV profile" });
       }
-      return predictionView({ found, explanation, maxNewTokens, ttlMs });
+      const { promptTokens, storedTokens, limit } = explanation;
+      const shape = { promptTokens, storedTokens, maxNewTokens };
+      return { ...viewPrediction({ found, shape, ttlMs }), stored_tokens: storedTokens, limit };
     },
   );
 }
@@ -62,43 +62,4 @@ async function subjectOf(request: PredictRequest, ports: KvApiPorts) {
   }
   const session = await sessionAt({ tenant, id }, ports);
   return { session: { tenant, id }, model: session.model, ttlMs: session.retention.ttlMs };
-}
-
-interface Predicted {
-  readonly found: PoolPrediction;
-  readonly explanation: Explanation;
-  readonly maxNewTokens: number | undefined;
-  readonly ttlMs: number;
-}
-
-function predictionView(predicted: Predicted) {
-  const { found, explanation, maxNewTokens, ttlMs } = predicted;
-  const { promptTokens, storedTokens, limit, rules } = explanation;
-  const { predictor, pool, prices } = found;
-  const prediction = predictor.predict({ promptTokens, storedTokens, maxNewTokens });
-  const errors = predictor.errors();
-  const figure = (name: Figure, value: number | undefined) => figureView(value, errors[name]);
-  const { cachedTokens, outputTokens, times } = prediction;
-  const turn = { promptTokens, storedTokens, cachedTokens, outputTokens };
-  return {
-    pool,
-    prompt_tokens: promptTokens,
-    stored_tokens: storedTokens,
-    limit,
-    cached_tokens: figure("cachedTokens", cachedTokens),
-    output_tokens: figure("outputTokens", outputTokens),
-    load_ms: figure("loadMs", times?.loadMs),
-    prefill_ms: figure("prefillMs", times?.prefillMs),
-    ttft_ms: figure("ttftMs", times?.ttftMs),
-    total_ms: figure("totalMs", times?.totalMs),
-    price: viewPrice(turn, { prices, ttlMs, pageSize: rules.pageSize }),
-  };
-}
-
-function figureView(value: number | undefined, error: FigureErrors[Figure]) {
-  return {
-    value: value ?? null,
-    p50_error: error?.p50 ?? null,
-    p90_error: error?.p90 ?? null,
-  };
 }

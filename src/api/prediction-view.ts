@@ -1,5 +1,7 @@
 /** Predicted and actual turns as the API shows them. */
 import type { ComparedTurn } from "../kv/prediction/last-turns.ts";
+import type { PoolPrediction } from "../kv/prediction/pool-prediction.ts";
+import type { Figure, FigureErrors, TurnShape } from "../kv/prediction/prediction.ts";
 import { priceOf, type Prices } from "../kv/prediction/price.ts";
 
 export interface Pricing {
@@ -30,6 +32,41 @@ export function viewPrice(turn: PricedTurn, { prices, ttlMs, pageSize }: Pricing
     uncached_input: uncachedInput,
     cached_input: cachedInput,
     input_tokens: inputTokens,
+  };
+}
+
+export interface PredictedTurn {
+  readonly found: PoolPrediction;
+  readonly shape: TurnShape;
+  /** Of what it stores. */
+  readonly ttlMs: number;
+}
+
+export function viewPrediction({ found, shape, ttlMs }: PredictedTurn) {
+  const { predictor, pool, prices, pageSize } = found;
+  const { promptTokens, storedTokens } = shape;
+  const { cachedTokens, outputTokens, times } = predictor.predict(shape);
+  const errors = predictor.errors();
+  const figure = (name: Figure, value: number | undefined) => viewFigure(value, errors[name]);
+  const turn = { promptTokens, storedTokens, cachedTokens, outputTokens };
+  return {
+    pool,
+    prompt_tokens: promptTokens,
+    cached_tokens: figure("cachedTokens", cachedTokens),
+    output_tokens: figure("outputTokens", outputTokens),
+    load_ms: figure("loadMs", times?.loadMs),
+    prefill_ms: figure("prefillMs", times?.prefillMs),
+    ttft_ms: figure("ttftMs", times?.ttftMs),
+    total_ms: figure("totalMs", times?.totalMs),
+    price: viewPrice(turn, { prices, ttlMs, pageSize }),
+  };
+}
+
+function viewFigure(value: number | undefined, error: FigureErrors[Figure]) {
+  return {
+    value: value ?? null,
+    p50_error: error?.p50 ?? null,
+    p90_error: error?.p90 ?? null,
   };
 }
 

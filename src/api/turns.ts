@@ -2,6 +2,7 @@
 import * as z from "zod";
 
 import { Problem } from "../http/problem.ts";
+import type { PoolPrediction } from "../kv/prediction/pool-prediction.ts";
 import type { Segment, TurnId } from "../kv/records.ts";
 import type { TokenSequence } from "../kv/turns/token-sequence.ts";
 import type {
@@ -14,6 +15,7 @@ import type {
 } from "../kv/turns/turn-plan.ts";
 import type { Api } from "./api.ts";
 import type { KvApiPorts } from "./ports.ts";
+import { type PredictedTurn, viewPrediction } from "./prediction-view.ts";
 import { tenantOf } from "./principal.ts";
 import type { PromptBodies } from "./prompt-bodies.ts";
 import { sessionPath } from "./schemas/fields.ts";
@@ -63,11 +65,13 @@ export function addTurns(api: Api, ports: KvApiPorts, limits: TurnRouteLimits): 
     async (request) => {
       const { prompt, max_new_tokens: maxNewTokens, engine } = request.body;
       const session = keyOf(request);
-      await sessionAt(session, ports);
+      const { model, retention } = await sessionAt(session, ports);
       const sequence = sequenceOf(prompt);
       const plan = await turns.plan({ session, prompt: sequence, maxNewTokens, engine });
       if (plan.limit === "no_session" || plan.limit === "unknown_tenant") throw noSuch("session");
-      return planView(plan);
+      const found = ports.predictions.ofModel(model);
+      const prediction = predicted(plan, { found, maxNewTokens, ttlMs: retention.ttlMs });
+      return { ...planView(plan), prediction };
     },
   );
 
@@ -161,6 +165,18 @@ function engineSegment(
     kvStart: reported.kv_start,
     kvLength: reported.kv_length ?? undefined,
   };
+}
+
+interface PredictedBy extends Pick<PredictedTurn, "ttlMs"> {
+  readonly found: PoolPrediction | undefined;
+  readonly maxNewTokens: number;
+}
+
+function predicted(plan: TurnPlan, { found, maxNewTokens: limit, ttlMs }: PredictedBy) {
+  const { promptTokens, storedTokens } = plan;
+  if (found === undefined || promptTokens === 0) return null;
+  const maxNewTokens = limit === 0 ? undefined : limit;
+  return viewPrediction({ found, shape: { promptTokens, storedTokens, maxNewTokens }, ttlMs });
 }
 
 function planView({ stored, storedTokens, limit, fresh, deadlineMs }: TurnPlan) {

@@ -69,7 +69,7 @@ describe.each(CATALOGS)("an explanation over the $name catalog", (kind) => {
       storageHour: 0,
       inputIncludesCached: true,
     };
-    const small = { pool: "p", predictor: new Predictor(), prices };
+    const small = { pool: "p", predictor: new Predictor(), pageSize: 1, prices };
     const ports = { lastTurns, predictions: { ofModel: () => small } };
     const { client } = await open({ ports });
     expect((await explain(client, "one"))?.last_turn).toEqual({

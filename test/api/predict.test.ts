@@ -26,7 +26,14 @@ describe.each(CATALOGS)("a prediction over the $name catalog", (kind) => {
   afterEach(() => benches.close());
 
   async function open(found: Partial<PoolPrediction> = {}, options: ApiOptions = {}) {
-    const small = { pool: "p", predictor: new Predictor(), prices: undefined, ...found };
+    const pageSize = options.profile?.pageSize ?? SMALL.pageSize;
+    const small = {
+      pool: "p",
+      predictor: new Predictor(),
+      pageSize,
+      prices: undefined,
+      ...found,
+    };
     const ofModel = (model: string) => (model === "small" ? small : undefined);
     const opened = await benches.openWithSession({
       ...options,
@@ -102,6 +109,35 @@ describe.each(CATALOGS)("a prediction over the $name catalog", (kind) => {
     const { client } = await open({ prices: PRICES }, pages);
     const { data } = await ask(client, { session: "a" }, 4); // 11 tokens: 8 in whole pages, 4 stored
     expect(data?.price?.write).toBeCloseTo(2, 9);
+  });
+
+  it("is in a plan, of what that lists and may be answered", async () => {
+    const engine = new MadeUpEngine(1);
+    engine.run(100);
+    const { bench, client } = await open({ predictor: engine.predictor, prices: PRICES });
+    const asked = await ask(client, { session: "a" }, 20);
+    const { limit, stored_tokens, ...prediction } = asked.data ?? {};
+    const plan = await bench.plan(client, "a", ["one two", 20]);
+    expect(plan).toMatchObject({ limit, stored_tokens, prediction });
+    expect(prediction).toMatchObject({ price: expect.any(Object), output_tokens: { value: 20 } });
+  });
+
+  it("is in a plan that reserves nothing for the answer, and then of one as long as most", async () => {
+    const engine = new MadeUpEngine(1);
+    engine.run(100);
+    const { bench, client } = await open({ predictor: engine.predictor });
+    const { data } = await ask(client, { session: "a" });
+    const plan = await bench.plan(client, "a", ["one two", 0]);
+    expect(plan.prediction?.output_tokens.value).toBeGreaterThan(0);
+    expect(plan.prediction?.output_tokens).toEqual(data?.output_tokens);
+  });
+
+  it("is in no plan of a model that is in no pool", async () => {
+    const { bench, client } = await open({}, {});
+    const elsewhere = await benches.openWithSession({});
+    expect((await bench.plan(client, "a", ["one", 0])).prediction).not.toBeNull();
+    const plan = await elsewhere.bench.plan(elsewhere.client, "a", ["one", 0]);
+    expect(plan.prediction).toBeNull();
   });
 
   it("is of either a session or a model, and of ones that there are", async () => {

@@ -1,21 +1,6 @@
 import * as z from "zod";
 
-import { modelField, sessionIdField, tokenCountField, wholeField } from "./fields.ts";
-import { promptField } from "./turn.ts";
-
-export const predictBody = z
-  .strictObject({
-    session: sessionIdField.optional().describe("Whose next turn it is"),
-    model: modelField.optional().describe("Of a session that is still to be made"),
-    prompt: promptField,
-    max_new_tokens: tokenCountField
-      .optional()
-      .describe("The most that the answer may have; as many as engines like where it is not given"),
-  })
-  .refine(
-    ({ session, model }) => (session === undefined) !== (model === undefined),
-    "either session or model",
-  );
+import { wholeField } from "./fields.ts";
 
 const figure = z
   .object({
@@ -44,21 +29,27 @@ const priceSchema = z
   })
   .meta({ id: "Price" });
 
+const predictedFields = {
+  pool: z.string(),
+  prompt_tokens: wholeField,
+  cached_tokens: figure,
+  output_tokens: figure,
+  load_ms: figure,
+  prefill_ms: figure,
+  ttft_ms: figure,
+  total_ms: figure,
+  price: priceSchema
+    .nullable()
+    .describe("Null where the pool has no prices, or the length of the answer is not known"),
+};
+
+export const predictedTurnSchema = z.object(predictedFields).meta({ id: "PredictedTurn" });
+
 export const predictionSchema = z
   .object({
-    pool: z.string(),
-    prompt_tokens: wholeField,
+    ...predictedFields,
     stored_tokens: wholeField.describe("That a plan would list now"),
     limit: z.string().describe("Why no more would be"),
-    cached_tokens: figure,
-    output_tokens: figure,
-    load_ms: figure,
-    prefill_ms: figure,
-    ttft_ms: figure,
-    total_ms: figure,
-    price: priceSchema
-      .nullable()
-      .describe("Null where the pool has no prices, or the length of the answer is not known"),
   })
   .meta({ id: "Prediction" });
 

@@ -3,13 +3,16 @@ import * as z from "zod";
 
 import {
   engineField,
+  modelField,
   segmentIdField,
+  sessionIdField,
   timeField,
   tokenCountField,
   turnIdField,
   TOKENS_LIMIT,
   wholeField,
 } from "./fields.ts";
+import { predictedTurnSchema } from "./prediction.ts";
 
 const LARGEST_TOKEN = 0xffff_ffff;
 /** Of 64 tokens each, as a page chain has them at least. */
@@ -82,9 +85,25 @@ export const explainQuery = z.strictObject({
 
 export const planBody = z.strictObject({
   prompt: promptField,
-  max_new_tokens: tokenCountField.default(0),
+  max_new_tokens: tokenCountField
+    .default(0)
+    .describe("For which room is reserved; predictions take 0 for as many as engines like"),
   engine: engineField.optional().describe("Which process is to write; compared at the commit"),
 });
+
+export const predictBody = z
+  .strictObject({
+    session: sessionIdField.optional().describe("Whose next turn it is"),
+    model: modelField.optional().describe("Of a session that is still to be made"),
+    prompt: promptField,
+    max_new_tokens: tokenCountField
+      .optional()
+      .describe("The most that the answer may have; as many as engines like where it is not given"),
+  })
+  .refine(
+    ({ session, model }) => (session === undefined) !== (model === undefined),
+    "either session or model",
+  );
 
 /** `kv_length` is per rank in some engines: used for a check alone. Engines may say more of a segment than we read. */
 const engineSegment = z.object({
@@ -133,6 +152,9 @@ export const planSchema = z
     limit: z.string().describe("Why no more is listed"),
     unreserved: z.string().nullable().describe("Why nothing is reserved"),
     deadline_ms: timeField,
+    prediction: predictedTurnSchema
+      .nullable()
+      .describe("Null where the turn could not be planned, or its model is in no pool"),
   })
   .meta({ id: "Plan" });
 

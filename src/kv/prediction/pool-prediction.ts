@@ -5,6 +5,8 @@ import type { Prices } from "./price.ts";
 export interface PoolPrediction {
   readonly pool: string;
   readonly predictor: Predictor;
+  /** In tokens: what is stored comes in whole pages. */
+  readonly pageSize: number;
   /** Undefined: its turns have no price. */
   readonly prices: Prices | undefined;
 }
