@@ -10,7 +10,7 @@ export interface Clock {
 /** Cancels what was scheduled; calling it again, or after the task ran, does nothing. */
 export type Cancel = () => void;
 
-/** One-shot timers. A pending one never keeps the process alive. */
+/** One-shot timers. A pending one never keeps the process alive; but what is to be done after 0 ms is done with the loop's next turn. */
 export interface Scheduler {
   after(delayMs: number, task: () => void): Cancel;
 }
@@ -24,6 +24,11 @@ export type Random = () => number;
 export const systemClock: Clock & Scheduler = {
   now: () => performance.now(),
   after: (delayMs, task) => {
+    if (delayMs === 0) {
+      // A timer would take a millisecond at least; one that is not waited for, until something else happens.
+      const turn = setImmediate(task);
+      return () => clearImmediate(turn);
+    }
     const timer = setTimeout(task, delayMs).unref();
     return () => clearTimeout(timer);
   },

@@ -26,6 +26,7 @@ import {
 import { createDigests } from "./digests.ts";
 import { AppError } from "./errors.ts";
 import { openTlsFiles } from "./extproc/tls.ts";
+import { timedChanges } from "./kv/catalog/timed-changes.ts";
 import { NamespaceKeys } from "./kv/chain/namespace-keys.ts";
 import type { Location } from "./kv/location.ts";
 import { layoutsByGeometry } from "./kv/model/layouts.ts";
@@ -94,8 +95,8 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   const digests = createDigests();
   const secret = await readOrMakeSecret(secretPath(kv));
   const store = await openKvStore(kv, { closers, ended: observers.locations });
-  const { catalog, locations } = store;
-
+  const { locations } = store;
+  const catalog = timedChanges(store.catalog, { clock: systemClock, ended: observers.changes });
   const verifier = new TwoPassVerifier({
     ...verifierLimits(kv),
     clock: systemClock,

@@ -4,6 +4,7 @@ import type { BytesObserver } from "./api/bytes/bytes-observer.ts";
 import type { KvAnswer } from "./api/server.ts";
 import type { KvCounter, KvGaugeSources, KvMetrics, KvRow } from "./admin/kv-metrics.ts";
 import type { Catalog } from "./kv/catalog.ts";
+import type { ChangeEnd } from "./kv/catalog/timed-changes.ts";
 import type { Location } from "./kv/location.ts";
 import type { OperationEnd } from "./kv/locations/timed.ts";
 import type { PathCall, PathObserver } from "./kv/path/path-observer.ts";
@@ -78,6 +79,9 @@ export function createKvObservers(options: KvObserversOptions) {
         if (kind === "unreadable") unreadable(id);
       },
     }),
+    changes: ({ rule, durationMs }: ChangeEnd) => {
+      metrics.observeMs("kv_catalog_change_duration_seconds", durationMs, rule);
+    },
     locations: ({ operation, durationMs, fault }: OperationEnd) => {
       metrics.observeMs("kv_io_duration_seconds", durationMs, operation);
       if (fault !== undefined) metrics.add("kv_io_faults_total", 1, operation, fault);
@@ -184,6 +188,9 @@ function pathObserver({ log, metrics }: KvObserversOptions): PathObserver {
       metrics.add("kv_turn_prompt_tokens_total", promptTokens, pool);
       metrics.add("kv_turn_reused_tokens_total", reusedTokens, pool);
       metrics.observeMs("kv_turn_held_seconds", heldMs, pool);
+    },
+    spent: ({ pool, part, elapsedMs }) => {
+      metrics.observeMs("kv_turn_part_seconds", elapsedMs, pool, part);
     },
     measured: createPredictionObserver(metrics),
     ended: ({ pool, end }) => metrics.add("kv_turn_ends_total", 1, pool, end),

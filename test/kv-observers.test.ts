@@ -195,6 +195,8 @@ it("counts turns in the request path by pool, and logs each of their failures wi
   const tokens = { promptTokens: 14, reusedTokens: 7 };
   path.begun({ pool: "p", plan: "injected", ...tokens, heldMs: 20 });
   path.begun({ pool: "p", plan: "batch", promptTokens: 0, reusedTokens: 0, heldMs: 1 });
+  path.spent({ pool: "p", part: "tokens", elapsedMs: 3 });
+  observers.changes({ rule: "reserve", durationMs: 2 });
   path.ended({ pool: "p", end: "cut_short" });
   path.failed("commit", new Error("a cause"));
   expect(await samples("kv_turns_total")).toEqual([
@@ -209,6 +211,12 @@ it("counts turns in the request path by pool, and logs each of their failures wi
   ]);
   expect(await samples("kv_turn_held_seconds_sum")).toEqual([
     'moorline_kv_turn_held_seconds_sum{pool="p"} 0.021',
+  ]);
+  expect(await samples("kv_turn_part_seconds_sum")).toEqual([
+    'moorline_kv_turn_part_seconds_sum{pool="p",part="tokens"} 0.003',
+  ]);
+  expect(await samples("kv_catalog_change_duration_seconds_sum")).toEqual([
+    'moorline_kv_catalog_change_duration_seconds_sum{rule="reserve"} 0.002',
   ]);
   expect(await samples("kv_turn_ends_total")).toEqual([
     'moorline_kv_turn_ends_total{pool="p",end="cut_short"} 1',

@@ -1,96 +1,131 @@
 /**
- * What Moorline adds to a turn with a long body: 100 KB of a conversation that grows by a message with each turn, so that only its end
- * is tokenised. The endpoint answers at once and stores nothing, and the same body goes through the same Envoy without ext_proc, in
- * alternating order.
+ * What Moorline adds to a turn with a long body: conversations of 100 KB that grow by a message with each turn, their KV stored and
+ * committed, so that only the end of each is tokenised, looked up and stored anew. The same body goes through the same Envoy without
+ * ext_proc, in alternating order, and the time that the engine has it counts for neither.
  */
 import { once } from "node:events";
-import { Agent, createServer, request, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { Agent, request } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
 import { medianOf } from "../figures.ts";
-import { createFiles, startStack } from "./stack.ts";
+import { partsOf, type PartsReport, readTimes, type Spent } from "./parts.ts";
+import { createFiles, type Stack, startStack } from "./stack.ts";
+import { type AskedTurn, standInAnswer, startStandIn } from "./stand-in.ts";
 
 export interface AddedPlan {
-  readonly rounds: number;
-  readonly warmUps: number;
+  /** One after the other; of each, the first turn stores all of it and is not timed. */
+  readonly conversations: number;
+  readonly turns: number;
 }
 
 export interface AddedReport {
-  /** Median over the rounds of what a turn took longer in the round. */
+  /** Median over the turns of what each took longer. */
   readonly addedP50Ms: number;
   readonly plainP50Ms: number;
   readonly moorlineP50Ms: number;
+  readonly parts: PartsReport;
 }
 
 const BODY_BYTES = 100_000;
 const MESSAGE = "<|im_start|>user\nAnd what does the harbour master say of the wind?<|im_end|>\n";
-const ANSWER = JSON.stringify({ text: "", output_ids: [], meta_info: {} });
+/** Tokens of 100 KB, but for what the turn before may still be storing. */
+const LEAST_REUSED = 10_000;
+/** Of a client, which is when what was stored of its turn is proven. */
+const THINK_MS = 120;
+/** The first one stores everything. */
+const LONG_THINK_MS = 1_500;
 
 export async function measureAdded(plan: AddedPlan): Promise<AddedReport> {
   await using closers = new AsyncDisposableStack();
   const files = await createFiles();
   closers.defer(() => files.close());
-  const endpoint = await listen();
-  closers.defer(() => {
-    endpoint.closeAllConnections();
-    endpoint.close();
-  });
-  const { port } = endpoint.address() as AddressInfo;
-  const endpoints = [{ name: "endpoint", address: `127.0.0.1:${port}` }];
+  let engineMs = 0;
+  const answer = async ({ receivedAtMs, body, response }: AskedTurn) => {
+    const { meta_info, session_params } = standInAnswer(body);
+    const text = JSON.stringify({ text: "", output_ids: [], meta_info, session_params });
+    response.writeHead(200, { "content-type": "application/json" });
+    engineMs = performance.now() - receivedAtMs;
+    response.end(text);
+  };
+  const engine = await startStandIn({ root: files.path, answer });
+  closers.defer(() => engine.close());
+  const endpoints = [{ name: "engine", address: engine.address }];
   const stack = await startStack({ endpoints, files: files.path, mode: "sticky" });
   closers.defer(() => stack.close());
   const agent = new Agent({ keepAlive: true });
   closers.defer(() => agent.destroy());
 
-  const rounds: { plain: number; moorline: number }[] = [];
-  let said = MESSAGE.repeat(Math.floor(BODY_BYTES / MESSAGE.length));
-  for (let round = 0; round < plan.warmUps + plan.rounds; round += 1) {
-    said += MESSAGE;
-    const body = Buffer.from(
-      JSON.stringify({ text: said, sampling_params: { max_new_tokens: 1 } }),
-    );
-    const time = async (url: string) => timeTurn({ url, body, agent, hasKv: url === stack.url });
-    const isPlainFirst = round % 2 === 0;
-    const first = await time(isPlainFirst ? stack.plainUrl : stack.url);
-    const second = await time(isPlainFirst ? stack.url : stack.plainUrl);
-    if (round < plan.warmUps) continue;
-    rounds.push(
-      isPlainFirst ? { plain: first, moorline: second } : { plain: second, moorline: first },
-    );
+  const turns: Pair[] = [];
+  const spent: Spent[] = [];
+  for (let number = 0; number < plan.conversations; number += 1) {
+    const session = `long-talk-${number}`;
+    const time = async (url: string, body: Buffer) => {
+      const { ms, kv } = await timeTurn({ url, body, agent, session });
+      return { ms: ms - engineMs, kv };
+    };
+    let said = `${session} `.padEnd(BODY_BYTES, MESSAGE);
+    await time(stack.url, bodyOf(said));
+    await pause(LONG_THINK_MS);
+    const before = await readTimes(stack.moorline);
+    for (let turn = 0; turn < plan.turns; turn += 1) {
+      said += MESSAGE;
+      turns.push(await timePair({ time, stack, body: bodyOf(said), isPlainFirst: turn % 2 === 0 }));
+      await pause(THINK_MS);
+    }
+    spent.push({ before, after: await readTimes(stack.moorline) });
   }
+  const addedMs = turns.map(({ plain, moorline }) => moorline - plain);
   return {
-    addedP50Ms: medianOf(rounds.map(({ plain, moorline }) => moorline - plain)),
-    plainP50Ms: medianOf(rounds.map(({ plain }) => plain)),
-    moorlineP50Ms: medianOf(rounds.map(({ moorline }) => moorline)),
+    addedP50Ms: medianOf(addedMs),
+    plainP50Ms: medianOf(turns.map(({ plain }) => plain)),
+    moorlineP50Ms: medianOf(turns.map(({ moorline }) => moorline)),
+    parts: partsOf(spent, addedMs),
   };
 }
 
-/** As an engine, as far as Moorline looks; it says nothing of itself that could differ from the profile. */
-async function listen(): Promise<Server> {
-  const server = createServer({ keepAliveTimeout: 0 }, (incoming, response) => {
-    incoming.resume().on("end", () => {
-      const isTurn = incoming.url === "/generate";
-      response.writeHead(200, { "content-type": "application/json" });
-      response.end(isTurn ? ANSWER : "{}");
-    });
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return server;
+interface Pair {
+  readonly plain: number;
+  readonly moorline: number;
+}
+
+interface PairOptions {
+  readonly time: (url: string, body: Buffer) => Promise<Timed>;
+  readonly stack: Pick<Stack, "url" | "plainUrl">;
+  readonly body: Buffer;
+  readonly isPlainFirst: boolean;
+}
+
+async function timePair({ time, stack, body, isPlainFirst }: PairOptions): Promise<Pair> {
+  const before = isPlainFirst ? await time(stack.plainUrl, body) : undefined;
+  const { ms: moorline, kv } = await time(stack.url, body);
+  const { ms: plain } = before ?? (await time(stack.plainUrl, body));
+  const reused = Number(/^reused=(\d+)$/.exec(kv ?? "")?.[1]);
+  if (reused > LEAST_REUSED) return { plain, moorline };
+  throw new Error(`a turn that goes on has KV ${kv}`);
+}
+
+function bodyOf(text: string): Buffer {
+  return Buffer.from(JSON.stringify({ text, sampling_params: { max_new_tokens: 1 } }));
 }
 
 interface TimedTurn {
   readonly url: string;
   readonly body: Buffer;
   readonly agent: Agent;
-  readonly hasKv: boolean;
+  readonly session: string;
 }
 
-/** In ms, to the end of the answer. Rejects where it is not the endpoint's, or was a turn without KV. */
-async function timeTurn({ url, body, agent, hasKv }: TimedTurn): Promise<number> {
+interface Timed {
+  readonly ms: number;
+  /** Undefined where Moorline was not asked. */
+  readonly kv: string | undefined;
+}
+
+/** To the end of the answer, the engine's time with it. */
+async function timeTurn({ url, body, agent, session }: TimedTurn): Promise<Timed> {
   const headers = {
     "content-type": "application/json",
     "content-length": body.length,
-    "x-session-id": "long-talk",
+    "x-session-id": session,
     "x-moorline-kv": "1",
   };
   const startMs = performance.now();
@@ -99,10 +134,6 @@ async function timeTurn({ url, body, agent, hasKv }: TimedTurn): Promise<number>
   const [response] = await once(sent, "response");
   const chunks: Buffer[] = await response.toArray();
   const ms = performance.now() - startMs;
-  const text = Buffer.concat(chunks).toString();
-  const kvStatus: string = response.headers["x-moorline-kv"] ?? "none";
-  if (response.statusCode !== 200 || text !== ANSWER || kvStatus.startsWith("reused=") !== hasKv) {
-    throw new Error(`status ${response.statusCode}, KV ${kvStatus}: ${text.slice(0, 200)}`);
-  }
-  return ms;
+  if (response.statusCode === 200) return { ms, kv: response.headers["x-moorline-kv"] };
+  throw new Error(`status ${response.statusCode}: ${Buffer.concat(chunks).toString()}`);
 }

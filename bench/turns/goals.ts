@@ -7,5 +7,6 @@ export const goals: readonly Goal<
 >[] = [
   { field: "prediction_p90_error", relation: "<=", limit: 0.2 },
   { field: "added_p50_ms_100kb", relation: "<=", limit: 2 },
+  { field: "sse_lag_p99_ms", relation: "<=", limit: 5 },
   { field: "wrong_answers", relation: "=", limit: 0 },
 ];

@@ -1,5 +1,6 @@
 /** From what was measured to the result, and to a table for people. */
 import { medianOf, toFourDigits } from "../figures.ts";
+import type { LagReport } from "./lag.ts";
 import { type Replay, type Setting, SETTINGS } from "./replay.ts";
 
 export interface TurnsResult {
@@ -9,6 +10,10 @@ export interface TurnsResult {
   readonly hit_tokens: Readonly<Record<Setting, number>>;
   readonly prediction_p90_error: number | null;
   readonly added_p50_ms_100kb: number;
+  /** From the first byte of a streamed answer as the engine says it to the same at the client. */
+  readonly sse_lag_p99_ms: number;
+  /** The same without ext_proc. */
+  readonly sse_lag_plain_p99_ms: number;
   readonly cpu_us_per_turn: number | null;
   readonly wrong_answers: number;
 }
@@ -16,10 +21,11 @@ export interface TurnsResult {
 export interface Measured {
   readonly replays: Readonly<Record<Setting, Replay>>;
   readonly addedP50Ms: number;
+  readonly lag: LagReport;
   readonly wrongAnswers: number;
 }
 
-export function summarise({ replays, addedP50Ms, wrongAnswers }: Measured): TurnsResult {
+export function summarise({ replays, addedP50Ms, lag, wrongAnswers }: Measured): TurnsResult {
   const { predictionP90Error: error, cpuUsPerTurn: cpuUs } = replays.affinity_kv;
   return {
     suite: "turns",
@@ -27,6 +33,8 @@ export function summarise({ replays, addedP50Ms, wrongAnswers }: Measured): Turn
     hit_tokens: bySetting((setting) => hitTokens(replays[setting])),
     prediction_p90_error: error === undefined ? null : toFourDigits(error),
     added_p50_ms_100kb: toFourDigits(addedP50Ms),
+    sse_lag_p99_ms: toFourDigits(lag.moorlineP99Ms),
+    sse_lag_plain_p99_ms: toFourDigits(lag.plainP99Ms),
     cpu_us_per_turn: cpuUs === undefined ? null : Math.round(cpuUs),
     wrong_answers: wrongAnswers,
   };

@@ -9,7 +9,9 @@ import { sampling } from "../../demo/turns/ask.ts";
 import { formatGoals } from "../goals.ts";
 import { type AddedPlan, measureAdded } from "./added.ts";
 import { goals } from "./goals.ts";
+import { type LagPlan, measureLag } from "./lag.ts";
 import { type AnsweredTurn, replay, type Replay, type Setting, SETTINGS } from "./replay.ts";
+import { partsTable } from "./parts.ts";
 import { summarise, table, type TurnsResult } from "./report.ts";
 import { readScript, type ScriptPlan } from "./script.ts";
 import { SHAPE_NAME } from "./stack.ts";
@@ -18,17 +20,20 @@ export interface TurnsPlan {
   readonly script: ScriptPlan;
   readonly engines: number;
   readonly added: AddedPlan;
+  readonly lag: LagPlan;
 }
 
 const fullPlan: TurnsPlan = {
   script: { conversations: 12, turns: 4 },
   engines: 3,
-  added: { rounds: 200, warmUps: 40 },
+  added: { conversations: 5, turns: 40 },
+  lag: { rounds: 2, turnsPerRound: 200, turnsPerSecond: 50 },
 };
 const quickPlan: TurnsPlan = {
   script: { conversations: 2, turns: 3 },
   engines: 2,
-  added: { rounds: 20, warmUps: 5 },
+  added: { conversations: 1, turns: 10 },
+  lag: { rounds: 1, turnsPerRound: 50, turnsPerSecond: 50 },
 };
 const ORACLE_THREADS = 2;
 
@@ -43,7 +48,11 @@ export async function measureTurns(
   const added = await measureAdded(plan.added);
   const { plainP50Ms, moorlineP50Ms, addedP50Ms } = added;
   progress(
-    `100 KB: ${moorlineP50Ms.toFixed(2)} ms, ${plainP50Ms.toFixed(2)} without ext_proc, added ${addedP50Ms.toFixed(2)}`,
+    `100 KB: ${moorlineP50Ms.toFixed(2)} ms, ${plainP50Ms.toFixed(2)} without ext_proc, added ${addedP50Ms.toFixed(2)}, on average\n${partsTable(added.parts)}`,
+  );
+  const lag = await measureLag(plan.lag);
+  progress(
+    `first byte, p99: ${lag.moorlineP99Ms.toFixed(2)} ms, ${lag.plainP99Ms.toFixed(2)} without ext_proc`,
   );
   const script = await readScript(plan.script);
   const replays = new Map<Setting, Replay>();
@@ -54,7 +63,7 @@ export async function measureTurns(
   const measured = Object.fromEntries(replays) as Record<Setting, Replay>;
   const turns = Object.values(measured).flatMap((each) => each.turns);
   const wrongAnswers = await countWrong(turns);
-  const result = summarise({ replays: measured, addedP50Ms, wrongAnswers });
+  const result = summarise({ replays: measured, addedP50Ms, lag, wrongAnswers });
   progress(`${table(result)}\ngoals\n${formatGoals(goals, result)}`);
   return result;
 }

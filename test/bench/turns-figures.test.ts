@@ -22,7 +22,8 @@ const replays = {
 };
 
 it("has the median wait and the share of tokens found of each setting, without answers that were cut", () => {
-  const result = summarise({ replays, addedP50Ms: 1.23456, wrongAnswers: 1 });
+  const lag = { moorlineP99Ms: 2.34567, plainP99Ms: 0.123456 };
+  const result = summarise({ replays, addedP50Ms: 1.23456, lag, wrongAnswers: 1 });
 
   expect(result).toEqual({
     suite: "turns",
@@ -30,6 +31,8 @@ it("has the median wait and the share of tokens found of each setting, without a
     hit_tokens: { round_robin: 0.2, affinity: 0.9, affinity_kv: 0.95, stateless_kv: 0.8 },
     prediction_p90_error: null,
     added_p50_ms_100kb: 1.235,
+    sse_lag_p99_ms: 2.346,
+    sse_lag_plain_p99_ms: 0.1235,
     cpu_us_per_turn: 813,
     wrong_answers: 1,
   });

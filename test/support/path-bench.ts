@@ -67,6 +67,8 @@ export class PathBench {
   readonly seen: string[] = [];
   readonly failures: unknown[] = [];
   readonly measured: MeasuredTurn[] = [];
+  /** For which requests were held, in order. */
+  readonly parts: string[] = [];
   /** What was begun and what it was held for. */
   readonly heldMs: number[] = [];
   /** Sessions of engines. */
@@ -104,6 +106,7 @@ export class PathBench {
           this.seen.push(plan === "injected" ? `${plan} ${reusedTokens}/${promptTokens}` : plan);
           this.heldMs.push(heldMs);
         },
+        spent: ({ part }) => this.parts.push(part),
         measured: (turn) => this.measured.push(turn),
         ended: ({ end }) => this.seen.push(end),
         failed: (call, error) => {

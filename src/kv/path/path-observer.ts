@@ -16,6 +16,8 @@ import type { EngineOffReason } from "./engine-directory.ts";
 export interface PathObserver {
   /** One for each body of a pool. */
   begun(turn: BegunTurn): void;
+  /** What a request waits for, part by part; each as it ends, also in vain. */
+  spent(time: SpentTime): void;
   /** One for each that was injected. */
   ended(turn: EndedTurn): void;
   /** One for each whole answer that counts its tokens, before its turn has ended. */
@@ -33,6 +35,18 @@ export interface BegunTurn {
   readonly reusedTokens: number;
   readonly heldMs: number;
 }
+
+export interface SpentTime {
+  readonly pool: string;
+  readonly part: TurnPart;
+  readonly elapsedMs: number;
+}
+
+export type TurnPart =
+  | "read" // the body is scanned
+  | "tokens" // its prompt becomes ids
+  | "plan" // what matches is looked up, and room reserved
+  | "inject"; // what the engine is told is written into the body
 
 export interface MeasuredTurn extends ComparedTurn {
   readonly pool: string;

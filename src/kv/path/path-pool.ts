@@ -9,7 +9,7 @@ import type { SessionKey } from "../records.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
 import { UnderWay } from "../turns/under-way.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
-import type { PassReason, PathObserver } from "./path-observer.ts";
+import type { PassReason, PathObserver, TurnPart } from "./path-observer.ts";
 import { InjectedTurn, PassingTurn } from "./path-turn.ts";
 import { TurnEndings } from "./turn-endings.ts";
 import type { BegunTurn, KvPool, PathTurn, TurnRequest } from "./turn-path.ts";
@@ -21,7 +21,10 @@ import {
 } from "./turn-planner.ts";
 import { TurnWatch, type WatchOptions } from "./turn-watch.ts";
 
-export interface PathPoolOptions extends Omit<PlannerOptions, "engines" | "turns" | "observer"> {
+export interface PathPoolOptions extends Omit<
+  PlannerOptions,
+  "engines" | "turns" | "observer" | "clock"
+> {
   readonly bodyLimitBytes: number;
   readonly holdMs: number;
   /** Raw paths on which bodies pass unread. */
@@ -64,7 +67,11 @@ export class PathPool implements KvPool {
   }
 
   readBody(path: string, body: Uint8Array): ReadBody | UnreadableBody {
-    return this.#options.dialect.readBody(path, body);
+    const { clock, dialect } = this.#options;
+    const fromMs = clock.now();
+    const read = dialect.readBody(path, body);
+    this.#spent("read", fromMs);
+    return read;
   }
 
   begin(request: TurnRequest): Promise<BegunTurn> {
@@ -131,14 +138,16 @@ export class PathPool implements KvPool {
   }
 
   #injected(request: TurnRequest, planned: PlannedTurn): BegunTurn {
-    const { engines, pool, newEngineSession } = this.#options;
+    const { engines, pool, newEngineSession, clock } = this.#options;
     const { session, isFinal, endpoint } = request;
     const { body, plan, prompt, inputIds } = planned;
     const { stored, storedTokens } = plan;
     const fresh = plan.fresh.kind === "reserved" ? plan.fresh : undefined;
     const engineSession = newEngineSession();
     const injection = { engineSession, stored, fresh: fresh?.segments ?? [], inputIds };
+    const fromMs = clock.now();
     const { pieces, openAnswer } = body.inject(injection);
+    this.#spent("inject", fromMs);
     const fallbacks = request.fallbacks.filter(
       (each) => engines.engine(pool, each).kind === "ready",
     );
@@ -153,6 +162,11 @@ export class PathPool implements KvPool {
     this.#open.add(turn);
     const tries = untilTriesEnd(endpoint, fallbacks);
     return { body: pieces, fallbacks: tries, status: `reused=${storedTokens}`, turn };
+  }
+
+  #spent(part: TurnPart, fromMs: number): void {
+    const { observer, clock, pool } = this.#options;
+    observer.spent({ pool, part, elapsedMs: clock.now() - fromMs });
   }
 
   #watch(session: SessionKey, { plan, body }: PlannedTurn): TurnWatch {

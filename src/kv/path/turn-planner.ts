@@ -1,4 +1,5 @@
 /** From a body to a plan: the tokens of its prompt, its session, made at its first turn, and what the desk plans for both. */
+import type { Clock } from "../../clock.ts";
 import { CatalogFault } from "../catalog-fault.ts";
 import type { Dialect, Prompt, TurnBody } from "../dialects/dialect.ts";
 import type { Model } from "../turns/models.ts";
@@ -9,7 +10,7 @@ import type { TokenSequence } from "../turns/token-sequence.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
 import type { TurnPlan } from "../turns/turn-plan.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
-import type { PassReason, PathObserver } from "./path-observer.ts";
+import type { PassReason, PathObserver, TurnPart } from "./path-observer.ts";
 import type { TurnRequest } from "./turn-path.ts";
 
 export interface PlannerOptions {
@@ -24,7 +25,8 @@ export interface PlannerOptions {
   readonly engines: Pick<EngineDirectory, "engine">;
   readonly turns: Pick<TurnDesk, "plan">;
   readonly sessions: Pick<SessionDesk, "create">;
-  readonly observer: Pick<PathObserver, "failed">;
+  readonly observer: Pick<PathObserver, "failed" | "spent">;
+  readonly clock: Clock;
 }
 
 /** Of the configuration. */
@@ -66,14 +68,15 @@ export class TurnPlanner {
     if (body.kind === "none") return pass(body.reason);
     const engine = engines.engine(pool, request.endpoint);
     if (engine.kind === "off") return pass(engine.reason);
-    const encoded = await tokens.encode(body.prompt);
+    const encoded = await this.#timed("tokens", () => tokens.encode(body.prompt));
     if (encoded.kind === "unencoded") return pass(encoded.reason);
 
     const { ids } = encoded;
     const kind = this.#isGiven(body.prompt) ? "engine" : "tokenizer";
     const prompt: TokenSequence = { kind, context: body.context, grid: [], ids };
     const { instance } = engine;
-    const plan = await this.#planOrCreate(request, { body, prompt, instance });
+    const asked = { body, prompt, instance };
+    const plan = await this.#timed("plan", () => this.#planOrCreate(request, asked));
     if (typeof plan === "string") return pass(plan);
     const isLoaded = plan.stored.length > 0 && this.#options.dialect.loadsAlone;
     if (plan.fresh.kind === "none" && !isLoaded) return pass(plan.fresh.reason);
@@ -108,6 +111,16 @@ export class TurnPlanner {
       if (!(reason instanceof CatalogFault)) throw reason;
       observer.failed("create", reason);
       return "catalog_failed";
+    }
+  }
+
+  async #timed<T>(part: TurnPart, work: () => Promise<T>): Promise<T> {
+    const { clock, observer, pool } = this.#options;
+    const fromMs = clock.now();
+    try {
+      return await work();
+    } finally {
+      observer.spent({ pool, part, elapsedMs: clock.now() - fromMs });
     }
   }
 

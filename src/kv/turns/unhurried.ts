@@ -18,11 +18,18 @@ export async function appendUnhurried(
       await rest(clock);
       startMs = clock.now();
     }
-    chain.append(Array.prototype.slice.call(ids, from, from + IDS_AT_ONCE));
+    chain.append(sliceOf(ids, from, from + IDS_AT_ONCE));
   }
 }
 
 /** Until everybody else has had the event loop. */
 export function rest(scheduler: Scheduler): Promise<void> {
   return new Promise((resolve) => void scheduler.after(0, resolve));
+}
+
+/** Of ids in an array of their own type a view. */
+function sliceOf(ids: ArrayLike<number>, from: number, to: number): ArrayLike<number> {
+  return ids instanceof Uint32Array
+    ? ids.subarray(from, to)
+    : Array.prototype.slice.call(ids, from, to);
 }

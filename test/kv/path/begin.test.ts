@@ -30,6 +30,14 @@ async function open(): Promise<PathBench> {
 }
 
 describe("a turn", () => {
+  it("tells what its request waited for, part by part", async () => {
+    const path = await open();
+    await path.turn("one ", "two ");
+    expect(path.parts).toEqual(["read", "tokens", "plan", "inject"]);
+    await path.turn({ prompt: "one " }, "two ");
+    expect(path.parts.slice(4)).toEqual(["read"]);
+  });
+
   it("is given what the turn before it stored, and stores from there on", async () => {
     const path = await open();
     const first = await path.turn("one ", "two ");
