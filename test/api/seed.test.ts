@@ -41,6 +41,7 @@ describe.each(CATALOGS)("the seed's example over HTTP and the $name catalog", (k
       limit: "end_of_stored",
       unreserved: null,
       deadline_ms: bench.turns.clock.now() + 60_000,
+      prediction: null,
     });
   });
 
