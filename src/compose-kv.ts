@@ -259,6 +259,8 @@ function placesOf({ locations }: KvConfig, opened: ReadonlyMap<string, Location>
       location: mustHave(opened.get(config.id)),
       fileNames: fileNamesOf(config),
       headroomBytes: config.headroomBytes,
+      labels: config.labels,
+      engines: config.engines,
     })),
     tiers: ["memory", "disk"],
     random: systemRandom,

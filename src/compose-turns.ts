@@ -23,6 +23,7 @@ import { createHttpCloseSession } from "./kv/engines/http-close-session.ts";
 import { WatchedEngines } from "./kv/engines/watched-engines.ts";
 import { PathPool } from "./kv/path/path-pool.ts";
 import type { TurnPath } from "./kv/path/turn-path.ts";
+import { Reaches } from "./kv/reach.ts";
 import type { LastTurns } from "./kv/prediction/last-turns.ts";
 import type { PoolPrediction, Predictions } from "./kv/prediction/pool-prediction.ts";
 import { Predictor } from "./kv/prediction/predictor.ts";
@@ -122,15 +123,19 @@ export function createPredictions(pools: Config["pools"]): Predictions {
 /** To be closed when no exchange is left, and before the desk. */
 export function openTurnPath(options: TurnPathOptions): TurnPath {
   const pools = new Map<string, PathPool>();
+  const reaches = new Reaches(options.kv.locations);
   for (const pool of turnPools(options.config.pools)) {
-    pools.set(pool.name, openPool(pool, options));
+    pools.set(pool.name, openPool(pool, { ...options, reaches }));
   }
   return { pool: (name) => pools.get(name) };
 }
 
-function openPool(pool: TurnPoolConfig, options: TurnPathOptions): PathPool {
+function openPool(
+  pool: TurnPoolConfig,
+  options: TurnPathOptions & { readonly reaches: Reaches },
+): PathPool {
   const { config, kv, closers, turns, sessions, models, engines, observers } = options;
-  const { lastTurns } = options;
+  const { lastTurns, reaches } = options;
   const predictor = options.predictions.ofPool(pool.name)?.predictor;
   const name = sessionModel(pool, modelProfiles(config.pools));
   const model = name === undefined ? undefined : models.lookup(name);
@@ -147,6 +152,7 @@ function openPool(pool: TurnPoolConfig, options: TurnPathOptions): PathPool {
     retention: retentionClasses(kv),
     tokens,
     engines,
+    reaches,
     turns,
     sessions,
     predictor,

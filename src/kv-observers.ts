@@ -318,6 +318,7 @@ const READ_RESULTS: Readonly<Record<"ok" | DamageReason | UnreadableReason, true
   closed: true,
 };
 const PATH_CALLS: Readonly<Record<PathCall, true>> = {
+  weigh: true,
   begin: true,
   create: true,
   commit: true,

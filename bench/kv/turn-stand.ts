@@ -60,7 +60,7 @@ export async function openStand(options: StandOptions): Promise<Stand> {
   const desk = new TurnDesk({
     ...shared,
     places: new Places({
-      places: [{ location, fileNames: "random", headroomBytes: 0 }],
+      places: [{ location, fileNames: "random", headroomBytes: 0, labels: {}, engines: true }],
       tiers: ["disk"],
       random: systemRandom,
       newName,

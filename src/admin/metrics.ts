@@ -42,7 +42,14 @@ export interface GaugeSources {
 type Row = readonly [value: number, ...labels: string[]];
 type ScrapedName = Exclude<MetricName, "decision_duration_seconds">;
 
-const KINDS: readonly DecisionKind[] = ["bound", "placed", "moved", "spilled", "refused"];
+const KINDS: readonly DecisionKind[] = [
+  "bound",
+  "placed",
+  "moved",
+  "spilled",
+  "weighed",
+  "refused",
+];
 const STATES: readonly EndpointState[] = ["ready", "draining", "down"];
 const RESULTS: readonly ReloadResult[] = ["ok", "failed"];
 const MOVE_CAUSES: readonly MoveCause[] = ["endpoint_down", "endpoint_removed", "connect_failed"];

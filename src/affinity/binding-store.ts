@@ -20,6 +20,7 @@ export function bindingKey(pool: string, tenant: string, sessionId: string): Bin
 export type BindReason =
   | "placed" // the first rank took the new session
   | "spilled" // the first rank had its share already, so a later one took it
+  | "weighed" // another than the ring would have taken serves it at less cost
   | "moved"; // the endpoint before was lost
 
 export interface Binding {

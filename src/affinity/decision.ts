@@ -11,6 +11,11 @@ export interface RouteRequest {
   readonly sessionId: string;
   /** undefined: every endpoint of the pool is eligible. Empty: none is. Made by `parseSubsetHint`. */
   readonly subset: SubsetHint | undefined;
+  /**
+   * What serving it would cost there: where an endpoint is chosen for the session, one with the least is. Absent: everywhere the same.
+   * Pure, in any unit, and never asked for a session that is bound.
+   */
+  readonly costMs?: ((endpoint: Endpoint) => number) | undefined;
 }
 
 export type RefusalReason =
@@ -19,7 +24,7 @@ export type RefusalReason =
   | "subset_empty" // the gateway's subset hint names nothing
   | "subset_no_match"; // the subset hint names nothing that is ready in this pool
 
-export type ServedKind = "bound" | "placed" | "moved" | "spilled";
+export type ServedKind = "bound" | "placed" | "moved" | "spilled" | "weighed";
 
 export interface ServedDecision {
   readonly kind: ServedKind;

@@ -29,7 +29,7 @@ export interface Situation {
 
 /**
  * What to do with one request. The kind says what is to be written: `bound` extends the binding, `moved` moves it from
- * `generation`, `placed` and `spilled` claim one where there is none. `placed` beside a live binding is a detour: the gateway's
+ * `generation`, `placed`, `spilled` and `weighed` claim one where there is none. `placed` beside a live binding is a detour: the gateway's
  * subset excludes the bound endpoint for this request, so it is served elsewhere and the binding is left alone.
  */
 export function decide({ request, binding, load }: Situation, rules: PlacementRules): Decision {
@@ -37,8 +37,9 @@ export function decide({ request, binding, load }: Situation, rules: PlacementRu
   if (binding === undefined) return placeNew(walk, load, rules);
 
   const bound = request.pool.byId.get(binding.endpoint);
-  if (bound === undefined || bound.state === "down") {
-    const chosen = pickUnderLimit(walk, load, rules.loadFactor);
+  if (bound === undefined || isLost(bound)) {
+    const first = pickUnderLimit(walk, load, rules.loadFactor);
+    const chosen = pickCheapest(walk, load, rules.loadFactor) ?? first;
     if (chosen === undefined) return refuse(request);
     const fallbacks = pickFallbacks(walk, chosen, rules.fallbacks);
     return { kind: "moved", endpoint: chosen, fallbacks, generation: binding.generation };
@@ -46,6 +47,12 @@ export function decide({ request, binding, load }: Situation, rules: PlacementRu
   if (!isInSubset(bound, walk.allowed)) return placeFirst(walk, rules.fallbacks);
   const fallbacks = pickFallbacks(walk, bound, rules.fallbacks);
   return { kind: "bound", endpoint: bound, fallbacks, generation: binding.generation };
+}
+
+/** Whether `decide` would choose an endpoint to bind the session to, so that it matters what each would cost. */
+export function isChoosing(pool: PoolSnapshot, binding: Binding | undefined): boolean {
+  const bound = binding === undefined ? undefined : pool.byId.get(binding.endpoint);
+  return bound === undefined || isLost(bound);
 }
 
 /** Serves without a binding: the first eligible rank, whatever its load. */
@@ -73,9 +80,11 @@ function openWalk(request: RouteRequest): Walk {
 }
 
 function placeNew(walk: Walk, load: LoadView, rules: PlacementRules): Decision {
-  const chosen = pickUnderLimit(walk, load, rules.loadFactor);
-  if (chosen === undefined) return refuse(walk.request);
-  const kind = chosen === pickFirst(walk) ? "placed" : "spilled";
+  const first = pickUnderLimit(walk, load, rules.loadFactor);
+  if (first === undefined) return refuse(walk.request);
+  const chosen = pickCheapest(walk, load, rules.loadFactor) ?? first;
+  const ringKind = first === pickFirst(walk) ? "placed" : "spilled";
+  const kind = chosen === first ? ringKind : "weighed";
   const fallbacks = pickFallbacks(walk, chosen, rules.fallbacks);
   return { kind, endpoint: chosen, fallbacks, generation: 0 };
 }
@@ -97,15 +106,38 @@ function pickFirst(walk: Walk): Endpoint | undefined {
 
 /** Bounded load: the first eligible rank under its limit. The limits add up to more than the sessions, so one is. */
 function pickUnderLimit(walk: Walk, load: LoadView, loadFactor: number): Endpoint | undefined {
-  const { sessions, weight } = eligibleShare(walk, load);
-  const sessionsPerWeight = (loadFactor * (sessions + 1)) / weight;
+  const perWeight = limitPerWeight(walk, load, loadFactor);
   for (let rank = 0; rank < ranksOf(walk); rank++) {
     const endpoint = endpointAt(walk, rank);
     if (endpoint === undefined || !takesSessions(walk, endpoint)) continue;
-    if (load.on(endpoint.id) < Math.ceil(sessionsPerWeight * endpoint.weight)) return endpoint;
+    if (load.on(endpoint.id) < Math.ceil(perWeight * endpoint.weight)) return endpoint;
   }
   // A load view that lags behind (another replica's sessions) may show nobody under its limit.
   return pickFirst(walk);
+}
+
+/** Of those under their limits the one with the least cost, of equal ones the first rank. Undefined without costs, or where nobody is. */
+function pickCheapest(walk: Walk, load: LoadView, loadFactor: number): Endpoint | undefined {
+  const { costMs } = walk.request;
+  if (costMs === undefined) return undefined;
+  const perWeight = limitPerWeight(walk, load, loadFactor);
+  let cheapest: Endpoint | undefined;
+  let least = 0;
+  for (let rank = 0; rank < ranksOf(walk); rank++) {
+    const endpoint = endpointAt(walk, rank);
+    if (endpoint === undefined || !takesSessions(walk, endpoint)) continue;
+    if (load.on(endpoint.id) >= Math.ceil(perWeight * endpoint.weight)) continue;
+    const cost = costMs(endpoint);
+    if (cheapest !== undefined && !(cost < least)) continue;
+    cheapest = endpoint;
+    least = cost;
+  }
+  return cheapest;
+}
+
+function limitPerWeight(walk: Walk, load: LoadView, loadFactor: number): number {
+  const { sessions, weight } = eligibleShare(walk, load);
+  return (loadFactor * (sessions + 1)) / weight;
 }
 
 /** What the limits share out: the whole pool's sessions, or, under a subset hint, those on the endpoints it allows. */
@@ -152,6 +184,10 @@ function ranksOf(walk: Walk): number {
 
 function endpointAt(walk: Walk, rank: number): Endpoint | undefined {
   return walk.pool.endpoints[walk.pool.ring.memberAt(walk.slot, rank)];
+}
+
+function isLost({ state }: Endpoint): boolean {
+  return state === "down";
 }
 
 function takesSessions(walk: Walk, endpoint: Endpoint): boolean {

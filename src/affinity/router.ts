@@ -16,7 +16,7 @@ import type {
   Target,
 } from "./binding-store.ts";
 import type { Decision, RouteRequest, ServedDecision, ServedKind } from "./decision.ts";
-import { decide, decideUnbound } from "./placement.ts";
+import { decide, decideUnbound, isChoosing } from "./placement.ts";
 import type { PlacementRules } from "./placement.ts";
 import type { PoolSnapshot } from "./pool-snapshot.ts";
 
@@ -26,6 +26,8 @@ export type { SubsetHint } from "./subset.ts";
 export interface Router {
   /** Decides and binds. Concurrent first requests of one session all get the endpoint of the first. */
   route(request: RouteRequest): MaybePromise<Decision>;
+  /** Whether `route` would choose an endpoint to bind the session to, by `costMs` where it is given. Changes nothing; false where the store fails. */
+  isChoosing(request: RouteRequest): MaybePromise<boolean>;
   /**
    * The gateway served the request at `served`, one of `decision.fallbacks`, because the decided endpoint could not be
    * connected to: rebinds by compare-and-set on the generation that the decision carried.
@@ -73,6 +75,7 @@ export function createRingRouter(options: { readonly fallbacks: number }): Route
   const { fallbacks } = options;
   return {
     route: (request) => decideUnbound(request, fallbacks),
+    isChoosing: () => false,
     correct: () => undefined,
     inspect: (pool, tenant, sessionId) => ({
       binding: undefined,
@@ -98,6 +101,7 @@ const WRITE_OF = {
   moved: "move",
   placed: "claim",
   spilled: "claim",
+  weighed: "claim",
 } as const satisfies Record<ServedKind, StoreCall>;
 
 class StickyRouter implements Router, SessionDesk {
@@ -126,6 +130,20 @@ class StickyRouter implements Router, SessionDesk {
       (binding) => this.#settle(visit, binding),
       (reason: unknown) => this.#withoutLookup(request, reason),
     );
+  }
+
+  isChoosing(request: RouteRequest): MaybePromise<boolean> {
+    const { pool } = request;
+    try {
+      const found = this.#store.lookup(keyOf(request));
+      if (!(found instanceof Promise)) return isChoosing(pool, found);
+      return found.then(
+        (binding) => isChoosing(pool, binding),
+        () => false,
+      );
+    } catch {
+      return false; // `route`, which follows, tells of it
+    }
   }
 
   correct(request: RouteRequest, decision: Decision, served: Endpoint): MaybePromise<void> {

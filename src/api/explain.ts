@@ -100,7 +100,7 @@ const LIMITS = {
   file_missing: "the file of the next segment is gone",
   file_damaged: "the bytes of the next segment are not what they were",
   file_unreadable: "the file of the next segment cannot be read now",
-  location_unknown: "the location of the next segment is not configured",
+  location_unknown: "no engine reaches the location of the next segment, or it is not configured",
   no_session: "there is no such session",
   unknown_model: "the session's model has no KV profile",
   unknown_tenant: "there is no such tenant",

@@ -46,7 +46,7 @@ export async function checkConfig(path: string, roles?: Roles): Promise<CheckedC
   const slots = smallest === undefined ? "none" : `${smallest.slots.toFixed(1)} of ${smallest.id}`;
   return {
     summary: `ok: pools ${all.length}, endpoints ${endpoints}, smallest expected slots ${slots}`,
-    warnings: configWarnings(config),
+    warnings: configWarnings(config, all),
   };
 }
 

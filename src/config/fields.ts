@@ -5,6 +5,7 @@
 import { isIP } from "node:net";
 import * as z from "zod";
 import { MODEL_LIMIT_BYTES, TENANT_LIMIT_BYTES } from "../affinity/session-key.ts";
+import { endpointLimits } from "../endpoints/spec.ts";
 import type { ListenAddress } from "../extproc/transport.ts";
 
 export type TcpAddress = Extract<ListenAddress, { kind: "tcp" }>;
@@ -128,6 +129,14 @@ export const publicUrl = text(
     !/[?#@\\]/.test(value) &&
     URL.canParse(value),
 );
+
+/** With the limits that those of endpoints have. */
+const { labels: LABELS_LIMIT, labelLength: LABEL_LIMIT } = endpointLimits;
+const LABELS_TEXT = `0..${LABELS_LIMIT} texts of at most ${LABEL_LIMIT} characters, names of 1..${LABEL_LIMIT}`;
+export const labels = z
+  .record(z.string().min(1).max(LABEL_LIMIT), z.string().max(LABEL_LIMIT))
+  .refine((value) => Object.keys(value).length <= LABELS_LIMIT, `must be ${LABELS_TEXT}`)
+  .meta({ limit: LABELS_TEXT });
 
 /** Relative to the folder of the configuration file. */
 export const filePath = text(

@@ -56,6 +56,9 @@ function checkLocations(document: unknown, report: Report): void {
     }
     checkUriPrefix(locations, index, report);
   }
+  if (locations.length > 0 && locations.every((each) => valueAt(each, "engines") === false)) {
+    report(["kv", "locations"], "must have at least one that engines reach (engines: true)");
+  }
 }
 
 /** A URI must lead to one file only, so no engine may see one location under another. */

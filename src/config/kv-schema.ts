@@ -6,6 +6,7 @@ import {
   filePath,
   integer,
   knownTenant,
+  labels,
   publicUrl,
   shortName,
   tcpAddress,
@@ -31,6 +32,8 @@ const location = z.strictObject({
   freeFloorBytes: integer(0, PIB).default(GIB),
   headroomBytes: integer(0, PIB).default(0),
   weight: z.number().min(0.001).max(1000).default(1),
+  labels: labels.default({}),
+  engines: z.boolean().default(true),
 });
 
 const retentionClass = z.strictObject({

@@ -1,10 +1,23 @@
 import { formatListenAddress } from "../listen-address.ts";
-import type { Config, PoolKvConfig } from "./config.ts";
+import type { Config, PoolConfig, PoolKvConfig } from "./config.ts";
+import { type KnownEndpoints, reachWarnings } from "./reach-warnings.ts";
 import { isLoopback } from "./rules.ts";
 
-/** What works and is likely a mistake; one line each. */
-export function configWarnings(config: Config): readonly string[] {
-  return [...extprocWarnings(config), ...kvWarnings(config), ...turnWarnings(config)];
+/** What works and is likely a mistake; one line each. Without `endpoints`, those that the configuration itself has. */
+export function configWarnings(
+  config: Config,
+  endpoints: KnownEndpoints = config.pools.map(endpointsOf),
+): readonly string[] {
+  return [
+    ...extprocWarnings(config),
+    ...kvWarnings(config),
+    ...turnWarnings(config),
+    ...reachWarnings(config, endpoints),
+  ];
+}
+
+function endpointsOf({ source }: PoolConfig): KnownEndpoints[number] {
+  return source.kind === "static" ? source.endpoints : undefined;
 }
 
 /** `max_message_timeout` of the bootstraps in envoy/. */

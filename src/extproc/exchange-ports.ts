@@ -12,7 +12,7 @@ import type { RequestFacts, RequestReader } from "./request-reader.ts";
 
 export interface ExchangePorts {
   readonly pools: PoolDirectory;
-  readonly router: Pick<Router, "route" | "correct">;
+  readonly router: Pick<Router, "route" | "isChoosing" | "correct">;
   readonly passive: PassiveSigns;
   readonly turns: TurnPath;
   readonly reader: RequestReader;

@@ -15,12 +15,19 @@ export interface Routed {
   readonly decision: Exclude<Decision, { kind: "refused" }>;
 }
 
-/** Gives a request without a session id one. `startedAtMs`: when what makes the decision possible was there. */
+/** `startedAtMs`: when what makes the decision possible was there. */
 export function decideRoute(
   ports: ExchangePorts,
   facts: RequestFacts,
   startedAtMs: number,
 ): MaybePromise<Routed | Refusal> {
+  const request = routeRequest(ports, facts);
+  if ("code" in request) return request;
+  return decideRequest(ports, request, { facts, startedAtMs });
+}
+
+/** What the router is asked. Gives a request without a session id one. */
+export function routeRequest(ports: ExchangePorts, facts: RequestFacts): RouteRequest | Refusal {
   const sessionId = (facts.sessionId ??= ports.mintId());
   const pool = ports.pools.forModel(facts.model);
   if (pool === undefined) {
@@ -29,13 +36,20 @@ export function decideRoute(
       ? ports.reader.missingModel(facts)
       : { code: "model_unknown", message };
   }
-  const request: RouteRequest = { pool, tenant: facts.tenant, sessionId, subset: facts.subset };
+  return { pool, tenant: facts.tenant, sessionId, subset: facts.subset };
+}
+
+export function decideRequest(
+  ports: ExchangePorts,
+  request: RouteRequest,
+  { facts, startedAtMs }: { readonly facts: RequestFacts; readonly startedAtMs: number },
+): MaybePromise<Routed | Refusal> {
   const conclude = (decision: Decision): Routed | Refusal => {
     const elapsedMs = ports.clock.now() - startedAtMs;
     const { source, bodyObstacle } = facts;
     ports.observer.decided({ request, decision, source, bodyObstacle, elapsedMs });
     if (decision.kind !== "refused") return { request, decision };
-    const message = `no endpoint of the pool ${pool.name} can take this request`;
+    const message = `no endpoint of the pool ${request.pool.name} can take this request`;
     return { code: decision.reason, message };
   };
   const decision = ports.router.route(request);

@@ -23,10 +23,11 @@ import { HeldBody } from "./held-body.ts";
 import { bodyModes, type ProcessingMessage, type ProtocolModes } from "./message.ts";
 import { bodyRefusals, type Refusal } from "./refusal.ts";
 import type { RequestFacts, TurnHeaders } from "./request-reader.ts";
-import { decideRoute, type Routed } from "./route.ts";
+import type { Routed } from "./route.ts";
 import { answerHead, isLocalReply, observeServed } from "./served.ts";
 import type { ReplySink } from "./transport.ts";
 import { TurnReplies, type Next } from "./turn-replies.ts";
+import { decideTurn } from "./turn-route.ts";
 
 export interface TurnOpening {
   readonly facts: RequestFacts;
@@ -218,7 +219,8 @@ export class TurnExchange {
     const kv = body.byteLength === 0 ? undefined : this.#kvPool();
     const read = kv === undefined ? undefined : this.#read(kv, body);
     if (read !== undefined && "code" in read) return this.#refuse(read);
-    const routed = await decideRoute(this.#ports, this.#facts, startedAtMs);
+    const turn = { facts: this.#facts, startedAtMs, kv, body: read };
+    const routed = await decideTurn(this.#ports, turn);
     if (this.#state.at !== "held") return;
     if ("code" in routed) return this.#refuse(routed);
     const begun = read === undefined ? undefined : await kv?.begin(this.#turnRequest(read, routed));
@@ -241,8 +243,7 @@ export class TurnExchange {
     if (body.byteLength > kv.bodyLimitBytes) return bodyRefusals.tooLarge(kv.bodyLimitBytes);
     this.#replies.hold(kv.holdMs);
     const read = kv.readBody(this.#facts.path, body);
-    if (read.kind === "body") return read;
-    return bodyRefusals.invalid(read.offset);
+    return read.kind === "body" ? read : bodyRefusals.invalid(read.offset);
   }
 
   #turnRequest(body: ReadBody, { request, decision }: Routed): TurnRequest {

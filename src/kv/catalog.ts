@@ -61,7 +61,7 @@ export interface MatchRequest {
   readonly session: SessionKey;
   readonly prompt: PromptView;
   readonly rules: LoadRules;
-  /** Those that there are now. What lies elsewhere cannot be read and is passed over, for an equal one if there is one. */
+  /** Those in reach now. What lies elsewhere cannot be read and is passed over, for an equal one if there is one. */
   readonly locations: ReadonlySet<string>;
 }
 
@@ -71,7 +71,7 @@ export interface MatchRequest {
  * `end_of_stored`: all that is stored of this prompt is covered;
  * `diverged`: the session has more, which goes on otherwise or past the end of the prompt;
  * `gap`: there is more on this prompt, which nothing joins to the start;
- * `location_unknown`: the segment that would be next lies where no location is now;
+ * `location_unknown`: the segment that would be next lies at no location in reach;
  * `below_threshold`: what would be covered is too little for the engine to load it;
  * `off_page`, `at_prompt_end`: there is more, which the engine would not take.
  */
@@ -225,7 +225,7 @@ export interface SettleRequest {
   readonly segment: SegmentId;
   readonly nowMs: number;
   readonly verdict: Verdict;
-  /** Those that there are now: an equal segment that lies elsewhere is of no use, and takes the place of none. */
+  /** Those that are as good as the segment's own: an equal segment that lies elsewhere is not, and takes the place of none. */
   readonly locations: ReadonlySet<string>;
 }
 

@@ -43,7 +43,7 @@ describe("counters", () => {
     expect(counted).toContain('decisions_total{pool="one",kind="bound"} 2');
     expect(counted).toContain('decisions_total{pool="two",kind="refused"} 1');
     expect(counted).toContain('decisions_total{pool="two",kind="spilled"} 0');
-    expect(counted).toHaveLength(10);
+    expect(counted).toHaveLength(12);
   });
 
   it.each([

@@ -34,6 +34,14 @@ describe("locations", () => {
     ]);
   });
 
+  it("are not all out of the reach of engines", () => {
+    const archive = (id: string) => location(id, `root: ${id}, engines: false`);
+    expect(problemsWith(location("a"), archive("b"))).toEqual([]);
+    expect(problemsWith(archive("a"), archive("b"))).toEqual([
+      "kv.locations (2 items) must have at least one that engines reach (engines: true)",
+    ]);
+  });
+
   it("are told apart by their URIs", () => {
     const at = (id: string, prefix: string) =>
       location(id).replace(`"file:///${id}/"`, `"${prefix}"`);

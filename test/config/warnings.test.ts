@@ -1,7 +1,7 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
 import { configWarnings } from "../../src/config/warnings.ts";
-import { kvText } from "../support/kv-config.ts";
+import { kvText, location } from "../support/kv-config.ts";
 
 function warningsOf(extproc: string): readonly string[] {
   const text = `extproc: { ${extproc} }\npools: [{ name: default, endpoints: [] }]`;
@@ -43,4 +43,50 @@ it("a pool that would store KV is warned of where no KV service is configured", 
   expect(configWarnings(parseConfig(text, { path: "/etc/moorline.yaml" }))).toEqual([
     "pools[0].kv has no effect, because there is no kv section",
   ]);
+});
+
+describe("labels", () => {
+  const path = "/etc/moorline.yaml";
+  const at = (...labels: string[]) =>
+    labels.map((each, index) => `{ address: "10.0.0.${index + 1}:80", labels: {${each}} }`).join();
+  const reached = (endpoints: string, ...locations: string[]) => {
+    const text = kvText({ locations: locations.join() });
+    return parseConfig(text.replace("endpoints: []", endpoints), { path });
+  };
+  const node = (name: string, keys = "") =>
+    location(name, `root: ${name}, labels: { node: ${name} }${keys}`);
+
+  it("that leave a location to no endpoint are warned of", () => {
+    expect(
+      configWarnings(reached(`endpoints: [${at("node: a", "node: a")}]`, node("a"), node("b"))),
+    ).toEqual([
+      "kv.locations[1] b is reached by no endpoint of a pool with kv: nothing is stored there or loaded from there",
+    ]);
+  });
+
+  it("that leave an endpoint without a location are warned of", () => {
+    expect(
+      configWarnings(reached(`endpoints: [${at("node: a", "node: b", "")}]`, node("a"))),
+    ).toEqual([
+      "endpoint 10.0.0.2:80 and 1 more reaches none of kv.locations: its turns load and store nothing",
+    ]);
+  });
+
+  it("are fine where all is reached, or meant not to be", () => {
+    const config = reached(
+      `endpoints: [${at("node: a", "")}]`,
+      node("a"),
+      location("s"),
+      node("b", ", engines: false"),
+    );
+    expect(configWarnings(config)).toEqual([]);
+  });
+
+  it("of endpoints in a file are judged where the file is read", () => {
+    const config = reached("endpointsFile: e.yaml", node("a"));
+    expect(configWarnings(config)).toEqual([]);
+    const read = reached(`endpoints: [${at("node: b")}]`, node("a")).pools[0]?.source;
+    const endpoints = read?.kind === "static" ? read.endpoints : expect.unreachable();
+    expect(configWarnings(config, [endpoints])).toHaveLength(2);
+  });
 });

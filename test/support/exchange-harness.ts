@@ -119,6 +119,7 @@ export function createHarness(options: HarnessOptions = {}) {
       route:
         options.wrapRoute?.((request) => sticky.route(request)) ??
         ((request) => sticky.route(request)),
+      isChoosing: (request) => sticky.isChoosing(request),
       correct: (request, decision, served) => sticky.correct(request, decision, served),
     },
     passive: {

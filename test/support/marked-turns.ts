@@ -10,6 +10,7 @@ import type {
   PathTurn,
   TurnPath,
   TurnRequest,
+  WeighRequest,
 } from "../../src/kv/path/turn-path.ts";
 import type { ReadBody, UnreadableBody } from "../../src/kv/dialects/dialect.ts";
 
@@ -31,9 +32,11 @@ export interface MarkedTurnsOptions {
 export class MarkedTurns implements TurnPath {
   readonly log: string[] = [];
   readonly requests: TurnRequest[] = [];
-  /** `begin` answers when this has. */
+  /** `begin` answers when this has, and costs are there. */
   gate: Promise<void> | undefined;
   fault: Fault | undefined;
+  /** Of turns, by the endpoint's address; undefined: nobody weighs them. */
+  costs: Readonly<Record<string, number>> | undefined;
   /** Of those offered; undefined: all. */
   fallbacks: TurnRequest["fallbacks"] | undefined;
   readonly #options: MarkedTurnsOptions;
@@ -50,12 +53,23 @@ export class MarkedTurns implements TurnPath {
       holdMs: 2_500,
       passes: (rawPath) => passPaths[name]?.includes(rawPath) === true,
       readBody: (path, body) => this.#readBody(path, body),
+      weigh: (request) => this.#weigh(request),
       begin: (request) => this.#begin(request),
     };
   }
 
   failAt(fault: Fault): void {
     if (this.fault === fault) throw new Error(`a bug in ${fault}`);
+  }
+
+  #weigh({ session }: WeighRequest): ReturnType<KvPool["weigh"]> {
+    const { costs } = this;
+    if (costs === undefined) return undefined;
+    return async () => {
+      this.log.push(`weigh ${session.id}`);
+      await this.gate;
+      return ({ address }) => costs[address] ?? 0;
+    };
   }
 
   #readBody(path: string, body: Uint8Array): ReadBody | UnreadableBody {

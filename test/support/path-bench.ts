@@ -10,6 +10,7 @@ import type { EngineDirectory, EngineState } from "../../src/kv/path/engine-dire
 import { PathPool, type PathPoolOptions } from "../../src/kv/path/path-pool.ts";
 import type { AnswerHead, BegunTurn, TurnRequest } from "../../src/kv/path/turn-path.ts";
 import type { PromptTokens } from "../../src/kv/tokens/prompt-tokens.ts";
+import { Reaches } from "../../src/kv/reach.ts";
 import { Models } from "../../src/kv/turns/models.ts";
 import type { PlannedSegment } from "../../src/kv/turns/turn-plan.ts";
 import type { MeasuredTurn } from "../../src/kv/path/path-observer.ts";
@@ -91,6 +92,7 @@ export class PathBench {
       sessions: bench.sessions,
       turns: bench.desk,
       engines: this.engines,
+      reaches: new Reaches(bench.sites),
       bodyLimitBytes: 1_000_000,
       holdMs: 10_000,
       passPaths: ["/tokenize"],

@@ -15,6 +15,7 @@ import type { Tier } from "../../src/kv/location.ts";
 import type { FileSystem } from "../../src/kv/locations/directory-folder.ts";
 import { layoutOf } from "../../src/kv/model/layout.ts";
 import type { MhaProfile, ModelProfile } from "../../src/kv/model/profile.ts";
+import type { Site } from "../../src/kv/reach.ts";
 import type { SessionKey, TurnId } from "../../src/kv/records.ts";
 import { Models } from "../../src/kv/turns/models.ts";
 import { Places } from "../../src/kv/turns/places.ts";
@@ -84,6 +85,8 @@ export interface BenchOptions {
   readonly fs?: FileSystem;
   /** Of a memory tier before the disk; none by default. */
   readonly memoryBytes?: number;
+  /** In place of the disk: one each, in a folder of its own. */
+  readonly sites?: readonly Site[];
   /** Default one that finds whole what it can read. */
   readonly verifier?: (clock: FakeClock) => SegmentVerifier;
   /** In place of `seen`. */
@@ -99,6 +102,8 @@ export class TurnBench {
   readonly sessions: SessionDesk;
   readonly catalog: Catalog;
   readonly locations: readonly DirectoryLocation[];
+  /** Of the locations; may change, as at a restart. */
+  sites: readonly Site[];
   readonly root: string;
   readonly clock = new FakeClock();
   /** By how much the wall clock has jumped. */
@@ -115,10 +120,19 @@ export class TurnBench {
   static async open(options: BenchOptions): Promise<TurnBench> {
     const { diskBytes = 2 ** 40 } = options;
     const root = await mkdtemp(join(tmpdir(), "moorline-turns-"));
-    const disk = await openTier(options, { root, tier: "disk", capacityBytes: diskBytes });
-    if (options.memoryBytes === undefined) return new TurnBench(options, root, [disk]);
-    const tier = { root, tier: "memory", capacityBytes: options.memoryBytes } as const;
-    return new TurnBench(options, root, [await openTier(options, tier), disk]);
+    const disk = { tier: "disk", root, capacityBytes: diskBytes } as const;
+    const opened: DirectoryLocation[] = [];
+    if (options.memoryBytes !== undefined) {
+      const memory = { root, tier: "memory", capacityBytes: options.memoryBytes } as const;
+      opened.push(await openFolder(options, { ...memory, id: "memory", folder: "memory/" }));
+    }
+    for (const { id } of options.sites ?? []) {
+      opened.push(await openFolder(options, { ...disk, id, folder: `${id}/` }));
+    }
+    if (options.sites === undefined) {
+      opened.push(await openFolder(options, { ...disk, id: "disk", folder: "" }));
+    }
+    return new TurnBench(options, root, opened);
   }
 
   constructor(options: BenchOptions, root: string, directories: readonly DirectoryLocation[]) {
@@ -128,6 +142,9 @@ export class TurnBench {
     this.catalog = catalog;
     this.root = root;
     this.locations = directories;
+    this.sites = directories.map(({ profile: { id } }) => {
+      return options.sites?.find((site) => site.id === id) ?? { id, labels: {}, engines: true };
+    });
     this.#tokenBytes = layoutOf(profile).bytesPerToken;
     let names = 0;
     let turns = 0;
@@ -162,7 +179,10 @@ export class TurnBench {
       new TurnDesk({
         ...shared,
         places: new Places({
-          places: configured.map((location) => ({ location, fileNames, headroomBytes })),
+          places: this.sites.flatMap(({ id, ...who }) => {
+            const location = configured.find(({ profile }) => profile.id === id);
+            return location === undefined ? [] : [{ location, fileNames, headroomBytes, ...who }];
+          }),
           tiers: ["memory", "disk"],
           random: () => 0.5,
           newName: () => `e${++names}`,
@@ -260,22 +280,24 @@ export class TurnBench {
   }
 }
 
-interface TierOptions {
+interface FolderOptions {
   readonly root: string;
+  /** Below the root. */
+  readonly folder: string;
+  readonly id: string;
   readonly tier: "memory" | "disk";
   readonly capacityBytes: number;
 }
 
-/** The disk is the root itself; memory is a folder in it, as under one engine root. */
-async function openTier(
+/** The one disk is the root itself; all else are folders in it, as under one engine root. */
+async function openFolder(
   { fs, fileNames }: BenchOptions,
-  { root, tier, capacityBytes }: TierOptions,
+  { root, folder, id, tier, capacityBytes }: FolderOptions,
 ): Promise<DirectoryLocation> {
-  const folder = tier === "disk" ? "" : "memory/";
   await mkdir(join(root, folder), { recursive: true });
   return ok(
     await openDirectory({
-      profile: { id: tier, tier, weight: 1, capacityBytes, freeFloorBytes: 0 },
+      profile: { id, tier, weight: 1, capacityBytes, freeFloorBytes: 0 },
       root: join(root, folder),
       naming: fileNames === "random" ? "sharded" : "flat",
       uriPrefix: `file:///${folder}`,

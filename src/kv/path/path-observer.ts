@@ -44,6 +44,7 @@ export interface SpentTime {
 
 export type TurnPart =
   | "read" // the body is scanned
+  | "weigh" // before an endpoint is chosen, where it matters which; the prompt becomes ids in it
   | "tokens" // its prompt becomes ids
   | "plan" // what matches is looked up, and room reserved
   | "inject"; // what the engine is told is written into the body
@@ -74,4 +75,4 @@ export type TurnEnd = "committed" | "unreserved" | "failed" | CommitConflict | A
 
 export type AbortedEnd = PathAbortReason | Extract<AbortReason, "engine_failed" | "not_reported">;
 
-export type PathCall = "begin" | "create" | "commit" | "abort" | "end";
+export type PathCall = "weigh" | "begin" | "create" | "commit" | "abort" | "end";

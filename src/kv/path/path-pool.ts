@@ -5,25 +5,32 @@
 import type { Clock, Scheduler } from "../../clock.ts";
 import type { Endpoint } from "../../endpoints/endpoint.ts";
 import type { Dialect, ReadBody, UnreadableBody } from "../dialects/dialect.ts";
+import { isWithin } from "../reach.ts";
 import type { SessionKey } from "../records.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
+import type { TurnPlan } from "../turns/turn-plan.ts";
 import { UnderWay } from "../turns/under-way.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
+import { inTime } from "./in-time.ts";
 import type { PassReason, PathObserver, TurnPart } from "./path-observer.ts";
 import { InjectedTurn, PassingTurn } from "./path-turn.ts";
 import { TurnEndings } from "./turn-endings.ts";
-import type { BegunTurn, KvPool, PathTurn, TurnRequest } from "./turn-path.ts";
+import type { BegunTurn, KvPool, PathTurn, TurnRequest, WeighRequest } from "./turn-path.ts";
 import {
   type Planned,
   type PlannedTurn,
   type PlannerOptions,
   TurnPlanner,
 } from "./turn-planner.ts";
+import { TurnPrompts, type TurnPromptsOptions } from "./turn-prompts.ts";
 import { TurnWatch, type WatchOptions } from "./turn-watch.ts";
+import { TurnWeigher, type WeigherOptions } from "./turn-weigher.ts";
+
+type Parts = PlannerOptions & TurnPromptsOptions & WeigherOptions & WatchOptions;
 
 export interface PathPoolOptions extends Omit<
-  PlannerOptions,
-  "engines" | "turns" | "observer" | "clock"
+  Parts,
+  "engines" | "turns" | "observer" | "tokens" | "predictor" | "clock"
 > {
   readonly bodyLimitBytes: number;
   readonly holdMs: number;
@@ -31,7 +38,8 @@ export interface PathPoolOptions extends Omit<
   readonly passPaths: readonly string[];
   readonly dialect: Dialect;
   readonly engines: EngineDirectory;
-  readonly turns: Pick<TurnDesk, "plan" | "commit" | "abort" | "end">;
+  readonly tokens: TurnPromptsOptions["tokens"];
+  readonly turns: Pick<TurnDesk, "plan" | "survey" | "commit" | "abort" | "end">;
   readonly predictor: WatchOptions["predictor"];
   readonly observer: PathObserver;
   readonly clock: Clock & Scheduler;
@@ -48,6 +56,7 @@ export class PathPool implements KvPool {
   readonly #options: PathPoolOptions;
   readonly #passPaths: ReadonlySet<string>;
   readonly #planner: TurnPlanner;
+  readonly #weigher: TurnWeigher;
   readonly #endings: TurnEndings;
   readonly #begins = new UnderWay();
   /** Those whose exchanges may still answer or abandon them. */
@@ -58,7 +67,9 @@ export class PathPool implements KvPool {
     this.bodyLimitBytes = options.bodyLimitBytes;
     this.holdMs = options.holdMs;
     this.#passPaths = new Set(options.passPaths);
-    this.#planner = new TurnPlanner(options);
+    const prompts = new TurnPrompts(options);
+    this.#planner = new TurnPlanner(options, prompts);
+    this.#weigher = new TurnWeigher(options, prompts);
     this.#endings = new TurnEndings(options);
   }
 
@@ -74,6 +85,10 @@ export class PathPool implements KvPool {
     return read;
   }
 
+  weigh(request: WeighRequest): ReturnType<KvPool["weigh"]> {
+    return this.#weigher.weigh(request);
+  }
+
   begin(request: TurnRequest): Promise<BegunTurn> {
     return this.#begins.run(() => this.#begin(request));
   }
@@ -83,7 +98,7 @@ export class PathPool implements KvPool {
    * all that was committed is listed or dropped. Idempotent.
    */
   async close(): Promise<void> {
-    await this.#begins.close();
+    await Promise.all([this.#begins.close(), this.#weigher.close()]);
     for (const turn of this.#open) turn.abandon();
     await this.#endings.close();
   }
@@ -111,10 +126,7 @@ export class PathPool implements KvPool {
       observer.failed("begin", reason);
       return { kind: "pass", reason: "failed" };
     });
-    const late = Promise.withResolvers<undefined>();
-    const cancel = clock.after(this.holdMs * PLANNING_SHARE, () => late.resolve(undefined));
-    const planned = await Promise.race([planning, late.promise]);
-    cancel();
+    const planned = await inTime(planning, this.holdMs * PLANNING_SHARE, clock);
     if (planned !== undefined) return planned;
     this.#endings.discard(planning);
     return { kind: "pass", reason: "late" };
@@ -149,7 +161,7 @@ export class PathPool implements KvPool {
     const { pieces, openAnswer } = body.inject(injection);
     this.#spent("inject", fromMs);
     const fallbacks = request.fallbacks.filter(
-      (each) => engines.engine(pool, each).kind === "ready",
+      (each) => engines.engine(pool, each).kind === "ready" && this.#reachesAll(each, plan),
     );
     const scope = { session, isFinal, endpoint, fallbacks };
     const turn: InjectedTurn = new InjectedTurn({
@@ -167,6 +179,11 @@ export class PathPool implements KvPool {
   #spent(part: TurnPart, fromMs: number): void {
     const { observer, clock, pool } = this.#options;
     observer.spent({ pool, part, elapsedMs: clock.now() - fromMs });
+  }
+
+  /** Of another, the body would name files that are not its own. */
+  #reachesAll(endpoint: Endpoint, { locations }: TurnPlan): boolean {
+    return isWithin(locations, this.#options.reaches.of(endpoint));
   }
 
   #watch(session: SessionKey, { plan, body }: PlannedTurn): TurnWatch {

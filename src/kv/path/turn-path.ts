@@ -23,11 +23,24 @@ export interface KvPool {
   /** Of every other body. Throws for a bug only. */
   readBody(path: string, body: Uint8Array): ReadBody | UnreadableBody;
   /**
+   * Before an endpoint is chosen for the turn: undefined, at once and at no cost, where it is the same to the turn which one it is;
+   * else who can say what each costs. That never rejects, and takes a small part of `holdMs`; undefined: nobody knows.
+   */
+  weigh(request: WeighRequest): (() => Promise<CostMs | undefined>) | undefined;
+  /**
    * Plans the turn. Rejects for a bug only: what cannot be planned goes on without reuse, with the reason in `status`. Every turn that
    * was begun must be answered or abandoned.
    */
   begin(request: TurnRequest): Promise<BegunTurn>;
 }
+
+export interface WeighRequest extends Pick<TurnRequest, "session" | "body"> {
+  /** Of one snapshot of the pool: the same object for as long as nothing of it changes. */
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** By which endpoints of one turn are compared: less is sooner. In milliseconds to the first token where so much is learned. */
+export type CostMs = (endpoint: Endpoint) => number;
 
 export interface TurnRequest {
   readonly session: SessionKey;

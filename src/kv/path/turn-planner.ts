@@ -1,10 +1,10 @@
 /** From a body to a plan: the tokens of its prompt, its session, made at its first turn, and what the desk plans for both. */
 import type { Clock } from "../../clock.ts";
 import { CatalogFault } from "../catalog-fault.ts";
-import type { Dialect, Prompt, TurnBody } from "../dialects/dialect.ts";
+import type { Dialect, TurnBody } from "../dialects/dialect.ts";
 import type { Model } from "../turns/models.ts";
+import type { Reaches } from "../reach.ts";
 import type { EngineInstance, Retention, SessionKey } from "../records.ts";
-import type { PromptTokens } from "../tokens/prompt-tokens.ts";
 import type { SessionDesk } from "../turns/session-desk.ts";
 import type { TokenSequence } from "../turns/token-sequence.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
@@ -12,17 +12,16 @@ import type { TurnPlan } from "../turns/turn-plan.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
 import type { PassReason, PathObserver, TurnPart } from "./path-observer.ts";
 import type { TurnRequest } from "./turn-path.ts";
+import type { TurnPrompts } from "./turn-prompts.ts";
 
 export interface PlannerOptions {
   readonly pool: string;
   /** Of sessions that are made here, and of the pool's engines. */
   readonly model: Pick<Model, "geometry"> & { readonly name: string };
-  /** A text goes to the engine as the ids that it was planned by. */
-  readonly sendTokens: boolean;
   readonly dialect: Pick<Dialect, "loadsAlone">;
   readonly retention: RetentionClasses;
-  readonly tokens: Pick<PromptTokens, "encode">;
   readonly engines: Pick<EngineDirectory, "engine">;
+  readonly reaches: Pick<Reaches, "of">;
   readonly turns: Pick<TurnDesk, "plan">;
   readonly sessions: Pick<SessionDesk, "create">;
   readonly observer: Pick<PathObserver, "failed" | "spent">;
@@ -56,41 +55,41 @@ export interface Pass {
 
 export class TurnPlanner {
   readonly #options: PlannerOptions;
+  readonly #prompts: Pick<TurnPrompts, "of">;
 
-  constructor(options: PlannerOptions) {
+  constructor(options: PlannerOptions, prompts: Pick<TurnPrompts, "of">) {
     this.#options = options;
+    this.#prompts = prompts;
   }
 
   /** Rejects for a bug only. */
   async plan(request: TurnRequest): Promise<Planned> {
-    const { engines, tokens, pool } = this.#options;
+    const { engines, pool } = this.#options;
     const { turn: body } = request.body;
     if (body.kind === "none") return pass(body.reason);
     const engine = engines.engine(pool, request.endpoint);
     if (engine.kind === "off") return pass(engine.reason);
-    const encoded = await this.#timed("tokens", () => tokens.encode(body.prompt));
+    const encoded = await this.#timed("tokens", () => this.#prompts.of(body));
     if (encoded.kind === "unencoded") return pass(encoded.reason);
 
-    const { ids } = encoded;
-    const kind = this.#isGiven(body.prompt) ? "engine" : "tokenizer";
-    const prompt: TokenSequence = { kind, context: body.context, grid: [], ids };
+    const { prompt, inputIds } = encoded;
     const { instance } = engine;
     const asked = { body, prompt, instance };
     const plan = await this.#timed("plan", () => this.#planOrCreate(request, asked));
     if (typeof plan === "string") return pass(plan);
     const isLoaded = plan.stored.length > 0 && this.#options.dialect.loadsAlone;
     if (plan.fresh.kind === "none" && !isLoaded) return pass(plan.fresh.reason);
-    const isSent = kind === "engine" && body.prompt.kind === "text";
-    return { kind: "planned", body, instance, plan, prompt, inputIds: isSent ? ids : undefined };
+    return { kind: "planned", body, instance, plan, prompt, inputIds };
   }
 
   async #planOrCreate(request: TurnRequest, asked: Asked): Promise<TurnPlan | PassReason> {
-    const { session } = request;
+    const { session, endpoint } = request;
     const { body, prompt, instance: engine } = asked;
     const geometry = this.#options.model.geometry(prompt.kind);
     // Where the engine tokenises, the ids of its answer are none of the chain: as text they may be spelled by others.
     const maxNewTokens = prompt.kind === "engine" ? (body.maxNewTokens ?? 0) : 0;
-    const wanted = { session, prompt, maxNewTokens, engine, geometry };
+    const reach = this.#options.reaches.of(endpoint);
+    const wanted = { session, prompt, maxNewTokens, engine, geometry, reach };
     const plan = await this.#options.turns.plan(wanted);
     if (plan.limit !== "no_session") return plan;
     return (await this.#create(session, request)) ?? this.#options.turns.plan(wanted);
@@ -122,11 +121,6 @@ export class TurnPlanner {
     } finally {
       observer.spent({ pool, part, elapsedMs: clock.now() - fromMs });
     }
-  }
-
-  /** Whether the engine gets the ids themselves. */
-  #isGiven({ kind }: Prompt): boolean {
-    return kind === "ids" || (kind === "text" && this.#options.sendTokens);
   }
 }
 

@@ -17,8 +17,6 @@ export interface ListingOptions {
   readonly recheck: "changed" | "always";
 }
 
-export type ListingRequest = Omit<MatchRequest, "locations">;
-
 export interface Listing {
   readonly segments: readonly Segment[];
   readonly tokens: number;
@@ -35,9 +33,8 @@ export class Lister {
     this.#options = options;
   }
 
-  async list(asked: ListingRequest, model: Model): Promise<Listing> {
-    const { catalog, places } = this.#options;
-    const request = { ...asked, locations: places.ids };
+  async list(request: MatchRequest, model: Model): Promise<Listing> {
+    const { catalog } = this.#options;
     let match = await catalog.match(request);
     let problem = await this.#firstProblem(match);
     for (let attempt = 1; problem?.isFinal === true && attempt < MATCH_ATTEMPTS; attempt++) {
@@ -54,9 +51,8 @@ export class Lister {
   }
 
   /** As `list` begins, and with nothing condemned: what is whole before the first problem. */
-  async look(request: ListingRequest, model: Model): Promise<Listing> {
-    const { catalog, places } = this.#options;
-    const match = await catalog.match({ ...request, locations: places.ids });
+  async look(request: MatchRequest, model: Model): Promise<Listing> {
+    const match = await this.#options.catalog.match(request);
     const problem = await this.#firstProblem(match);
     return problem === undefined ? match : listingBefore(match, problem, model);
   }

@@ -1,6 +1,7 @@
 /** Where a session's next file goes, and what it is called. */
 import type { Random } from "../../clock.ts";
 import { type Location, type ObjectName, parseObjectName, type Tier } from "../location.ts";
+import { isReached, type Labels, type Reach, type Site } from "../reach.ts";
 import type { FileRef, Session } from "../records.ts";
 
 export interface Place {
@@ -12,6 +13,10 @@ export interface Place {
   readonly fileNames: "random" | "session";
   /** Who reserves here and leaves less asks for room. */
   readonly headroomBytes: number;
+  /** Of the endpoints whose engines reach it; empty: all. */
+  readonly labels: Labels;
+  /** False: no engine reaches it, so none is ever told of anything here. */
+  readonly engines: boolean;
 }
 
 export interface PlacesOptions {
@@ -28,29 +33,44 @@ const SESSION_NAME = /^[A-Za-z0-9_-]{1,128}$/;
 
 export class Places {
   readonly #byId: ReadonlyMap<string, Place>;
-  readonly #ids: ReadonlySet<string>;
+  /** Those that engines reach. */
+  readonly #engines: readonly Place[];
   readonly #options: PlacesOptions;
 
   constructor(options: PlacesOptions) {
     this.#byId = new Map(options.places.map((place) => [place.location.profile.id, place]));
-    this.#ids = new Set(this.#byId.keys());
+    this.#engines = options.places.filter(({ engines }) => engines);
     this.#options = options;
-  }
-
-  /** Of the locations. */
-  get ids(): ReadonlySet<string> {
-    return this.#ids;
   }
 
   location(id: string): Location | undefined {
     return this.#byId.get(id)?.location;
   }
 
-  /** Best first: where the session writes already, then tier by tier, in each by chance with the weights. */
-  ranked({ file }: Session): Place[] {
+  /** Ids of what may be listed to who has this reach; undefined: to an engine that reaches all that any does. */
+  within(reach: Reach | undefined): Reach {
+    const ids = this.#engines.map(({ location }) => location.profile.id);
+    return new Set(reach === undefined ? ids : ids.filter((id) => reach.has(id)));
+  }
+
+  /** Ids of those that everybody reaches who reaches this one: what lies there is as good to all of them as what lies here. */
+  asGoodAs(id: string): Reach {
+    const from = this.#byId.get(id);
+    if (from === undefined) return new Set();
+    const equal = this.#engines.map(siteOf).filter((site) => isReached(site, from));
+    return new Set(equal.map((site) => site.id));
+  }
+
+  /**
+   * Those in reach, best first: where the session writes already, then tier by tier, in each by chance with the weights. Undefined:
+   * all that engines reach.
+   */
+  ranked({ file }: Session, reach: Reach | undefined): Place[] {
     const { tiers } = this.#options;
-    const current = file === undefined ? undefined : this.#byId.get(file.location);
-    const others = tiers.flatMap((tier) => this.#shuffled(tier));
+    const ids = this.within(reach);
+    const inReach = this.#engines.filter(({ location }) => ids.has(location.profile.id));
+    const others = tiers.flatMap((tier) => this.#shuffled(inReach, tier));
+    const current = inReach.find(({ location }) => location.profile.id === file?.location);
     if (current === undefined) return others;
     return [current, ...others.filter((place) => place !== current)];
   }
@@ -65,12 +85,16 @@ export class Places {
   }
 
   /** A weighted order without repetition: the largest of `random ^ (1 / weight)` first (Efraimidis and Spirakis). */
-  #shuffled(tier: Tier): Place[] {
-    const { places, random } = this.#options;
+  #shuffled(places: readonly Place[], tier: Tier): Place[] {
+    const { random } = this.#options;
     return places
       .filter(({ location }) => location.profile.tier === tier)
       .map((place) => ({ place, rank: random() ** (1 / place.location.profile.weight) }))
       .toSorted((a, b) => b.rank - a.rank)
       .map(({ place }) => place);
   }
+}
+
+function siteOf({ location, labels, engines }: Place): Site {
+  return { id: location.profile.id, labels, engines };
 }

@@ -24,9 +24,24 @@ export function plannedReservation(fresh: Exclude<FreshOutcome, { kind: "stale" 
   return { kind: "reserved", turn, segments };
 }
 
+/** Ids of the locations that an engine must reach to load them. */
+export function placesOf(segments: readonly Segment[]): ReadonlySet<string> {
+  return new Set(segments.map(({ file }) => file.location));
+}
+
+/** With the one where it is to store. */
+export function locationsOf(
+  segments: readonly Segment[],
+  fresh: FreshOutcome,
+): ReadonlySet<string> {
+  const stored = placesOf(segments);
+  return fresh.kind === "reserved" ? new Set([...stored, fresh.location.profile.id]) : stored;
+}
+
 export function unplanned(reason: UnplannedReason, nowMs: number): TurnPlan {
   const fresh = { kind: "none", reason } as const;
-  return { stored: [], storedTokens: 0, promptTokens: 0, limit: reason, fresh, deadlineMs: nowMs };
+  const nothing = { stored: [], storedTokens: 0, promptTokens: 0, locations: new Set<string>() };
+  return { ...nothing, limit: reason, fresh, deadlineMs: nowMs };
 }
 
 type Span = Pick<PlannedSegment, "tokenStart" | "tokenLength" | "kvStart">;

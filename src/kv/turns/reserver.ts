@@ -9,6 +9,7 @@ import { type Location, LocationFault, type ObjectStat, roomIn } from "../locati
 import type { EngineInstance, Session, TurnId } from "../records.ts";
 import type { GeometryKey } from "../model/geometry-key.ts";
 import type { SegmentLayout } from "../model/layout.ts";
+import type { Reach } from "../reach.ts";
 import type { Pressure } from "../space.ts";
 import type { Place, Places } from "./places.ts";
 import type { AbortReason, UnreservedReason } from "./turn-plan.ts";
@@ -25,6 +26,8 @@ export interface FreshRequest {
   /** Never the same again. */
   readonly newTurn: () => TurnId;
   readonly session: Session;
+  /** Of the engine that is to write; undefined: all that any reaches. */
+  readonly reach: Reach | undefined;
   readonly quota: Quota;
   readonly trusts: Reader["trusts"];
   readonly geometry: GeometryKey;
@@ -59,7 +62,7 @@ export class Reserver {
   /** Where there is no space, or the location fails, the next place is asked. */
   async reserve(request: FreshRequest): Promise<FreshOutcome> {
     let refused: FreshOutcome = { kind: "none", reason: "no_location", isLeased: false };
-    for (const place of this.#options.places.ranked(request.session)) {
+    for (const place of this.#options.places.ranked(request.session, request.reach)) {
       refused = await this.#reserveAt(place, request);
       if (refused.kind !== "none" || !isOfPlace(refused.reason)) return refused;
     }

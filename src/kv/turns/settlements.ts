@@ -3,13 +3,13 @@ import { AppError } from "../../errors.ts";
 import type { Catalog, SettleOutcome, Verdict } from "../catalog.ts";
 import type { Segment } from "../records.ts";
 import type { SegmentVerifier, WrittenSegment } from "../verify/segment-verifier.ts";
+import type { Places } from "./places.ts";
 import type { SettledPart, TurnObserver } from "./turn-plan.ts";
 
 export interface SettlementsOptions {
   readonly catalog: Catalog;
   readonly verifier: SegmentVerifier;
-  /** Those that there are. */
-  readonly locations: ReadonlySet<string>;
+  readonly places: Pick<Places, "asGoodAs">;
   readonly nowMs: () => number;
   /** Turns under way. Segments of one more are dropped. */
   readonly limit: number;
@@ -72,12 +72,12 @@ export class Settlements {
   }
 
   async #settle({ segment }: WrittenSegment, verdict: Verdict): Promise<SettleOutcome> {
-    const { catalog, locations, nowMs, observer } = this.#options;
+    const { catalog, places, nowMs, observer } = this.#options;
     const outcome = await catalog.settle({
       segment: segment.id,
       nowMs: nowMs(),
       verdict,
-      locations,
+      locations: places.asGoodAs(segment.file.location),
     });
     observer.settled(segment, outcome);
     return outcome;

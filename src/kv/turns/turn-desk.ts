@@ -17,13 +17,14 @@ import { Admission, type Candidate } from "./admission.ts";
 import { reportedSegments } from "./engine-report.ts";
 import { listedIn } from "./listed.ts";
 import { Lister, type Listing } from "./listing.ts";
+import { Onlooker } from "./onlooker.ts";
 import { partsOf } from "./parts.ts";
 import type { Places } from "./places.ts";
 import type { PromptIndex } from "./prompt-index.ts";
 import { type FreshOutcome, Reserver } from "./reserver.ts";
 import { SessionQueue } from "./session-queue.ts";
 import { Settlements } from "./settlements.ts";
-import { plannedReservation, plannedSegments, unplanned } from "./planned.ts";
+import { locationsOf, plannedReservation, plannedSegments, unplanned } from "./planned.ts";
 import { isPlannable, type Setting, Settings, type SettingsOptions } from "./settings.ts";
 import type {
   AbortReason,
@@ -32,6 +33,8 @@ import type {
   Explanation,
   ExplainRequest,
   PlanRequest,
+  Survey,
+  SurveyRequest,
   TurnObserver,
   TurnPlan,
   UnplannedReason,
@@ -84,6 +87,7 @@ export class TurnDesk {
   readonly #options: TurnDeskOptions;
   readonly #settings: Settings;
   readonly #lister: Lister;
+  readonly #onlooker: Onlooker;
   readonly #reserver: Reserver;
   readonly #admission: Admission;
   readonly #queue: SessionQueue;
@@ -96,14 +100,15 @@ export class TurnDesk {
     this.#options = options;
     this.#settings = new Settings(options);
     this.#lister = new Lister({ catalog, places, checker, recheck: policy.recheck });
+    const [settings, lister] = [this.#settings, this.#lister];
+    this.#onlooker = new Onlooker({ catalog, settings, lister, places });
     const aborted = (reason: AbortReason) => observer.aborted(reason);
     this.#admission = new Admission({ minTokens: policy.minTokens, seenLimit: SEEN_LIMIT });
     const { pressed } = options;
     this.#reserver = new Reserver({ catalog, places, aborted, pressed });
     this.#queue = new SessionQueue(options.scheduler, policy.waitingLimit);
     const limit = policy.settlingLimit;
-    const locations = places.ids;
-    this.#settlements = new Settlements({ catalog, verifier, locations, nowMs, limit, observer });
+    this.#settlements = new Settlements({ catalog, verifier, places, nowMs, limit, observer });
   }
 
   /** Leases what it lists and the bytes that it reserves, and counts as a use of the session. */
@@ -122,7 +127,12 @@ export class TurnDesk {
 
   /** What a plan would list now, and why no more. No use of anything, and nothing is leased or dropped. */
   explain(request: ExplainRequest): Promise<Explanation | UnplannedReason> {
-    return this.#underWay.run(() => this.#explain(request));
+    return this.#underWay.run(() => this.#onlooker.explain(request));
+  }
+
+  /** As `explain`, for engines that do not all reach the same: how much each would list. */
+  survey(request: SurveyRequest): Promise<Survey | UnplannedReason> {
+    return this.#underWay.run(() => this.#onlooker.survey(request));
   }
 
   /** Once, before the deadline. What is pending afterwards is verified in the background. */
@@ -172,7 +182,7 @@ export class TurnDesk {
   }
 
   async #plan(request: PlanRequest): Promise<TurnPlan> {
-    const { policy, nowMs, scheduler } = this.#options;
+    const { policy, places, nowMs, scheduler } = this.#options;
     const waitUntilMs = scheduler.now() + policy.waitMs;
     for (let attempt = 1; attempt <= PLAN_ATTEMPTS;) {
       const setting = await this.#settings.settingOf(request.session);
@@ -181,43 +191,25 @@ export class TurnDesk {
       const prefixes = await this.#settings.prefixesOf(setting);
       const prompt = { sequence: request.prompt, output: [] };
       const index = await this.#settings.indexOf(prompt, setting, prefixes);
+      const { session, reach } = request;
+      const { model } = setting;
+      const locations = places.within(reach);
       const listing = await this.#lister.list(
-        { session: request.session, prompt: index.view, rules: setting.model.rules },
-        setting.model,
+        { session, prompt: index.view, rules: model.rules, locations },
+        model,
       );
       const now = nowMs();
       const turn = { request, setting, index, listing, nowMs: now };
       const fresh = await this.#reserve(turn);
       if (fresh.kind === "busy") {
         const waitMs = Math.min(waitUntilMs - scheduler.now(), fresh.deadlineMs - now);
-        if (waitMs > 0 && (await this.#wait(request.session, fresh.turn, waitMs))) continue;
+        if (waitMs > 0 && (await this.#wait(session, fresh.turn, waitMs))) continue;
       }
       const plan = await this.#finish(turn, fresh);
       if (plan !== undefined) return plan;
       attempt++;
     }
     return unplanned("contended", nowMs());
-  }
-
-  async #explain(asked: ExplainRequest): Promise<Explanation | UnplannedReason> {
-    const { catalog } = this.#options;
-    const { session, prompt } = asked;
-    const setting =
-      asked.model === undefined
-        ? await this.#settings.settingOf(session)
-        : this.#settings.scopeOf(session, asked.model);
-    if (typeof setting === "string") return setting;
-    const { model } = setting;
-    const prefixes = await this.#settings.prefixesOf(setting);
-    const sequence = { sequence: prompt, output: [] };
-    const { view } = await this.#settings.indexOf(sequence, setting, prefixes);
-    const request = { session, prompt: view, rules: model.rules };
-    const { segments, tokens, limit } = await this.#lister.look(request, model);
-    const used = new Set(segments.map(({ id }) => id));
-    const unused = (await catalog.segments(session)).filter(({ id }) => !used.has(id));
-    const promptTokens = view.tokens;
-    const { rules } = model;
-    return { promptTokens, segments, storedTokens: tokens, limit, rules, prefixes, unused };
   }
 
   /** Undefined when something that was matched has gone since. */
@@ -239,6 +231,7 @@ export class TurnDesk {
       promptTokens: turn.index.view.tokens,
       limit: listing.limit,
       fresh: plannedReservation(fresh),
+      locations: locationsOf(listing.segments, fresh),
       deadlineMs,
     };
   }
@@ -262,6 +255,7 @@ export class TurnDesk {
     return this.#reserver.reserve({
       newTurn: () => sealedTurn(newTurn(), index.keyAt(promptTokens)),
       session,
+      reach: request.reach,
       quota: tenant.quota,
       trusts: tenant.trusts,
       geometry: model.geometry(request.prompt.kind),

@@ -10,6 +10,7 @@ import type {
 import type { FaultCode } from "../location.ts";
 import type { GeometryKey } from "../model/geometry-key.ts";
 import type { LoadRules } from "../model/load-rules.ts";
+import type { Reach } from "../reach.ts";
 import type { EngineInstance, Prefix, Segment, SegmentId, SessionKey, TurnId } from "../records.ts";
 import type { Unadmitted } from "./admission.ts";
 import type { TokenSequence } from "./token-sequence.ts";
@@ -23,11 +24,20 @@ export interface PlanRequest {
   readonly engine: EngineInstance | undefined;
   /** Of that process: nothing is planned for a session of another. Undefined: it has the session's, by the caller's word. */
   readonly geometry?: GeometryKey | undefined;
+  /** Of that process: nothing elsewhere is listed or reserved. Undefined: it has all that any engine reaches, by the caller's word. */
+  readonly reach?: Reach | undefined;
 }
 
 export interface ExplainRequest extends Pick<PlanRequest, "session" | "prompt"> {
   /** Given: as for a session of this model, whether or not it is there. */
   readonly model?: string | undefined;
+}
+
+/** Of a session of this model, whether or not it is there. */
+export interface SurveyRequest extends Pick<PlanRequest, "session" | "prompt"> {
+  readonly model: string;
+  /** Each once. */
+  readonly reaches: readonly Reach[];
 }
 
 /**
@@ -83,6 +93,8 @@ export interface TurnPlan {
   readonly promptTokens: number;
   readonly limit: PlanLimit;
   readonly fresh: Fresh;
+  /** Ids of those where what is listed and what is reserved lies. */
+  readonly locations: ReadonlySet<string>;
   /** Wall clock. What is listed may be read until then, and the turn committed before. */
   readonly deadlineMs: number;
 }
@@ -103,6 +115,13 @@ export interface Explanation {
 /** As the engine says it. Nothing in it is believed. */
 export interface EngineSegment extends PlannedSegment {
   readonly kvLength?: number | undefined;
+}
+
+/** How much of a prompt plans of different reaches would list now. */
+export interface Survey {
+  readonly promptTokens: number;
+  /** Without those that were too many to be looked at. */
+  readonly storedTokens: ReadonlyMap<Reach, number>;
 }
 
 export interface CommitRequest {
