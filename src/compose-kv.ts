@@ -28,6 +28,8 @@ import { AppError } from "./errors.ts";
 import { openTlsFiles } from "./extproc/tls.ts";
 import { timedChanges } from "./kv/catalog/timed-changes.ts";
 import { NamespaceKeys } from "./kv/chain/namespace-keys.ts";
+import { Copier } from "./kv/copier.ts";
+import type { CopyChoice } from "./kv/copies.ts";
 import type { Location } from "./kv/location.ts";
 import { layoutsByGeometry } from "./kv/model/layouts.ts";
 import type { WatchedEngines } from "./kv/engines/watched-engines.ts";
@@ -72,14 +74,16 @@ export interface KvHalf {
 
 /** Segments that may wait to be scrubbed out of turn, and when a failed look at the catalog is tried again. */
 const SCRUB_LIMITS = { soonLimit: 10_000, retryMs: 60_000 };
+/** A copy is given up after this long. */
+const COPY_MS = 600_000;
 /**
- * Compaction reads and writes no more than this in one pass, and a copy is given up after this long. At one pass in a second, stock
+ * Compaction reads and writes no more than this in one pass. At one pass in a second, stock
  * of three million files is taken within its interval.
  */
 const KEEPER_LIMITS = {
   unlinksAtOnce: 4,
   copyBytesPerPass: 64 * 1024 * 1024,
-  copyMs: 600_000,
+  leftoverMs: COPY_MS,
   stockIntervalMs: 3_600_000,
   stockEntries: 1_000,
 };
@@ -105,6 +109,10 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   });
   closers.add(() => verifier.close());
   const checker = new SegmentChecker({ catalog, verifier });
+  const copies: CopyChoice = {
+    tierOf: (id) => locations.get(id)?.profile.tier,
+    load: () => 0,
+  };
   const { scrubber, keeper } = openUpkeep(options, { ...store, observers });
   const keys = new NamespaceKeys(secret, digests);
   const known = {
@@ -123,6 +131,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     places: placesOf(kv, locations),
     verifier,
     checker,
+    copies,
     newTurn: newName,
     policy: turnPolicy(kv),
     pressed: (pressure) => keeper.press(pressure),
@@ -165,6 +174,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
       bytes: {
         catalog,
         checker,
+        copies,
         reader: readers(kv),
         location: (id) => locations.get(id),
         layout: layoutsByGeometry(configuredProfiles(config.pools), digests),
@@ -209,7 +219,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
 function openUpkeep(
   { kv, closers }: Pick<KvHalfOptions, "kv" | "closers">,
   { catalog, locations, observers }: KvStore & { readonly observers: KvObservers },
-): { readonly scrubber: Scrubber; readonly keeper: Keeper } {
+): { readonly scrubber: Scrubber; readonly keeper: Keeper; readonly copier: Copier } {
   const scrubber = new Scrubber({
     ...scrubberPace(kv),
     ...SCRUB_LIMITS,
@@ -219,6 +229,14 @@ function openUpkeep(
     observer: observers.scrubber,
   });
   closers.add(() => scrubber.close());
+  const copier = new Copier({
+    catalog,
+    locations,
+    nowMs: systemWallClock,
+    newName,
+    scrubSoon: (ids) => scrubber.scrubSoon(ids),
+    copyMs: COPY_MS,
+  });
   const keeper = openKeeper({
     catalog,
     locations: kv.locations.map(({ id, headroomBytes }) => ({
@@ -227,13 +245,12 @@ function openUpkeep(
     })),
     clock: systemClock,
     nowMs: systemWallClock,
-    newName,
-    scrubSoon: (ids) => scrubber.scrubSoon(ids),
+    copier,
     policy: { ...kv.keeper, ...KEEPER_LIMITS },
     observer: observers.keeper,
   });
   closers.add(() => keeper.close());
-  return { scrubber, keeper };
+  return { scrubber, keeper, copier };
 }
 
 function tenantsOf(kv: KvConfig, keys: NamespaceKeys): Tenants {

@@ -1,5 +1,4 @@
 /** What the parts of the KV half tell about themselves, as metrics and log lines: one observer for each part. */
-import type { MaybePromise } from "./affinity/binding-store.ts";
 import type { BytesObserver } from "./api/bytes/bytes-observer.ts";
 import type { KvAnswer } from "./api/server.ts";
 import type { KvCounter, KvGaugeSources, KvMetrics, KvRow } from "./admin/kv-metrics.ts";
@@ -9,7 +8,6 @@ import type { Location } from "./kv/location.ts";
 import type { OperationEnd } from "./kv/locations/timed.ts";
 import type { PathCall, PathObserver } from "./kv/path/path-observer.ts";
 import type { SegmentId } from "./kv/records.ts";
-import type { CatalogTotals } from "./kv/space.ts";
 import type { CommitConflict, TurnObserver } from "./kv/turns/turn-plan.ts";
 import type {
   DamageReason,
@@ -20,6 +18,7 @@ import type { ScrubObserver } from "./kv/verify/scrubber.ts";
 import type { EvictionCause, KeeperObserver } from "./kv/upkeep/keeper-observer.ts";
 import { AppError } from "./errors.ts";
 import { createEngineObserver } from "./kv-engine-observer.ts";
+import { catalogGauges } from "./kv-gauges.ts";
 import { createPredictionObserver } from "./kv-prediction-observer.ts";
 import type { Logger } from "./log.ts";
 
@@ -73,8 +72,8 @@ export function createKvObservers(options: KvObserversOptions) {
         log.warn("bytes of a segment cannot be read", { segment: id, error: fault });
         unreadable(id);
       },
+      unserved: () => metrics.add("kv_bytes_requests_total", 1, "GET", "fault"),
       notWhole: ({ id }, { kind, reason }) => {
-        metrics.add("kv_bytes_requests_total", 1, "GET", "fault");
         log.warn("a segment is not as it was, and was not sent", { segment: id, reason });
         if (kind === "unreadable") unreadable(id);
       },
@@ -87,28 +86,15 @@ export function createKvObservers(options: KvObserversOptions) {
       if (fault !== undefined) metrics.add("kv_io_faults_total", 1, operation, fault);
     },
     gauges: ({ catalog, locations, verifying, engines }: GaugeOwners): KvGaugeSources => {
-      const totals = oncePerScrape(() => catalog.totals());
       return {
         kv_bytes_in_flight: () => [[inFlight]],
         kv_verifying: () => [[verifying()]],
         kv_engines: engines,
         kv_orphan_bytes: () => [...locations.keys()].map((id) => [orphanBytes.get(id) ?? 0, id]),
-        kv_location_bytes: async () => locationRows(await totals(), locations),
-        kv_segments: async () => segmentRows(await totals(), locations, "segments"),
-        kv_segment_bytes: async () => segmentRows(await totals(), locations, "bytes"),
+        ...catalogGauges(catalog, locations),
       };
     },
   };
-}
-
-/** A scrape asks all gauges before any of them answers: whoever asks until then gets the same answer. */
-function oncePerScrape<T>(read: () => MaybePromise<T>): () => Promise<T> {
-  let answer: Promise<T> | undefined;
-  const ask = (): MaybePromise<T> => {
-    answer = undefined;
-    return read();
-  };
-  return () => (answer ??= Promise.resolve().then(ask));
 }
 
 interface GaugeOwners {
@@ -117,33 +103,6 @@ interface GaugeOwners {
   readonly verifying: () => number;
   /** How many, by pool and state. */
   readonly engines: () => Iterable<KvRow>;
-}
-
-function locationRows(
-  totals: CatalogTotals,
-  locations: ReadonlyMap<string, Location>,
-): readonly KvRow[] {
-  return totals.locations.flatMap((usage): KvRow[] => {
-    const { location } = usage;
-    const tier = locations.get(location)?.profile.tier ?? "unknown";
-    return [
-      [usage.bookedBytes, location, tier, "booked"],
-      [usage.unwrittenBytes, location, tier, "reserved"],
-      [usage.referencedBytes, location, tier, "durable"],
-      [usage.idleBytes, location, tier, "quarantined"],
-    ];
-  });
-}
-
-function segmentRows(
-  totals: CatalogTotals,
-  locations: ReadonlyMap<string, Location>,
-  what: "segments" | "bytes",
-): readonly KvRow[] {
-  return totals.segments.map((count) => {
-    const tier = locations.get(count.location)?.profile.tier ?? "unknown";
-    return [count[what], count.location, tier, count.retentionClass, count.state];
-  });
 }
 
 function turnObserver(
@@ -267,17 +226,18 @@ function keeperObserver(
         });
       }
     },
-    evicted: ({ location, cause, files, segments, bytes, expiredSessions }) => {
+    evicted: ({ location, cause, files, segments, copies, bytes, expiredSessions }) => {
       metrics.add("kv_evicted_total", files, "file", cause);
       metrics.add("kv_evicted_total", segments, "segment", cause);
+      metrics.add("kv_evicted_total", copies, "copy", cause);
       metrics.add("kv_evicted_total", bytes, "byte", cause);
       metrics.add("kv_swept_total", expiredSessions, "session");
       if (files === 0) return;
-      log.info("evicted for want of space", { location, cause, files, segments, bytes });
+      log.info("evicted for want of space", { location, cause, files, segments, copies, bytes });
     },
-    copied: ({ result, segment, location }) => {
+    compacted: ({ result, segment, location }) => {
       metrics.add("kv_compacted_total", 1, result);
-      if (result !== "moved" && result !== "gone") {
+      if (result !== "moved" && result !== "gone" && result !== "cancelled") {
         log.warn("a segment was not moved", { segment, location, reason: result });
       }
     },
@@ -339,7 +299,7 @@ function showFromTheStart(metrics: KvMetrics): void {
   show("kv_quota_refusals_total", ["bytes", "sessions", "pins"]);
   show("kv_scrubbed_total", { ...READ_RESULTS, gone: true });
   show("kv_swept_total", ["turn", "session", "prefix", "pin"]);
-  for (const what of ["file", "segment", "byte"]) {
+  for (const what of ["file", "segment", "copy", "byte"]) {
     for (const cause of Object.keys(EVICTION_CAUSES)) {
       metrics.add("kv_evicted_total", 0, what, cause);
     }

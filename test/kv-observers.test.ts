@@ -86,12 +86,15 @@ it("asks the catalog for its totals once for each scrape", async () => {
 it("counts what was evicted by its cause, each from 0", async () => {
   const { observers, samples } = open();
   const evicted = { location: "disk", expiredSessions: 0, isShort: false, isFull: false };
-  observers.keeper.evicted({ ...evicted, cause: "full", files: 1, segments: 2, bytes: 30 });
+  const counts = { files: 1, segments: 2, copies: 4, bytes: 30 };
+  observers.keeper.evicted({ ...evicted, ...counts, cause: "full" });
   expect(await samples("kv_evicted_total")).toEqual([
     'moorline_kv_evicted_total{what="file",cause="full"} 1',
     'moorline_kv_evicted_total{what="file",cause="headroom"} 0',
     'moorline_kv_evicted_total{what="segment",cause="full"} 2',
     'moorline_kv_evicted_total{what="segment",cause="headroom"} 0',
+    'moorline_kv_evicted_total{what="copy",cause="full"} 4',
+    'moorline_kv_evicted_total{what="copy",cause="headroom"} 0',
     'moorline_kv_evicted_total{what="byte",cause="full"} 30',
     'moorline_kv_evicted_total{what="byte",cause="headroom"} 0',
   ]);

@@ -1,5 +1,4 @@
 /** The program's keeper over the large catalog, with its default limit, which counts what it did. */
-import { randomUUID } from "node:crypto";
 import { systemClock } from "../../src/clock.ts";
 import { kvSchema } from "../../src/config/kv-schema.ts";
 import type { Catalog } from "../../src/kv/catalog.ts";
@@ -34,15 +33,14 @@ export function openBenchKeeper({ catalog, location, nowMs }: BenchKeeperOptions
     locations: [{ location, headroomBytes: 0 }],
     clock: systemClock,
     nowMs,
-    newName: randomUUID,
-    scrubSoon: () => undefined,
+    copier: { move: () => Promise.reject(new Error("nothing is compacted here")) },
     policy: {
       intervalMs: INTERVAL_MS,
       limit,
       quarantineMs: QUARANTINE_MS,
       unlinksAtOnce: 4,
       copyBytesPerPass: 0,
-      copyMs: HOUR_MS,
+      leftoverMs: HOUR_MS,
       stockEntries: 1_000,
       stockIntervalMs: HOUR_MS,
     },
@@ -50,7 +48,7 @@ export function openBenchKeeper({ catalog, location, nowMs }: BenchKeeperOptions
       swept: (report) => void (expired += report.expiredSessions),
       unlinked: ({ result }) => void (unlinked += Number(result === "removed")),
       evicted: () => undefined,
-      copied: () => undefined,
+      compacted: () => undefined,
       stockTaken: () => undefined,
       orphan: () => undefined,
       failed: (part, reason) => {

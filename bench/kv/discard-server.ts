@@ -42,6 +42,7 @@ function segmentOf(id: SegmentId, bytes: number): Segment {
     retentionClass: "standard",
     geometry: new Uint8Array(),
     file: FILE,
+    replicas: [],
     tokenStart: 0,
     tokenLength: bytes,
     kvStart: 0,
@@ -87,6 +88,7 @@ async function portsOf(root: string, bytes: number): Promise<BytesPorts> {
   const location = await discarding(root);
   return {
     reader: (tenant) => ({ tenant, trusts: [] }),
+    copies: { tierOf: () => undefined, load: () => 0 },
     catalog: {
       segment: (id) => segmentOf(id, bytes),
       visibleSegment: () => undefined,
@@ -113,6 +115,7 @@ async function portsOf(root: string, bytes: number): Promise<BytesPorts> {
       inFlight: () => undefined,
       unreadable: () => undefined,
       notWhole: () => undefined,
+      unserved: () => undefined,
     },
   };
 }

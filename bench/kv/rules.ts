@@ -69,7 +69,8 @@ async function measureTurns(): Promise<void> {
 async function measureKeeping(): Promise<void> {
   const { location, priority } = { location: LOCATION.id, priority: RETENTION.priority };
   for (let pass = 0; pass < PASSES; pass += 1) {
-    await catalog.evict({ location, priority, bytes: EVICTED_BYTES, nowMs: START_MS, limit });
+    const room = { location, priority, bytes: EVICTED_BYTES, nowMs: START_MS, limit };
+    await catalog.evict({ ...room, locations: new Set([location]) });
   }
   take("evict");
   for (let pass = 0; pass < PASSES; pass += 1) {

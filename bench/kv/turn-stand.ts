@@ -67,6 +67,7 @@ export async function openStand(options: StandOptions): Promise<Stand> {
     }),
     verifier: believing,
     checker: new SegmentChecker({ catalog, verifier: believing }),
+    copies: { tierOf: () => "disk", load: () => 0 },
     newTurn: newName,
     pressed: () => undefined,
     policy: {

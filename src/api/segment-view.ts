@@ -17,6 +17,11 @@ export function viewSegment(
     location: file.location,
     kv_uri: location(file.location)?.uri(file.name) ?? null,
     kv_start: segment.kvStart,
+    replicas: segment.replicas.map((replica) => ({
+      location: replica.location,
+      kv_uri: location(replica.location)?.uri(replica.name) ?? null,
+      kv_start: replica.kvStart,
+    })),
     bytes: segment.bytes,
     crc32: state === "durable" ? crcText(crc) : null,
     usage:

@@ -33,7 +33,7 @@ import type {
   Turn,
   TurnId,
 } from "./records.ts";
-import type { HolderRules, ListedSegment, Quota, Reader } from "./holders.ts";
+import type { HolderRules, ListedCopy, Quota, Reader } from "./holders.ts";
 import type { NewObject, SpaceRules } from "./space.ts";
 
 /** Branches and turns that wait to be settled, all together. */
@@ -61,7 +61,7 @@ export interface MatchRequest {
   readonly session: SessionKey;
   readonly prompt: PromptView;
   readonly rules: LoadRules;
-  /** Those in reach now. What lies elsewhere cannot be read and is passed over, for an equal one if there is one. */
+  /** Those in reach now. What has no copy at any of them cannot be read and is passed over, for an equal one if there is one. */
   readonly locations: ReadonlySet<string>;
 }
 
@@ -85,7 +85,7 @@ export type MatchLimit =
   | Unlistable;
 
 export interface Match {
-  /** In order from token 0, each starting where the one before it ends. */
+  /** In order from token 0, each starting where the one before it ends. In their first copies: which one is read is for `copies.ts`. */
   readonly segments: readonly Segment[];
   readonly tokens: number;
   readonly limit: MatchLimit;
@@ -104,7 +104,7 @@ export interface TurnRequest {
   /** As of a `Reader`. */
   readonly trusts: Reader["trusts"];
   /** What the engine will be told to read: leased until the deadline, and the session's from now on. */
-  readonly listed: readonly ListedSegment[];
+  readonly listed: readonly ListedCopy[];
   /** The first token to be stored. */
   readonly tokenStart: number;
   /** Tokens of each part, all >= 1: one, or two where the reservation is cut at the end of the prompt. */
@@ -139,7 +139,7 @@ export interface Reservation {
 }
 
 /**
- * `stale_match`: a listed segment has gone since; match again. `file_exists`: the new name is taken. The others are what they
+ * `stale_match`: a listed segment, or the copy of it, has gone since; match again. `file_exists`: the new name is taken. The others are what they
  * say, and the request goes on without a reservation; what was listed is then leased by `lease`.
  */
 export type ReserveRefusal =
@@ -160,13 +160,15 @@ export interface LeaseRequest {
   readonly session: SessionKey;
   /** As of a `Reader`. */
   readonly trusts: Reader["trusts"];
-  readonly listed: readonly ListedSegment[];
+  readonly listed: readonly ListedCopy[];
   readonly nowMs: number;
   readonly untilMs: number;
 }
 
 export interface ReadLeaseRequest {
   readonly segment: SegmentId;
+  /** Of the copy that is read. */
+  readonly file: FileRef;
   readonly untilMs: number;
 }
 
@@ -225,7 +227,7 @@ export interface SettleRequest {
   readonly segment: SegmentId;
   readonly nowMs: number;
   readonly verdict: Verdict;
-  /** Those that are as good as the segment's own: an equal segment that lies elsewhere is not, and takes the place of none. */
+  /** Those that are as good as the segment's own: an equal segment with no copy at any of them takes the place of none. */
   readonly locations: ReadonlySet<string>;
 }
 
@@ -268,9 +270,12 @@ export interface Catalog extends HolderRules, SpaceRules, FileRules {
   match(request: MatchRequest): MaybePromise<Match>;
   /** Takes the turn's lease, the byte range and the charge, and counts as a use of the session and of what it lists. */
   reserve(request: TurnRequest): Promise<ReserveOutcome>;
-  /** A turn without a reservation: leases what it reads, and counts as a use. False if any of it is gone; nothing is leased. */
+  /** A turn without a reservation: leases what it reads, and counts as a use. False if any copy is gone; nothing is leased. */
   lease(request: LeaseRequest): Promise<boolean>;
-  /** For who reads the bytes of one segment and is no turn: keeps its file, and is no use of a session. Undefined unless durable. */
+  /**
+   * For who reads one copy of a segment and is no turn: keeps its file, and is no use of a session. Answers with the segment in that
+   * copy; undefined where it has none there.
+   */
   leaseRead(request: ReadLeaseRequest): Promise<Segment | undefined>;
   /** Compare-and-set on the turn: once, and before its deadline. The session is free for its next turn then. */
   report(request: ReportRequest): Promise<ReportOutcome>;

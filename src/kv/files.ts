@@ -34,6 +34,6 @@ export interface FileRules {
   postpone(request: PostponeRequest): Promise<void>;
   /** By location and name. */
   files(request: FilesRequest): MaybePromise<readonly StoredFile[]>;
-  /** The durable segments in a file, by token end, the highest first. */
+  /** The durable segments with a copy in a file, each in that copy, by token end, the highest first. */
   segmentsIn(file: FileRef, limit: number): MaybePromise<readonly Segment[]>;
 }

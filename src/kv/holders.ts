@@ -4,6 +4,7 @@
  */
 import type { MaybePromise } from "../affinity/binding-store.ts";
 import type {
+  FileRef,
   IndexPlace,
   Prefix,
   PrefixKey,
@@ -48,6 +49,12 @@ export interface ListedSegment {
   readonly segment: SegmentId;
   /** In the namespace of who lists it. Asked for only where it is not in that already. */
   readonly place: () => IndexPlace;
+}
+
+/** One that is to be read as well. */
+export interface ListedCopy extends ListedSegment {
+  /** Of the copy that is read: its file is leased. */
+  readonly file: FileRef;
 }
 
 export interface ForkRequest {

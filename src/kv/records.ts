@@ -145,17 +145,20 @@ export interface StoredFile extends FileRef {
   readonly isSealed: boolean;
   /** Turns that may still be writing. */
   readonly openReservations: number;
-  /** All that ever became durable in it. */
+  /** All that ever became durable in it, copies that were made here included. */
   readonly committedBytes: number;
-  /** Durable segments that somebody refers to. */
+  /** Of the copies in it, first ones and replicas, of durable segments that somebody refers to. */
   readonly referencedBytes: number;
+  /** Of these, the replicas. Where that is all, nothing is lost with the file. */
+  readonly replicaBytes: number;
   /** When the last reservation ended so far; the time of its making before that. */
   readonly lastReservationEndMs: number;
   /** How often and how lately it was read, the opening included: see `catalog/read-score.ts`. Never falls. */
   readonly readScore: number;
   /**
-   * Never more than the highest priority of those who refer to anything in it, where a pin is above all. Raised by who comes, and
-   * by an eviction that has looked; 0 again when somebody lets go who may have been the highest.
+   * Never more than the highest priority of those who refer to anything in it, where a pin is above all but for what has another
+   * copy. Raised by an eviction that has looked; 0 again when somebody lets go who may have been the highest, and when another copy
+   * is made.
    */
   readonly priorityFloor: number;
   /** Somebody may be reading until then. Only ever moves on, so that a lost reader frees its lease by time alone. */
@@ -209,6 +212,21 @@ export interface PlacedSegment {
   readonly refs: number;
 }
 
+/** At most so many copies has a segment, the first one included: each at a location of its own. */
+export const COPIES_LIMIT = 16;
+
+/**
+ * A whole copy of a segment besides its first one: the operator's, so that it is charged to nobody. Made by us, checked and durable
+ * before it was recorded, in a file with nothing else in it.
+ */
+export interface Replica extends FileRef {
+  readonly kvStart: number;
+}
+
+/**
+ * Tokens whose KV is stored, in one copy or more. Ids, references, places and charges are of the segment; `file` and `kvStart` are
+ * of its first copy. What is handed out to be read may have another copy in its place: see `copies.ts`.
+ */
 export interface Segment {
   readonly id: SegmentId;
   /** Who is charged: the tenant that stored it, or that which has listed it for longest since the other has not. */
@@ -219,6 +237,11 @@ export interface Segment {
   readonly retentionClass: string;
   readonly geometry: GeometryKey;
   readonly file: FileRef;
+  /**
+   * The oldest first; none unless it is `durable`. Never two copies at one location. When the first copy is lost, the oldest of these
+   * takes its place.
+   */
+  readonly replicas: readonly Replica[];
   readonly tokenStart: number;
   /** As reserved, until the engine's own length is reported. */
   readonly tokenLength: number;
@@ -281,13 +304,16 @@ export interface LocationUsage {
   readonly bookedBytes: number;
   /** The part of it in open reservations, sparse perhaps. */
   readonly unwrittenBytes: number;
-  /** Of durable segments that somebody refers to. */
+  /** Of the copies here, first ones and replicas, of durable segments that somebody refers to. */
   readonly referencedBytes: number;
+  /** Replicas here, and the part of `referencedBytes` that is theirs. */
+  readonly replicas: number;
+  readonly replicaBytes: number;
   /** Of `bookedBytes`, what is in files that nothing refers to and nobody writes to: free when they are unlinked. */
   readonly idleBytes: number;
 }
 
-/** How many segments of one class and state a location holds. */
+/** How many segments of one class and state have their first copy at a location: each segment counts once. */
 export interface SegmentCount {
   readonly location: string;
   readonly retentionClass: string;

@@ -29,6 +29,8 @@ export interface EvictRequest {
   readonly bytes: number;
   /** Of the session that needs the room. Nothing that a higher one refers to is evicted. */
   readonly priority: number;
+  /** Those that there are now: a copy that lies elsewhere does not make another one spare. */
+  readonly locations: ReadonlySet<string>;
   readonly nowMs: number;
   /** Sessions, files and segments together, roughly: the last file is looked at as a whole. */
   readonly limit: number;
@@ -39,7 +41,10 @@ export interface EvictReport {
   readonly expiredSessions: number;
   /** Evicted whole. Of segments that very many list the sweep drops the references. One that the limit cut short is sealed, has lost its last segments, and comes first in the next pass. */
   readonly files: number;
+  /** Gone with their last copy. */
   readonly segments: number;
+  /** Copies of segments that have another one. */
+  readonly copies: number;
   /** Of files of the location that became idle by this, as they are booked. */
   readonly bytes: number;
   /** Less than was asked for. */
@@ -51,7 +56,7 @@ export interface EvictReport {
 /** A file of which less than half is still referred to, of all that ever became durable in it. */
 export interface CompactableFile {
   readonly file: StoredFile;
-  /** By token end, highest first. */
+  /** By token end, highest first, each in its copy there. */
   readonly segments: readonly Segment[];
 }
 
@@ -72,27 +77,43 @@ export interface CopyRequest {
   readonly segment: SegmentId;
   readonly newFile: NewObject;
   readonly nowMs: number;
-  /** Not moved by then, the copy is unlinked after its quarantine. */
+  /** Neither moved to nor added by then, the copy is unlinked after its quarantine. */
   readonly deadlineMs: number;
 }
 
 /** `gone`: the segment is not there, or not durable. */
-export type CopyOutcome = "opened" | "file_exists" | "no_space" | "gone";
+export type OpenCopyOutcome = "opened" | "file_exists" | "no_space" | "gone";
 
-export interface MoveRequest {
+export interface AddReplicaRequest {
   readonly segment: SegmentId;
-  readonly from: FileRef;
   /** From `openCopy`; it holds the segment's bytes and nothing else, checked and durable. */
   readonly to: FileRef;
   readonly stat: ObjectStat;
   readonly nowMs: number;
 }
 
-export interface CondemnRequest {
+/** `from`: the copy whose place it takes. */
+export interface MoveRequest extends AddReplicaRequest {
+  readonly from: FileRef;
+}
+
+/** One copy of a segment. */
+export interface CopyOf {
   readonly segment: SegmentId;
-  /** Where it was found damaged. */
   readonly file: FileRef;
 }
+
+/** `file`: where it was found damaged. */
+export type CondemnRequest = CopyOf;
+
+export interface DropReplicaRequest extends CopyOf {
+  /** Those that there are now: only a copy at one of them can take its place. */
+  readonly locations: ReadonlySet<string>;
+  readonly nowMs: number;
+}
+
+/** `last`: there is no other copy, and it stays. `gone`: there is no such copy. */
+export type DropReplicaOutcome = "dropped" | "last" | "gone";
 
 export interface CatalogTotals {
   readonly locations: readonly LocationUsage[];
@@ -103,21 +124,34 @@ export interface CatalogTotals {
 export interface SpaceRules {
   /**
    * Ends expired sessions, then drops the files of the location with the lowest (priority, reads per byte), until enough bytes
-   * became idle. Never one that an open reservation writes to, or that a pinned session refers to.
+   * became idle. Never one that an open reservation writes to, nor the last copy of what a pinned session or a prefix refers to. Of
+   * equal priority, files with nothing but replicas go first. What is dropped is the copy there; a segment goes with its last one.
    */
   evict(request: EvictRequest): Promise<EvictReport>;
   /** By location and name. A file that cannot be compacted now is met again in the next round. */
   compactable(request: CompactableRequest): MaybePromise<readonly CompactableFile[]>;
   /** Books the copy before it is made, so that a crash leaves no object that nobody knows. */
-  openCopy(request: CopyRequest): Promise<CopyOutcome>;
+  openCopy(request: CopyRequest): Promise<OpenCopyOutcome>;
   /**
    * From here on the segment is read in the copy. Who was told of the old file reads on in it: its quarantine starts anew.
-   * False, and nothing changes, if the segment has gone or moved since, or the copy's deadline has passed.
+   * False, and nothing changes, if the segment has gone or moved since, has another copy at that location, or the copy's deadline
+   * has passed.
    */
   moveSegment(request: MoveRequest): Promise<boolean>;
   /**
-   * A durable segment turned out to be damaged: from here on nobody lists it, is given it or is charged for it. The sweep drops the
-   * references to it, which count as listed by their holders until then. False if there is none in that file.
+   * From here on the segment may be read in the copy as well. False, and nothing changes, if the segment has gone, has a copy at that
+   * location or as many as it may have, or the copy's deadline has passed.
+   */
+  addReplica(request: AddReplicaRequest): Promise<boolean>;
+  /**
+   * The segment is not read in that copy any more, first or not, as long as there is another. Who was told of it reads on in it: the
+   * quarantine of its file starts anew.
+   */
+  dropReplica(request: DropReplicaRequest): Promise<DropReplicaOutcome>;
+  /**
+   * A copy of a durable segment turned out to be damaged, and is dropped. With the last one the segment goes: from here on nobody
+   * lists it, is given it or is charged for it. The sweep drops the references to it, which count as listed by their holders until
+   * then. False if there is none in that file.
    */
   condemn(request: CondemnRequest): Promise<boolean>;
   /** The durable segment that comes after this one by id, whether that is still there or not; the first after undefined. */

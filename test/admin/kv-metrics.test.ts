@@ -24,6 +24,8 @@ function watch(): void {
     kv_orphan_bytes: () => [],
     kv_segments: () => [[1, "a", "disk", "standard", "durable"]],
     kv_segment_bytes: () => [],
+    kv_replicas: () => [],
+    kv_replica_bytes: () => [],
     kv_location_bytes: () => [
       [1, "a", "disk", "booked"],
       [2, "a", "disk", "durable"],
@@ -69,6 +71,8 @@ describe("metrics of the KV half", () => {
       kv_location_bytes: () => [],
       kv_segments: () => [],
       kv_segment_bytes: () => [],
+      kv_replicas: () => [],
+      kv_replica_bytes: () => [],
       kv_orphan_bytes: () => rows,
     });
     expect(await lines("kv_orphan_bytes")).toEqual(['moorline_kv_orphan_bytes{location="a"} 1']);

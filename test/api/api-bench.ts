@@ -140,6 +140,7 @@ function portsOf(turns: TurnBench): KvApiPorts {
     bytes: {
       catalog: turns.catalog,
       checker: turns.checker,
+      copies: turns.copies,
       reader: (tenant) => turns.reader(tenant),
       location: (id) => turns.location(id),
       layout: () => undefined,
@@ -155,6 +156,7 @@ function portsOf(turns: TurnBench): KvApiPorts {
         inFlight: () => {},
         unreadable: () => {},
         notWhole: () => {},
+        unserved: () => {},
       },
     },
     lastTurns: { lookup: () => undefined },

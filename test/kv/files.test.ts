@@ -19,6 +19,7 @@ function file(name: string, stat: ObjectStat | undefined): StoredFile {
     openReservations: 0,
     committedBytes: 0,
     referencedBytes: 0,
+    replicaBytes: 0,
     lastReservationEndMs: 0,
     readScore: 0,
     priorityFloor: 0,

@@ -13,12 +13,14 @@ import type {
   TurnRequest,
   Verdict,
 } from "../../src/kv/catalog.ts";
+import { atLocation } from "../../src/kv/copies.ts";
 import type {
   AttachOutcome,
   CreatePrefixOutcome,
   CreatePrefixRequest,
   CreateRequest,
   ForkOutcome,
+  ListedCopy,
   ListedSegment,
   Quota,
   Reader,
@@ -26,6 +28,7 @@ import type {
 import { type ObjectName, type ObjectStat } from "../../src/kv/location.ts";
 import type { LoadRules } from "../../src/kv/model/load-rules.ts";
 import {
+  type FileRef,
   type IndexPlace,
   type Prefix,
   type Retention,
@@ -56,6 +59,9 @@ export const STAT: ObjectStat = {
 export const DURABLE: Verdict = { kind: "durable", crc: 0xcafe, stat: STAT };
 export const UNVERIFIED: Verdict = { kind: "dropped", reason: "unverified" };
 
+/** Of what has gone. */
+const NO_FILE: FileRef = { location: "disk", name: "none" as ObjectName };
+
 /** Bytes of one token over both ranks, unless a test says otherwise. */
 export const TOKEN_BYTES = 10;
 const TENANTS = ["t", "u", "other", "third"];
@@ -74,6 +80,8 @@ export class KvDesk {
   trusts = new Map<string, Reader["trusts"]>();
   /** Of the configuration. */
   locations: ReadonlySet<string> = new Set(["disk", "dis", "other", "tmpfs"]);
+  /** Where segments are read that have a copy there. */
+  reads: string | undefined;
   #made = 0;
   /** The tokens from 0 to the end of each segment that was reported. */
   #texts = new Map<SegmentId, string>();
@@ -131,9 +139,18 @@ export class KvDesk {
     return this.catalog.attach({ session, trusts, listed, nowMs: this.nowMs });
   }
 
-  lease(name: string, ids: readonly SegmentId[], untilMs: number): Promise<boolean> {
+  async #reading(ids: readonly SegmentId[], namespace: string): Promise<ListedCopy[]> {
+    const copies = this.listed(ids, namespace).map(async (listed) => {
+      const known = await this.catalog.segment(listed.segment);
+      const read = known && (atLocation(known, this.reads ?? "") ?? known);
+      return { ...listed, file: read?.file ?? NO_FILE };
+    });
+    return Promise.all(copies);
+  }
+
+  async lease(name: string, ids: readonly SegmentId[], untilMs: number): Promise<boolean> {
     const session = key(name);
-    const listed = this.listed(ids, session.tenant);
+    const listed = await this.#reading(ids, session.tenant);
     const { trusts } = this.reader(session.tenant);
     return this.catalog.lease({ session, trusts, listed, nowMs: this.nowMs, untilMs });
   }
@@ -169,7 +186,7 @@ export class KvDesk {
       quota: PLENTY,
       trusts: this.reader(key(name).tenant).trusts,
       ...changes,
-      listed: this.listed(changes.listed ?? [], key(name).tenant),
+      listed: await this.#reading(changes.listed ?? [], key(name).tenant),
       newFile,
     });
   }

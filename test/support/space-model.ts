@@ -37,6 +37,8 @@ export class SpaceModel {
       bookedBytes: sum([...files.values()].map(sizeOf)),
       unwrittenBytes: sum(unwritten),
       referencedBytes: sum([...files.keys()].map((name) => this.#referenced(name))),
+      replicas: 0,
+      replicaBytes: 0,
       idleBytes: this.idleBytes(),
     };
   }
@@ -109,7 +111,7 @@ export class SpaceModel {
     if (whole.length > 0 && bytes - largest >= wanted) return "took too much";
     const isShort = bytes < wanted;
     if (isShort && !report.isFull && this.#evictable(priority).size > 0) return "took too little";
-    const counts = { files: whole.length, segments: gone.length, bytes, isShort };
+    const counts = { files: whole.length, segments: gone.length, copies: 0, bytes, isShort };
     const told = JSON.stringify({ ...report, ...counts }) === JSON.stringify(report);
     return told ? "" : `told ${JSON.stringify(report)} of ${JSON.stringify(counts)}`;
   }

@@ -8,6 +8,7 @@ import { join } from "node:path";
 
 import { createDigests } from "../../src/digests.ts";
 import type { Catalog, SettleOutcome } from "../../src/kv/catalog.ts";
+import type { CopyChoice } from "../../src/kv/copies.ts";
 import type { Quota, Reader } from "../../src/kv/holders.ts";
 import { NamespaceKeys } from "../../src/kv/chain/namespace-keys.ts";
 import { type DirectoryLocation, openDirectory } from "../../src/kv/locations/directory.ts";
@@ -106,6 +107,13 @@ export class TurnBench {
   sites: readonly Site[];
   readonly root: string;
   readonly clock = new FakeClock();
+  /** Of locations, by their ids: of copies in one tier, that in the least loaded is read. */
+  readonly loads = new Map<string, number>();
+  readonly copies: CopyChoice = {
+    tierOf: (id) => this.#configured.find(({ profile }) => profile.id === id)?.profile.tier,
+    load: (id) => this.loads.get(id) ?? 0,
+  };
+  #configured: readonly DirectoryLocation[] = [];
   /** By how much the wall clock has jumped. */
   wallJumpMs = 0;
   readonly verifier = new ReadingVerifier();
@@ -175,8 +183,9 @@ export class TurnBench {
     const verifier = options.verifier?.(this.clock) ?? this.verifier;
     this.#newChecker = () => new SegmentChecker({ catalog, verifier });
     this.checker = this.#newChecker();
-    this.#newDesk = (configured) =>
-      new TurnDesk({
+    this.#newDesk = (configured) => {
+      this.#configured = configured;
+      return new TurnDesk({
         ...shared,
         places: new Places({
           places: this.sites.flatMap(({ id, ...who }) => {
@@ -189,6 +198,7 @@ export class TurnBench {
         }),
         verifier,
         checker: this.checker,
+        copies: this.copies,
         newTurn: () => `turn${++turns}`,
         policy: { ...POLICY, ...options.policy },
         pressed: (pressure) => this.pressures.push(pressure),
@@ -200,6 +210,7 @@ export class TurnBench {
           unverified: (_, cause) => this.seen.push(`unverified ${String(cause)}`),
         },
       });
+    };
     this.desk = this.#newDesk(directories);
   }
 

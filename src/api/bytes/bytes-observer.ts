@@ -25,6 +25,8 @@ export interface BytesObserver {
   inFlight(bytes: number): void;
   /** A durable segment could not be read. Whoever hears of it should have it verified again. */
   unreadable(segment: Segment, fault: LocationFault): void;
-  /** A durable segment was not as it had been, so nothing was sent. A damaged one is condemned; others are to be verified again. */
+  /** A copy of a durable segment was not as it had been, and was not sent. A damaged one is condemned; others are to be verified again. */
   notWhole(segment: Segment, found: NotWhole): void;
+  /** Nothing was sent, as no copy was as it had been. */
+  unserved(): void;
 }

@@ -1,6 +1,7 @@
 /** What the bytes API needs of the rest of the service. */
 import type { Clock, Scheduler } from "../../clock.ts";
 import type { Catalog } from "../../kv/catalog.ts";
+import type { CopyChoice } from "../../kv/copies.ts";
 import type { Reader } from "../../kv/holders.ts";
 import type { Digests } from "../../kv/digest.ts";
 import type { Location } from "../../kv/location.ts";
@@ -30,6 +31,8 @@ export interface BytesPorts {
     "segment" | "visibleSegment" | "turn" | "file" | "leaseRead" | "condemn"
   >;
   readonly checker: Pick<SegmentChecker, "look" | "check">;
+  /** Which copy of a segment is read. */
+  readonly copies: CopyChoice;
   /** Of the configuration. */
   readonly reader: (tenant: string) => Reader;
   /** Undefined for one that is not configured. */

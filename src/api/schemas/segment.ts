@@ -6,6 +6,11 @@ import { prefixSchema } from "./prefix.ts";
 
 export const segmentPath = z.strictObject({ id: segmentIdField });
 
+const uriField = z
+  .string()
+  .nullable()
+  .describe("Null where the location is not configured any more");
+
 export const segmentSchema = z
   .object({
     id: segmentIdField,
@@ -13,8 +18,11 @@ export const segmentSchema = z
     token_start: wholeField,
     token_length: wholeField,
     location: z.string(),
-    kv_uri: z.string().nullable().describe("Null where the location is not configured any more"),
+    kv_uri: uriField,
     kv_start: wholeField,
+    replicas: z
+      .array(z.object({ location: z.string(), kv_uri: uriField, kv_start: wholeField }))
+      .describe("Its other copies, each at a location of its own"),
     bytes: wholeField.describe("Over all ranks"),
     crc32: z.string().nullable().describe("8 hex digits; null until it is durable"),
     usage: z

@@ -3,6 +3,7 @@
  * the whole catalog into memory: for tests and for an operator, not for the request path.
  */
 import type { Segment } from "../records.ts";
+import { copiesOf, inFile } from "../copies.ts";
 import { schemaKey, scrubKey, UNLIMITED } from "./keys.ts";
 import { type ReadableView, readableView } from "./readable-view.ts";
 import { addReference, addWithdrawnReference } from "./rules/references.ts";
@@ -55,7 +56,8 @@ function rebuild(records: SoundRecords): ReadonlyMap<Key, Uint8Array> {
     range: () => [],
   };
   for (const file of records.files) {
-    files.save(tx, { ...file, openReservations: 0, referencedBytes: 0, committedBytes: 0 });
+    const empty = { openReservations: 0, referencedBytes: 0, replicaBytes: 0, committedBytes: 0 };
+    files.save(tx, { ...file, ...empty });
   }
   for (const session of records.sessions) sessions.save(tx, { ...session, segments: 0 });
   for (const session of records.ended) ended.save(tx, { ...session, segments: 0 });
@@ -108,8 +110,12 @@ function escaped(character: string): string {
   return `\\u00${character.charCodeAt(0).toString(16)}`;
 }
 
+/** Of all copies. */
 function overlaps(all: readonly Segment[]): string[] {
-  const byPlace = all.toSorted((a, b) => {
+  const inFiles = all.flatMap((segment) =>
+    copiesOf(segment).flatMap((copy) => inFile(segment, copy) ?? []),
+  );
+  const byPlace = inFiles.toSorted((a, b) => {
     const [one, other] = [placeOf(a), placeOf(b)];
     return one === other ? a.kvStart - b.kvStart : one < other ? -1 : 1;
   });

@@ -113,18 +113,22 @@ export const readersPrefix = (owner: string, readers: PrefixReaders): Key =>
 export const readerKey = (readers: PrefixReaders, prefix: Prefix): Key =>
   `${readersPrefix(prefix.tenant, readers)}${numberKey(prefix.createdAtMs)}${prefixKey(prefix)}`;
 
-/** The durable segments of a file, by token end, the last one first. */
+/** The durable segments with a copy in a file, by token end, the last one first. */
 export const inFilePrefix = (file: FileRef): Key => `i${fileKey(file)}`;
-export const inFileKey = ({ file, tokenStart, tokenLength, id }: Segment): Key =>
+export const inFileKey = (file: FileRef, { tokenStart, tokenLength, id }: Segment): Key =>
   `${inFilePrefix(file)}${numberKey(Number.MAX_SAFE_INTEGER - tokenStart - tokenLength)}${id}`;
 
-/** What may be evicted in a location, first the lowest priority, then the fewest reads per byte. */
+/** What may be evicted in a location: the lowest priority first; of equal ones replicas alone, then the fewest reads per byte. */
 export const evictablePrefix = (location: string, priority: number): Key =>
   `k${textKey(location)}${numberKey(priority)}`;
 export const evictableKey = (file: FileRef, rank: EvictionRank): Key =>
-  `${evictablePrefix(file.location, rank.priority)}${numberKey(rank.readsPerByte)}${fileKey(file)}`;
+  evictablePrefix(file.location, rank.priority) +
+  (rank.hasFirstCopies ? "1" : "0") +
+  numberKey(rank.readsPerByte) +
+  fileKey(file);
 export interface EvictionRank {
   readonly priority: number;
+  readonly hasFirstCopies: boolean;
   readonly readsPerByte: number;
 }
 
@@ -159,7 +163,7 @@ export function parseReader(prefix: Key, key: Key): Key {
 
 /** The file of a key in the index of those that may be evicted. */
 export function parseEvictable(location: string, key: Key): Key {
-  return key.slice(evictablePrefix(location, 0).length + NUMBER_CHARACTERS);
+  return key.slice(evictablePrefix(location, 0).length + 1 + NUMBER_CHARACTERS);
 }
 
 /** The file of a key in the index of those that may be compacted. */

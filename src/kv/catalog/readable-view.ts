@@ -3,6 +3,7 @@
  * cannot be a key. Such a one is as good as lost, and everything else can be judged without it.
  */
 import { AppError } from "../../errors.ts";
+import { copiesOf } from "../copies.ts";
 import { decode, uint } from "./codec.ts";
 import {
   countKey,
@@ -99,11 +100,13 @@ function checkSession(table: typeof sessions | typeof ended, value: Uint8Array):
 
 function checkSegment({ value }: Entry): Key {
   const { key, record } = segments.entryOf(value);
-  const { file, retentionClass, state, tenant, kvStart, bytes, tokenStart, tokenLength } = record;
-  fileKey(file);
+  const { file, retentionClass, state, tenant, bytes, tokenStart, tokenLength } = record;
+  const copies = copiesOf(record);
+  for (const copy of copies) fileKey(copy);
   tenantKey(tenant);
   countKey({ location: file.location, retentionClass, state });
-  for (const end of [kvStart + bytes, tokenStart + tokenLength]) {
+  const ends = copies.map(({ kvStart }) => kvStart + bytes);
+  for (const end of [...ends, tokenStart + tokenLength]) {
     if (!Number.isSafeInteger(end)) throw new AppError("internal", "it ends after 2^53 - 1");
   }
   return key;

@@ -9,6 +9,7 @@ import type {
   Namespace,
   PlacedSegment,
   Prefix,
+  Replica,
   Retention,
   Segment,
   SegmentChain,
@@ -37,6 +38,7 @@ import {
 
 const sessionKey = record<SessionKey>({ tenant: text, id: text });
 const fileRef = record<FileRef>({ location: text, name: textOf<ObjectName>() });
+const replica = record<Replica>({ location: text, name: textOf<ObjectName>(), kvStart: uint });
 /** Of a store, which may count finer than we do, and from before 1970. */
 const wallTime: Codec<number> = {
   write: (out, value) => uint.write(out, Math.max(0, Math.trunc(value))),
@@ -102,6 +104,7 @@ export const segmentCodec = record<Segment>({
   retentionClass: text,
   geometry: bytes,
   file: fileRef,
+  replicas: list(replica),
   tokenStart: uint,
   tokenLength: uint,
   kvStart: uint,
@@ -166,6 +169,7 @@ export const fileCodec = record<StoredFile>({
   openReservations: uint,
   committedBytes: uint,
   referencedBytes: uint,
+  replicaBytes: uint,
   lastReservationEndMs: uint,
   readScore: uint,
   priorityFloor: uint,
@@ -193,6 +197,8 @@ export const locationUsageCodec = record<LocationUsage>({
   bookedBytes: uint,
   unwrittenBytes: uint,
   referencedBytes: uint,
+  replicas: uint,
+  replicaBytes: uint,
   idleBytes: uint,
 });
 

@@ -2,7 +2,8 @@
 import type { Catalog } from "../catalog.ts";
 import { sessionHolder } from "../records.ts";
 import { audit, mended, repair } from "./audit.ts";
-import { compactable, moveSegment, openCopy } from "./rules/compact.ts";
+import { compactable, moveSegment } from "./rules/compact.ts";
+import { openCopy } from "./rules/copies.ts";
 import { evict } from "./rules/evict.ts";
 import { tenantSessions } from "./keys.ts";
 import { layered } from "./layer.ts";
@@ -25,6 +26,7 @@ import {
   visibleTo,
 } from "./rules/prefixes.ts";
 import { listedBy } from "./rules/references.ts";
+import { addReplica, dropReplica } from "./rules/replicas.ts";
 import { report } from "./rules/report.ts";
 import { lease, reserve } from "./rules/reserve.ts";
 import { keepScrubPosition, nextSegment, scrubPosition } from "./rules/scrub.ts";
@@ -78,6 +80,8 @@ export async function openCatalog(
     compactable: (request) => store.read((view) => compactable(view, request)),
     openCopy: (request) => upkeep((tx) => openCopy(tx, request)),
     moveSegment: (request) => upkeep((tx) => moveSegment(tx, request)),
+    addReplica: (request) => upkeep((tx) => addReplica(tx, request)),
+    dropReplica: (request) => upkeep((tx) => dropReplica(tx, request)),
     nextSegment: (id) => store.read((view) => nextSegment(view, id)),
     scrubPosition: () => store.read(scrubPosition),
     keepScrubPosition: (id) => upkeep((tx) => keepScrubPosition(tx, id)),

@@ -4,6 +4,7 @@
  * to forget what could have been reused. The whole of it is held in memory.
  */
 import {
+  COPIES_LIMIT,
   type FileRef,
   type Holder,
   type IndexPlace,
@@ -12,6 +13,7 @@ import {
   namespaceOf,
   type Prefix,
   prefixHolder,
+  type Replica,
   type Segment,
   type SegmentId,
   type Session,
@@ -21,6 +23,7 @@ import {
   type TurnId,
   type WithdrawnSegment,
 } from "../records.ts";
+import { copiesOf, withCopies } from "../copies.ts";
 import { decode, uint } from "./codec.ts";
 import {
   fileKey,
@@ -32,7 +35,7 @@ import {
   UNLIMITED,
 } from "./keys.ts";
 import { isRemoved } from "./prefix-state.ts";
-import { PINNED, worthOf } from "./rules/file-priority.ts";
+import { PINNED, spareWorthOf, worthOf } from "./rules/file-priority.ts";
 import { isBeingLowered } from "./rules/lowering.ts";
 import {
   ended,
@@ -52,8 +55,8 @@ import type { CatalogView } from "./transaction.ts";
 export interface Reference {
   readonly holder: Holder;
   readonly segment: ReferredSegment;
-  /** Unless the segment is withdrawn. */
-  readonly file: FileRef | undefined;
+  /** None where the segment is withdrawn. */
+  readonly copies: readonly Replica[];
   readonly sinceMs: number;
   readonly place: IndexPlace;
 }
@@ -78,7 +81,7 @@ export function soundRecords(view: CatalogView, nowMs: number): SoundRecords {
   const listed = Map.groupBy(references, ({ segment }) => segment.id);
   const soundSegments = segments
     .all(view)
-    .flatMap((segment) => soundSegment(segment, kept, listed.get(segment.id) ?? []));
+    .flatMap((segment) => soundSegment(view, segment, { kept, listed }));
   const open = Map.groupBy(kept.values(), ({ file }) => fileKey(file));
   const soundFiles = files.all(view).map((file) => {
     const isLost = file.openReservations > (open.get(fileKey(file))?.length ?? 0);
@@ -122,8 +125,8 @@ function soundReferences(view: CatalogView): Reference[] {
     const id = { segment: segment.id, namespace: namespaceOf(holder) };
     const place = places.get(view, id)?.place;
     if (place === undefined || !isThere(view, holder)) return [];
-    const { file } = segment;
-    return [{ holder, segment, file, sinceMs: decode(uint, value), place }];
+    const { copies } = segment;
+    return [{ holder, segment, copies, sinceMs: decode(uint, value), place }];
   });
 }
 
@@ -131,14 +134,26 @@ function soundReferences(view: CatalogView): Reference[] {
 function soundReferred(
   view: CatalogView,
   id: SegmentId,
-): (ReferredSegment & { readonly file: FileRef | undefined }) | undefined {
+): (ReferredSegment & Pick<Reference, "copies">) | undefined {
   const segment = segmentAt(view, id);
   if (segment === undefined) {
     const known = withdrawn.get(view, { id });
-    return known && { ...known, file: undefined };
+    return known && { ...known, copies: [] };
   }
-  const isSound = segment.state === "durable" && files.get(view, segment.file) !== undefined;
-  return isSound ? segment : undefined;
+  const sound = segment.state === "durable" ? withSoundCopies(view, segment) : undefined;
+  return sound && { ...sound, copies: copiesOf(sound) };
+}
+
+/** Those whose files are there, one at each location; undefined if there is none. */
+function withSoundCopies(view: CatalogView, segment: Segment): Segment | undefined {
+  const copies = copiesOf(segment)
+    .filter((copy) => files.get(view, copy) !== undefined)
+    .filter((copy, index, all) => all.findIndex((each) => isAtSame(each, copy)) === index);
+  return withCopies(segment, copies.slice(0, COPIES_LIMIT));
+}
+
+function isAtSame(a: Replica, b: Replica): boolean {
+  return a.location === b.location;
 }
 
 function isThere(view: CatalogView, holder: Holder): boolean {
@@ -147,17 +162,23 @@ function isThere(view: CatalogView, holder: Holder): boolean {
   return sessionsWith(view, holder).get(view, holder) !== undefined;
 }
 
-function soundSegment(
-  segment: Segment,
-  kept: ReadonlyMap<TurnId, Turn>,
-  references: readonly Reference[],
-): Segment[] {
+interface Kept {
+  readonly kept: ReadonlyMap<TurnId, Turn>;
+  readonly listed: ReadonlyMap<SegmentId, readonly Reference[]>;
+}
+
+function soundSegment(view: CatalogView, segment: Segment, { kept, listed }: Kept): Segment[] {
   const { id, state, tenant, turn } = segment;
-  if (state !== "durable") return kept.get(turn)?.pending.includes(id) === true ? [segment] : [];
+  if (state !== "durable") {
+    const isPending = kept.get(turn)?.pending.includes(id) === true;
+    return isPending ? [{ ...segment, replicas: [] }] : [];
+  }
+  const references = listed.get(id) ?? [];
   const [oldest] = references.toSorted((a, b) => a.sinceMs - b.sinceMs);
-  if (oldest === undefined) return [];
+  const sound = withSoundCopies(view, segment);
+  if (oldest === undefined || sound === undefined) return [];
   const isCharged = references.some(({ holder }) => holder.tenant === tenant);
-  return [{ ...segment, tenant: isCharged ? tenant : oldest.holder.tenant }];
+  return [{ ...sound, tenant: isCharged ? tenant : oldest.holder.tenant }];
 }
 
 function soundSession(
@@ -186,8 +207,17 @@ function withContents(
   all: readonly StoredFile[],
   { segments: known, references }: Pick<SoundRecords, "segments" | "references">,
 ): StoredFile[] {
-  const inFile = Map.groupBy(known, ({ file }) => fileKey(file));
-  const listed = Map.groupBy(references, ({ file }) => (file === undefined ? "" : fileKey(file)));
+  const copied = known.flatMap((segment) =>
+    copiesOf(segment).map(({ location, name, kvStart }) => {
+      const { state, bytes } = segment;
+      return { file: { location, name }, kvStart, state, bytes };
+    }),
+  );
+  const inFile = Map.groupBy(copied, ({ file }) => fileKey(file));
+  const worths = Map.groupBy(
+    references.flatMap((reference) => worthsOf(view, reference)),
+    ({ file }) => fileKey(file),
+  );
   return all.map((file) => {
     const contents = inFile.get(fileKey(file)) ?? [];
     const durable = contents.filter(({ state }) => state === "durable");
@@ -196,19 +226,27 @@ function withContents(
     const usedBytes = committedBytes + bytesOf(contents) - referencedBytes;
     const end = contents.reduce((most, { kvStart, bytes }) => Math.max(most, kvStart + bytes), 0);
     const highWaterBytes = Math.max(file.highWaterBytes, committedBytes, end);
-    const worths = (listed.get(fileKey(file)) ?? []).map(({ holder }) =>
-      isBeingLowered(view, holder) ? PINNED : worthOf(view, holder),
-    );
+    const worth = Math.max(0, ...(worths.get(fileKey(file)) ?? []).map((each) => each.worth));
     return {
       ...file,
       committedBytes,
       highWaterBytes,
       unusedBytes: Math.min(file.unusedBytes, Math.max(0, highWaterBytes - usedBytes)),
-      priorityFloor: Math.min(file.priorityFloor, Math.max(0, ...worths)),
+      priorityFloor: Math.min(file.priorityFloor, worth),
     };
   });
 }
 
-function bytesOf(segments: readonly Segment[]): number {
-  return segments.reduce((sum, { bytes }) => sum + bytes, 0);
+/** What a reference makes of each file that has a copy. */
+function worthsOf(
+  view: CatalogView,
+  { holder, copies }: Reference,
+): { readonly file: FileRef; readonly worth: number }[] {
+  const worthHere = copies.length > 1 ? spareWorthOf : worthOf;
+  const worth = isBeingLowered(view, holder) ? PINNED : worthHere(view, holder);
+  return copies.map((file) => ({ file, worth }));
+}
+
+function bytesOf(contents: readonly Pick<Segment, "bytes">[]): number {
+  return contents.reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -23,14 +23,22 @@ export const segmentCounts = new Table<CountId, SegmentCount>({
   codec: segmentCountCodec,
 });
 
+const NOTHING: LocationSums = {
+  bookedBytes: 0,
+  unwrittenBytes: 0,
+  referencedBytes: 0,
+  replicas: 0,
+  replicaBytes: 0,
+  idleBytes: 0,
+};
+
 /** What nobody was charged has no record. */
 export function tenantUsage(view: CatalogView, tenant: string): TenantUsage {
   return tenants.get(view, { tenant }) ?? { tenant, bytes: 0, sessions: 0, pins: 0 };
 }
 
 export function locationUsage(view: CatalogView, location: string): LocationUsage {
-  const none = { bookedBytes: 0, unwrittenBytes: 0, referencedBytes: 0, idleBytes: 0 };
-  return locations.get(view, { location }) ?? { location, ...none };
+  return locations.get(view, { location }) ?? { location, ...NOTHING };
 }
 
 export function chargeBytes(
@@ -43,6 +51,7 @@ export function chargeBytes(
   if (after !== undefined) chargeTenant(tx, after.tenant, { bytes: after.bytes });
 }
 
+/** By the first copy. */
 export function countSegment(
   tx: CatalogTransaction,
   before: Segment | undefined,
@@ -100,6 +109,8 @@ export function chargeLocation(
     bookedBytes: known.bookedBytes + (more.bookedBytes ?? 0),
     unwrittenBytes: known.unwrittenBytes + (more.unwrittenBytes ?? 0),
     referencedBytes: known.referencedBytes + (more.referencedBytes ?? 0),
+    replicas: known.replicas + (more.replicas ?? 0),
+    replicaBytes: known.replicaBytes + (more.replicaBytes ?? 0),
     idleBytes: known.idleBytes + (more.idleBytes ?? 0),
   };
   if (usage.bookedBytes + usage.unwrittenBytes === 0) locations.delete(tx, usage);

@@ -11,6 +11,7 @@ import {
   type PlacedSegment,
   type Prefix,
   type PrefixKey,
+  type Replica,
   type Segment,
   type SegmentId,
   type Session,
@@ -21,6 +22,7 @@ import {
   type TurnId,
   type WithdrawnSegment,
 } from "../records.ts";
+import { copiesOf, inFile } from "../copies.ts";
 import { indexSegment, unindexSegment } from "./chain-index.ts";
 import {
   compactableKey,
@@ -130,7 +132,11 @@ export const files = new Table<FileRef, StoredFile>({
       const sinceMs = Math.max(file.lastReservationEndMs, file.leasedUntilMs);
       return [dueKey("q", sinceMs, fileKey(file))];
     }
-    const rank = { priority: file.priorityFloor, readsPerByte: readsPerByte(file) };
+    const rank = {
+      priority: file.priorityFloor,
+      hasFirstCopies: file.replicaBytes < file.referencedBytes,
+      readsPerByte: readsPerByte(file),
+    };
     return [
       ...(isEvictable(file) ? [evictableKey(file, rank)] : []),
       ...(isCompactable(file) ? [compactableKey(file)] : []),
@@ -143,6 +149,7 @@ export const files = new Table<FileRef, StoredFile>({
     chargeLocation(tx, location, {
       bookedBytes: now.bookedBytes - old.bookedBytes,
       referencedBytes: now.referencedBytes - old.referencedBytes,
+      replicaBytes: now.replicaBytes - old.replicaBytes,
       idleBytes: now.idleBytes - old.idleBytes,
     });
   },
@@ -172,16 +179,16 @@ export const segments = new Table<Pick<Segment, "id">, Segment>({
   prefix: "g",
   keyOf: ({ id }) => segmentKey(id),
   codec: segmentCodec,
-  indexesOf: (segment) => (segment.state === "durable" ? [inFileKey(segment)] : []),
+  indexesOf: (segment) => durableCopies(segment).map((copy) => inFileKey(copy, segment)),
   changed(tx, before, after) {
     const segment = before ?? after;
     if (segment === undefined) return;
     chargeBytes(tx, before, after);
     countSegment(tx, before, after);
-    const [left, taken] = [durableBytes(before), durableBytes(after)];
-    const isMoved = before && after && !isSameFile(before.file, after.file);
-    if (before !== undefined && left > 0 && (taken === 0 || isMoved)) leaveFile(tx, before);
-    if (after !== undefined && taken > 0 && (left === 0 || isMoved)) enterFile(tx, after);
+    const [had, has] = [durableCopies(before), durableCopies(after)];
+    for (const copy of without(had, has)) leaveFile(tx, copy, segment);
+    for (const copy of without(has, had)) enterFile(tx, copy, segment);
+    countReplicas(tx, segment, { left: had.slice(1), taken: has.slice(1) });
   },
 });
 
@@ -210,21 +217,24 @@ export const segmentAt = (view: CatalogView, id: SegmentId): Segment | undefined
   segments.get(view, { id });
 export const turnAt = (view: CatalogView, id: TurnId): Turn | undefined => turns.get(view, { id });
 
-/** The durable ones, by token end, the last one first. */
+/** The durable ones with a copy there, by token end, the last one first. */
 export function listInFile(view: CatalogView, file: FileRef, limit: number): readonly SegmentId[] {
   const prefix = inFilePrefix(file);
   return scan(view, prefix, limit).map(({ key }) => parseReference(prefix, key));
 }
 
+/** Each in its copy there. */
 export function segmentsIn(view: CatalogView, file: FileRef, limit: number): readonly Segment[] {
-  return listInFile(view, file, limit).map((id) => segments.must(view, { id }));
+  return listInFile(view, file, limit).flatMap(
+    (id) => inFile(segments.must(view, { id }), file) ?? [],
+  );
 }
 
 export function isIdle(file: StoredFile): boolean {
   return file.isSealed && file.openReservations === 0 && file.referencedBytes === 0;
 }
 
-function enterFile(tx: CatalogTransaction, { file: ref, bytes }: Segment): void {
+function enterFile(tx: CatalogTransaction, ref: FileRef, { bytes }: Segment): void {
   files.update(tx, ref, (file) => ({
     ...file,
     referencedBytes: file.referencedBytes + bytes,
@@ -232,12 +242,34 @@ function enterFile(tx: CatalogTransaction, { file: ref, bytes }: Segment): void 
   }));
 }
 
-function leaveFile(tx: CatalogTransaction, { file: ref, bytes }: Segment): void {
+function leaveFile(tx: CatalogTransaction, ref: FileRef, { bytes }: Segment): void {
   files.update(tx, ref, (file) => ({
     ...file,
     referencedBytes: file.referencedBytes - bytes,
     priorityFloor: 0,
   }));
+}
+
+interface ReplicaChange {
+  readonly left: readonly Replica[];
+  readonly taken: readonly Replica[];
+}
+
+/** A replica that becomes the first copy stays in its file, and counts as none from there on. */
+function countReplicas(
+  tx: CatalogTransaction,
+  { bytes }: Segment,
+  { left, taken }: ReplicaChange,
+): void {
+  const count = (copy: Replica, sign: 1 | -1) => {
+    files.update(tx, copy, (file) => ({
+      ...file,
+      replicaBytes: file.replicaBytes + sign * bytes,
+    }));
+    chargeLocation(tx, copy.location, { replicas: sign });
+  };
+  for (const copy of without(left, taken)) count(copy, -1);
+  for (const copy of without(taken, left)) count(copy, 1);
 }
 
 /** Whether an eviction may look at it: something is to be gained, and nobody writes to it. */
@@ -250,10 +282,13 @@ function isCompactable(file: StoredFile): boolean {
 }
 
 function spaceOf(file: StoredFile | undefined) {
-  if (file === undefined) return { bookedBytes: 0, referencedBytes: 0, idleBytes: 0 };
+  if (file === undefined) {
+    return { bookedBytes: 0, referencedBytes: 0, replicaBytes: 0, idleBytes: 0 };
+  }
   const bookedBytes = bookedBytesOf(file);
-  const { referencedBytes } = file;
-  return { bookedBytes, referencedBytes, idleBytes: isIdle(file) ? bookedBytes : 0 };
+  const { referencedBytes, replicaBytes } = file;
+  const idleBytes = isIdle(file) ? bookedBytes : 0;
+  return { bookedBytes, referencedBytes, replicaBytes, idleBytes };
 }
 
 function isPin(prefix: Prefix | undefined): boolean {
@@ -264,6 +299,10 @@ function pinsOf(session: Session | undefined): number {
   return session !== undefined && session.pinnedUntilMs > 0 ? 1 : 0;
 }
 
-function durableBytes(segment: Segment | undefined): number {
-  return segment?.state === "durable" ? segment.bytes : 0;
+function durableCopies(segment: Segment | undefined): readonly Replica[] {
+  return segment?.state === "durable" ? copiesOf(segment) : [];
+}
+
+function without(copies: readonly Replica[], others: readonly Replica[]): readonly Replica[] {
+  return copies.filter((copy) => !others.some((other) => isSameFile(copy, other)));
 }

@@ -1,10 +1,11 @@
 /** What of a match an engine may be told to read: the segments up to the first that is not whole any more. */
 import { AppError } from "../../errors.ts";
 import type { Catalog, Match, MatchRequest } from "../catalog.ts";
+import { type CopyChoice, inFile, rankCopies } from "../copies.ts";
 import { usableTokens } from "../model/load-rules.ts";
 import type { Segment } from "../records.ts";
 import type { FileLook, SegmentChecker } from "../verify/segment-checker.ts";
-import type { NotWhole, Recheck, StoredSegment } from "../verify/segment-verifier.ts";
+import type { NotWhole, Recheck } from "../verify/segment-verifier.ts";
 import type { Model } from "./models.ts";
 import type { Places } from "./places.ts";
 import type { PlanLimit, UnlistedReason } from "./turn-plan.ts";
@@ -13,11 +14,13 @@ export interface ListingOptions {
   readonly catalog: Catalog;
   readonly places: Places;
   readonly checker: SegmentChecker;
+  readonly copies: CopyChoice;
   /** `always`: every listed byte is read at every plan. */
   readonly recheck: "changed" | "always";
 }
 
 export interface Listing {
+  /** Each in the copy that is to be read. */
   readonly segments: readonly Segment[];
   readonly tokens: number;
   readonly limit: PlanLimit;
@@ -35,49 +38,87 @@ export class Lister {
 
   async list(request: MatchRequest, model: Model): Promise<Listing> {
     const { catalog } = this.#options;
-    let match = await catalog.match(request);
-    let problem = await this.#firstProblem(match);
-    for (let attempt = 1; problem?.isFinal === true && attempt < MATCH_ATTEMPTS; attempt++) {
-      for (const { id: segment, file } of lostWith(problem, match)) {
-        await catalog.condemn({ segment, file });
+    let lost: UnlistedReason | undefined;
+    for (let attempt = 1; ; attempt++) {
+      const match = await catalog.match(request);
+      const found = await this.#find(match, request);
+      await this.#condemn(found, match);
+      const { problem } = found;
+      if (problem?.isFinal === true && attempt < MATCH_ATTEMPTS) {
+        lost = problem.reason;
+        continue;
       }
-      match = await catalog.match(request);
-      const next = await this.#firstProblem(match);
-      if (next === undefined) return { ...match, limit: problem.reason };
-      problem = next;
+      const listing = listingOf(match, found, model);
+      return problem === undefined && lost !== undefined ? { ...listing, limit: lost } : listing;
     }
-    if (problem === undefined) return match;
-    return listingBefore(match, problem, model);
   }
 
   /** As `list` begins, and with nothing condemned: what is whole before the first problem. */
   async look(request: MatchRequest, model: Model): Promise<Listing> {
     const match = await this.#options.catalog.match(request);
-    const problem = await this.#firstProblem(match);
-    return problem === undefined ? match : listingBefore(match, problem, model);
+    return listingOf(match, await this.#find(match, request), model);
   }
 
-  async #firstProblem(match: Match): Promise<Problem | undefined> {
+  /** Segment after segment, each in the best of its copies that is whole, up to the first that has none. */
+  async #find(match: Match, { locations }: MatchRequest): Promise<Found> {
+    const { tierOf, load } = this.#options.copies;
+    const reached = { tierOf: (id: string) => (locations.has(id) ? tierOf(id) : undefined), load };
     const looks = new Map<string, Promise<FileLook>>();
-    for (const segment of match.segments) {
-      const location = this.#options.places.location(segment.file.location);
-      if (location === undefined) throw new AppError("internal", "matched where nothing can be");
-      const found = await this.#check({ segment, location }, looks);
-      if (found.kind !== "ok") return { segment, ...findingOf(found) };
+    const whole: Segment[] = [];
+    const damaged: Damaged[] = [];
+    for (const known of match.segments) {
+      const findings: Finding[] = [];
+      let chosen: Segment | undefined;
+      for (const segment of rankCopies(known, reached)) {
+        const recheck = await this.#check(segment, looks);
+        if (recheck.kind === "ok") {
+          chosen = segment;
+          break;
+        }
+        const finding = findingOf(recheck);
+        findings.push(finding);
+        if (finding.isFinal) damaged.push({ segment, reason: finding.reason });
+      }
+      if (chosen === undefined) {
+        return { whole, damaged, problem: { segment: known, ...worstOf(findings) } };
+      }
+      whole.push(chosen);
     }
-    return undefined;
+    return { whole, damaged, problem: undefined };
   }
 
   /** One look at each file, which is kept in `looks`. */
-  async #check(stored: StoredSegment, looks: Map<string, Promise<FileLook>>): Promise<Recheck> {
-    const { checker, recheck } = this.#options;
+  async #check(segment: Segment, looks: Map<string, Promise<FileLook>>): Promise<Recheck> {
+    const { checker, recheck, places } = this.#options;
+    const location = places.location(segment.file.location);
+    if (location === undefined) throw new AppError("internal", "matched where nothing can be");
+    const stored = { segment, location };
     if (recheck === "always") return checker.reread(stored);
-    const { segment, location } = stored;
     const at = `${segment.file.location}\0${segment.file.name}`;
     const look = looks.get(at) ?? checker.look(segment.file, location);
     looks.set(at, look);
     return checker.check(stored, await look);
   }
+
+  /** The copies that are damaged, and no others: what has another one lives on in that. */
+  async #condemn({ damaged }: Found, match: Match): Promise<void> {
+    for (const { id: segment, file } of damaged.flatMap((each) => lostWith(each, match))) {
+      await this.#options.catalog.condemn({ segment, file });
+    }
+  }
+}
+
+interface Found {
+  /** Each in the copy that is to be read. */
+  readonly whole: readonly Segment[];
+  readonly damaged: readonly Damaged[];
+  readonly problem: Problem | undefined;
+}
+
+interface Damaged {
+  /** In the copy that is. */
+  readonly segment: Segment;
+  readonly reason: UnlistedReason;
 }
 
 interface Finding {
@@ -95,15 +136,22 @@ function findingOf({ kind, reason }: NotWhole): Finding {
   return { reason: reason === "missing" ? "file_missing" : "file_damaged", isFinal: true };
 }
 
-/** A missing file takes all that was in it. */
-function lostWith({ segment, reason }: Problem, match: Match): readonly Segment[] {
-  if (reason !== "file_missing") return [segment];
-  const { location, name } = segment.file;
-  return match.segments.filter(({ file }) => file.location === location && file.name === name);
+/** Of all copies of a segment: while one of them may be read again, nothing is lost. */
+function worstOf(findings: readonly Finding[]): Finding {
+  const worst = findings.find(({ isFinal }) => !isFinal) ?? findings[0];
+  if (worst === undefined) throw new AppError("internal", "matched where nothing can be");
+  return worst;
 }
 
-function listingBefore(match: Match, { segment, reason }: Problem, { rules }: Model): Listing {
-  const before = match.segments.slice(0, match.segments.indexOf(segment));
+/** A missing file takes all that was in it. */
+function lostWith({ segment, reason }: Damaged, match: Match): readonly Segment[] {
+  if (reason !== "file_missing") return [segment];
+  return match.segments.flatMap((each) => inFile(each, segment.file) ?? []);
+}
+
+function listingOf(match: Match, { whole, problem }: Found, { rules }: Model): Listing {
+  if (problem === undefined) return { ...match, segments: whole };
+  const { segment, reason } = problem;
   const tokens = usableTokens(segment.tokenStart, rules);
-  return { segments: tokens === 0 ? [] : before, tokens, limit: reason };
+  return { segments: tokens === 0 ? [] : whole, tokens, limit: reason };
 }

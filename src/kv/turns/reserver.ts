@@ -4,7 +4,7 @@
  */
 import { AppError } from "../../errors.ts";
 import type { Catalog, NewFile, Reservation, ReserveOutcome } from "../catalog.ts";
-import type { ListedSegment, Quota, Reader } from "../holders.ts";
+import type { ListedCopy, Quota, Reader } from "../holders.ts";
 import { type Location, LocationFault, type ObjectStat, roomIn } from "../location.ts";
 import type { EngineInstance, Session, TurnId } from "../records.ts";
 import type { GeometryKey } from "../model/geometry-key.ts";
@@ -32,7 +32,7 @@ export interface FreshRequest {
   readonly trusts: Reader["trusts"];
   readonly geometry: GeometryKey;
   readonly layout: SegmentLayout;
-  readonly listed: readonly ListedSegment[];
+  readonly listed: readonly ListedCopy[];
   readonly tokenStart: number;
   /** Not empty. */
   readonly parts: readonly number[];

@@ -7,8 +7,9 @@
  * given. So a plan rejects for a bug only.
  */
 import type { Clock, Scheduler } from "../../clock.ts";
+import type { CopyChoice } from "../copies.ts";
 import { CatalogFault } from "../catalog-fault.ts";
-import type { ListedSegment } from "../holders.ts";
+import type { ListedCopy } from "../holders.ts";
 import type { SessionKey, TurnId } from "../records.ts";
 import type { Pressure } from "../space.ts";
 import type { SegmentChecker } from "../verify/segment-checker.ts";
@@ -68,6 +69,8 @@ export interface TurnDeskOptions extends SettingsOptions {
   readonly verifier: SegmentVerifier;
   /** Shared with whoever else reads segments: what one has read again, the others need not. */
   readonly checker: SegmentChecker;
+  /** Which copy of a segment is listed. */
+  readonly copies: CopyChoice;
   /** Of waiting, which no jump of the wall clock makes longer. */
   readonly scheduler: Clock & Scheduler;
   /** Random, never the same twice: up to 39 letters, digits, `_` and `-`. */
@@ -99,7 +102,8 @@ export class TurnDesk {
     const { catalog, places, verifier, checker, policy, observer, nowMs } = options;
     this.#options = options;
     this.#settings = new Settings(options);
-    this.#lister = new Lister({ catalog, places, checker, recheck: policy.recheck });
+    const { copies } = options;
+    this.#lister = new Lister({ catalog, places, checker, copies, recheck: policy.recheck });
     const [settings, lister] = [this.#settings, this.#lister];
     this.#onlooker = new Onlooker({ catalog, settings, lister, places });
     const aborted = (reason: AbortReason) => observer.aborted(reason);
@@ -307,7 +311,7 @@ export class TurnDesk {
     return { ...outcome, settled: this.#settlements.add(written) };
   }
 
-  #listed({ setting, listing }: PlannedTurn): readonly ListedSegment[] {
+  #listed({ setting, listing }: PlannedTurn): readonly ListedCopy[] {
     return listedIn(setting.tenant.key, listing.segments, this.#options.digests);
   }
 

@@ -60,7 +60,9 @@ export class Evictor {
     const room = roomIn(kept.location.profile, { ...usage, freeBytes }) + usage.idleBytes;
     const bytes = Math.max(kept.headroomBytes, pressure.bytes) - room;
     if (bytes <= 0) return true;
-    const report = await catalog.evict({ location: id, bytes, priority, nowMs, limit });
+    const ids = new Set(locations.map(({ location }) => location.profile.id));
+    const asked = { location: id, bytes, priority, locations: ids, nowMs, limit };
+    const report = await catalog.evict(asked);
     observer.evicted({ ...report, location: id, cause: pressure.bytes > 0 ? "full" : "headroom" });
     return !(report.isShort && report.isFull);
   }

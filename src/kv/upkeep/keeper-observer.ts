@@ -1,5 +1,6 @@
 /** What the keeper tells, for metrics and the log. Each method returns at once and never throws. */
 import type { SweepReport } from "../catalog.ts";
+import type { MoveResult } from "../copier.ts";
 import type { FaultCode, ObjectName } from "../location.ts";
 import type { FileRef, SegmentId } from "../records.ts";
 import type { EvictReport } from "../space.ts";
@@ -15,17 +16,11 @@ export interface UnlinkEnd {
   readonly result: UnlinkResult;
 }
 
-/**
- * `gone`: the segment ended or moved meanwhile. `unreadable`: its bytes are not what they were, or not there; the scrubber looks
- * at it next. `late`: the copy took longer than it may.
- */
-export type CopyResult = "moved" | "gone" | "late" | "no_space" | "unreadable" | FaultCode;
-
-export interface CopyEnd {
+export interface CompactionEnd {
   readonly segment: SegmentId;
   readonly location: string;
   readonly bytes: number;
-  readonly result: CopyResult;
+  readonly result: MoveResult;
 }
 
 /** `full`: a reservation was refused. `headroom`: all had room, and less than there should be was left. */
@@ -56,7 +51,7 @@ export interface KeeperObserver {
   swept(report: SweepReport, durationMs: number): void;
   unlinked(end: UnlinkEnd): void;
   evicted(eviction: Eviction): void;
-  copied(end: CopyEnd): void;
+  compacted(end: CompactionEnd): void;
   stockTaken(stock: StockTake): void;
   /** An orphan that was met, once in each round. */
   orphan(location: string, name: ObjectName): void;

@@ -10,7 +10,7 @@
 import type { Clock, Scheduler } from "../../clock.ts";
 import { AppError } from "../../errors.ts";
 import type { Catalog } from "../catalog.ts";
-import type { SegmentId } from "../records.ts";
+import type { Copier } from "../copier.ts";
 import type { Pressure } from "../space.ts";
 import { pause } from "../verify/pause.ts";
 import { Compactor } from "./compactor.ts";
@@ -29,8 +29,8 @@ export interface KeeperPolicy {
   readonly unlinksAtOnce: number;
   /** That compaction copies in one pass. */
   readonly copyBytesPerPass: number;
-  /** The longest that one copy may take: of a location of ours, any put. */
-  readonly copyMs: number;
+  /** What a put left is dead when it is older: at least the longest copy. */
+  readonly leftoverMs: number;
   /** From the start of one stock-taking to the start of the next. */
   readonly stockIntervalMs: number;
   /** Of each location that one pass takes stock of. */
@@ -43,10 +43,7 @@ export interface KeeperOptions {
   readonly clock: Clock & Scheduler;
   /** Wall clock: whole milliseconds, as in the catalog. */
   readonly nowMs: () => number;
-  /** Random, never the same twice: up to 32 letters, digits, `_` and `-`. */
-  readonly newName: () => string;
-  /** Of the scrubber. */
-  readonly scrubSoon: (ids: readonly SegmentId[]) => void;
+  readonly copier: Pick<Copier, "move">;
   readonly policy: KeeperPolicy;
   readonly observer: KeeperObserver;
 }
@@ -76,7 +73,7 @@ class KeeperLoop implements Keeper {
   readonly #running: Promise<void>;
 
   constructor(options: KeeperOptions) {
-    const { catalog, clock, nowMs, newName, scrubSoon, policy, observer } = options;
+    const { catalog, clock, copier, policy, observer } = options;
     const { limit } = policy;
     const kept = options.locations.map(({ location }) => location);
     const locations = new Map(kept.map((location) => [location.profile.id, location]));
@@ -85,13 +82,9 @@ class KeeperLoop implements Keeper {
     this.#evictor = new Evictor({ catalog, locations: options.locations, observer, limit });
     this.#compactor = new Compactor({
       catalog,
-      locations,
+      copier,
       observer,
-      nowMs,
-      newName,
-      scrubSoon,
       bytesPerPass: policy.copyBytesPerPass,
-      copyMs: policy.copyMs,
       signal: this.#closing.signal,
     });
     this.#stockTaker = new StockTaker({
@@ -101,7 +94,7 @@ class KeeperLoop implements Keeper {
       observer,
       limit: policy.stockEntries,
       intervalMs: policy.stockIntervalMs,
-      leftoverMs: policy.copyMs,
+      leftoverMs: policy.leftoverMs,
     });
     this.#running = this.#run();
   }

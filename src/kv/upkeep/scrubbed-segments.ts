@@ -2,6 +2,7 @@
 import { setImmediate } from "node:timers/promises";
 
 import type { Catalog, SettleOutcome } from "../catalog.ts";
+import { copiesOf, inFile } from "../copies.ts";
 import type { Location } from "../location.ts";
 import type { Segment, SegmentId } from "../records.ts";
 import type { ScrubbedSegments } from "../verify/scrubber.ts";
@@ -21,16 +22,18 @@ const OLDER_LIMIT = 256;
 
 export function scrubbedSegments({ catalog, locations }: ScrubbedOptions): ScrubbedSegments {
   let unkept = 0;
-  const stored = (segment: Segment | undefined): StoredSegment | undefined => {
-    if (segment?.state !== "durable") return undefined;
-    const location = locations.get(segment.file.location);
-    return location && { segment, location };
+  const stored = (known: Segment | undefined): readonly StoredSegment[] => {
+    if (known?.state !== "durable") return [];
+    return copiesOf(known).flatMap((copy) => {
+      const [segment, location] = [inFile(known, copy), locations.get(copy.location)];
+      return segment === undefined || location === undefined ? [] : [{ segment, location }];
+    });
   };
   return {
-    /** Passes over what is at a location that there is no more. */
+    /** Passes over what is at locations that there are no more. */
     async next(after) {
       let segment = await catalog.nextSegment(after);
-      for (let skipped = 1; segment !== undefined && stored(segment) === undefined; skipped++) {
+      for (let skipped = 1; segment !== undefined && stored(segment).length === 0; skipped++) {
         if (skipped % SKIPPED_AT_ONCE === 0) await setImmediate();
         segment = await catalog.nextSegment(segment.id);
       }

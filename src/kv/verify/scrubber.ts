@@ -10,7 +10,7 @@
  */
 import type { MaybePromise } from "../../affinity/binding-store.ts";
 import type { Clock, Scheduler } from "../../clock.ts";
-import type { SegmentId } from "../records.ts";
+import { isSameFile, type SegmentId } from "../records.ts";
 import type { CondemnRequest } from "../space.ts";
 import { pause } from "./pause.ts";
 import { recheckSegment } from "./segment-pass.ts";
@@ -19,10 +19,13 @@ import type { DamageReason, Recheck, StoredSegment, UnreadableReason } from "./s
 
 /** What the scrubber needs to know of the catalog, and the one thing that it changes there. */
 export interface ScrubbedSegments {
-  /** The durable segment that comes after this one, whether that is still there or not; the first one after undefined. */
-  next(after: SegmentId | undefined): MaybePromise<StoredSegment | undefined>;
-  /** Undefined unless it is durable. */
-  find(id: SegmentId): MaybePromise<StoredSegment | undefined>;
+  /**
+   * The durable segment that comes after this one, whether that is still there or not, in each of its copies that can be read; the
+   * first one after undefined. Empty after the last one.
+   */
+  next(after: SegmentId | undefined): MaybePromise<readonly StoredSegment[]>;
+  /** In each of its copies that can be read. */
+  find(id: SegmentId): MaybePromise<readonly StoredSegment[]>;
   /** As in the catalog. */
   condemn(request: CondemnRequest): Promise<boolean>;
   /** What was kept last, before a restart too: the last segment read of a round that is not over. */
@@ -42,7 +45,7 @@ export interface ScrubObserver {
 }
 
 export interface ScrubEnd {
-  /** `gone`: it was damaged, and meanwhile nobody's. All other damaged ones are condemned. */
+  /** Of one copy. `gone`: it was damaged, and meanwhile nobody's. All other damaged ones are condemned. */
   readonly result: "ok" | "gone" | DamageReason | UnreadableReason;
   readonly bytes: number;
   readonly durationMs: number;
@@ -151,9 +154,7 @@ export class Scrubber {
     if (soon !== undefined && (waitMs > 0 || this.#readSoon < SOON_AT_ONCE)) {
       this.#soon.delete(soon);
       this.#readSoon++;
-      const stored = await segments.find(soon);
-      if (stored !== undefined) await this.#scrub(stored);
-      return;
+      return this.#scrubAll(await segments.find(soon));
     }
     if (waitMs > 0) return this.#rest(waitMs);
     this.#readSoon = 0;
@@ -165,12 +166,13 @@ export class Scrubber {
     const { segments, clock } = this.#options;
     const isWhole = this.#position === undefined;
     this.#round ??= { startMs: clock.now(), isWhole, segments: 0 };
-    const stored = await segments.next(this.#position);
-    if (stored === undefined) {
+    const copies = await segments.next(this.#position);
+    const [first] = copies;
+    if (first === undefined) {
       this.#endRound(this.#round);
     } else {
-      this.#position = stored.segment.id;
-      await this.#scrub(stored);
+      this.#position = first.segment.id;
+      await this.#scrubAll(copies);
       if (this.#closing.signal.aborted) return;
       this.#round.segments++;
     }
@@ -186,6 +188,13 @@ export class Scrubber {
     this.#round = undefined;
     this.#nextRoundMs = isWhole ? Math.max(nowMs, startMs + scrubIntervalMs) : nowMs;
     observer.roundEnded({ segments, durationMs: nowMs - startMs, isLate });
+  }
+
+  async #scrubAll(copies: readonly StoredSegment[]): Promise<void> {
+    for (const copy of copies) {
+      if (this.#closing.signal.aborted) return;
+      await this.#scrub(copy);
+    }
   }
 
   async #scrub(stored: StoredSegment): Promise<void> {
@@ -206,12 +215,11 @@ export class Scrubber {
     if (found.kind === "ok") return "ok";
     if (found.kind === "unreadable") return found.reason;
     const { segments } = this.#options;
-    const now = (await segments.find(segment.id))?.segment;
-    const { location, name } = segment.file;
-    const isThere =
-      now?.file.location === location && now.file.name === name && now.kvStart === segment.kvStart;
-    const request = { segment: segment.id, file: segment.file };
-    return isThere && (await segments.condemn(request)) ? found.reason : "gone";
+    const { id, file, kvStart } = segment;
+    const isThere = (await segments.find(id)).some(
+      ({ segment: now }) => isSameFile(now.file, file) && now.kvStart === kvStart,
+    );
+    return isThere && (await segments.condemn({ segment: id, file })) ? found.reason : "gone";
   }
 
   /** Waits until all before is paid for, so that what is found in the last bytes of a segment waits for nothing. */

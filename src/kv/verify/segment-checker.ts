@@ -1,5 +1,5 @@
 /**
- * Says whether a durable segment is still whole, before anybody is told to read it or is sent it. A file is compared by its stat;
+ * Says whether a durable segment is still whole in the copy that it is in, before anybody is told to read it or is sent it. A file is compared by its stat;
  * only where that differs from what was recorded are bytes read again, since a turn that was aborted or stored less than it
  * reserved leaves a stat that differs by right. What was then found whole is remembered, so it is read once for each change.
  *
@@ -16,7 +16,7 @@ import {
   LocationFault,
   type ObjectStat,
 } from "../location.ts";
-import type { FileRef, Segment, SegmentId, StoredFile } from "../records.ts";
+import type { FileRef, Segment, StoredFile } from "../records.ts";
 import { passProblem, recheckOf } from "./segment-pass.ts";
 import type { Recheck, SegmentVerifier, StoredSegment } from "./segment-verifier.ts";
 
@@ -31,14 +31,14 @@ export interface FileLook {
   readonly stat: ObjectStat | undefined | LocationFault;
 }
 
-/** Segments in files whose recorded stat no longer holds. One that falls out is read again. */
+/** Copies in files whose recorded stat no longer holds. One that falls out is read again. */
 const RECHECKED_LIMIT = 100_000;
 
 export class SegmentChecker {
   readonly #options: SegmentCheckerOptions;
-  /** As a segment's file was when the segment was found whole in it. */
-  readonly #rechecked = new LRUCache<SegmentId, ObjectStat>({ max: RECHECKED_LIMIT });
-  /** By segment and by how its file looked before. Who sees it look so still, asks nothing else. */
+  /** As a copy's file was when the segment was found whole in it. */
+  readonly #rechecked = new LRUCache<string, ObjectStat>({ max: RECHECKED_LIMIT });
+  /** By copy and by how its file looked before. Who sees it look so still, asks nothing else. */
   readonly #running = new Map<string, Promise<Recheck>>();
 
   constructor(options: SegmentCheckerOptions) {
@@ -58,7 +58,7 @@ export class SegmentChecker {
     if (stat instanceof LocationFault) return recheckOf(passProblem(stat));
     const { segment } = stored;
     if (file !== undefined && this.#isAsKnown(segment, file, stat)) return { kind: "ok", stat };
-    const key = [segment.id, stat.identity, stat.sizeBytes, stat.content].join("\0");
+    const key = [nameOf(segment), stat.identity, stat.sizeBytes, stat.content].join("\0");
     const running = this.#running.get(key) ?? this.reread(stored);
     this.#running.set(key, running);
     return running.finally(() => this.#running.delete(key));
@@ -67,17 +67,22 @@ export class SegmentChecker {
   /** Whatever the file looks like. */
   async reread(stored: StoredSegment): Promise<Recheck> {
     const found = await this.#options.verifier.recheck(stored);
-    if (found.kind === "ok") this.#rechecked.set(stored.segment.id, found.stat);
+    if (found.kind === "ok") this.#rechecked.set(nameOf(stored.segment), found.stat);
     return found;
   }
 
-  #isAsKnown({ id }: Segment, file: StoredFile, stat: ObjectStat): boolean {
+  #isAsKnown(segment: Segment, file: StoredFile, stat: ObjectStat): boolean {
     const { stat: recorded, openReservations, highWaterBytes } = file;
-    const rechecked = this.#rechecked.get(id);
+    const rechecked = this.#rechecked.get(nameOf(segment));
     if (rechecked !== undefined && isSameContent(stat, rechecked)) return true;
     if (recorded === undefined) return false;
     if (openReservations === 0) return isSameContent(stat, recorded);
     // While an engine may write, bytes change by right, and the size is what the reservations made it.
     return isSameObject(stat, { ...recorded, sizeBytes: highWaterBytes });
   }
+}
+
+/** Of one copy. */
+function nameOf({ id, file }: Segment): string {
+  return [id, file.location, file.name].join("\0");
 }

@@ -71,6 +71,7 @@ export class BytesStand {
   readonly received: Transfer<ReceivedResult>[] = [];
   readonly unreadable: string[] = [];
   readonly notWhole: string[] = [];
+  unserved = 0;
   readonly rechecked: string[] = [];
   readonly inFlight: number[] = [];
   readonly desk: KvDesk;
@@ -120,10 +121,12 @@ export class BytesStand {
       unreadable: (segment, { code }) => this.unreadable.push(`${segment.id} ${code}`),
       notWhole: (segment, { kind, reason }) =>
         this.notWhole.push(`${segment.id} ${kind} ${reason}`),
+      unserved: () => this.unserved++,
     };
     return addBytesRoutes(scope, {
       catalog: this.desk.catalog,
       checker: new SegmentChecker({ catalog: this.desk.catalog, verifier: this.#verifier() }),
+      copies: { tierOf: (id) => (id === "disk" ? "disk" : undefined), load: () => 0 },
       reader: (tenant) => this.desk.reader(tenant),
       location: (id) => (id === "disk" ? location : undefined),
       layout: () => (isLayoutKnown ? this.layout : undefined),

@@ -14,6 +14,7 @@ describe("memory for bodies under way", () => {
       inFlight: () => {},
       unreadable: () => {},
       notWhole: () => {},
+      unserved: () => {},
     };
     return new BytesInFlight({ limits, observer });
   }

@@ -32,7 +32,7 @@ export function describeCondemnations(opened: () => KvDesk): void {
       expect(await catalog.condemn({ segment: id, file })).toBe(false);
       expect(await catalog.segment(id)).toBeUndefined();
       expect(await desk.visible("t", id)).toBeUndefined();
-      expect(await catalog.leaseRead({ segment: id, untilMs: 2e6 })).toBeUndefined();
+      expect(await catalog.leaseRead({ segment: id, file, untilMs: 2e6 })).toBeUndefined();
       expect(ranges(await catalog.segments(key("a")))).toEqual([[4, 4]]);
       expect(await desk.match("a", "abcdefgh!")).toMatchObject({ segments: [], limit: "gap" });
       expect(await desk.lease("a", [id], 2e6)).toBe(false);

@@ -214,7 +214,8 @@ export function describeEnds(opened: () => KvDesk): void {
 
       it("is evicted before anything else, though it was pinned", async () => {
         await end("ended");
-        const room = { location: "disk", bytes: 1, priority: 0, nowMs: desk.nowMs, limit: 100 };
+        const { nowMs, locations } = desk;
+        const room = { location: "disk", bytes: 1, priority: 0, locations, nowMs, limit: 100 };
         expect(await catalog.evict(room)).toMatchObject({ segments: 0, isShort: false });
       });
     });

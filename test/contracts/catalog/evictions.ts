@@ -25,7 +25,8 @@ export function describeEvictions(opened: () => KvDesk): void {
     }
 
     function evict(changes: Partial<EvictRequest> = {}) {
-      const request = { location: "disk", bytes: 1, priority: 500, nowMs: desk.nowMs, limit: 100 };
+      const { nowMs, locations } = desk;
+      const request = { location: "disk", bytes: 1, priority: 500, locations, nowMs, limit: 100 };
       return catalog.evict({ ...request, ...changes });
     }
 
@@ -42,6 +43,7 @@ export function describeEvictions(opened: () => KvDesk): void {
         expiredSessions: 0,
         files: 2,
         segments: 2,
+        copies: 0,
         bytes: 80,
         isShort: false,
         isFull: false,
@@ -241,7 +243,8 @@ export function describeEvictions(opened: () => KvDesk): void {
       await stored("a", 500);
       await desk.reserved("a", { newFile: { location: "other" } });
       const one = { segments: 1, bytes: 40 };
-      const sums = { bookedBytes: 40, unwrittenBytes: 0, referencedBytes: 40, idleBytes: 0 };
+      const none = { unwrittenBytes: 0, replicas: 0, replicaBytes: 0, idleBytes: 0 };
+      const sums = { ...none, bookedBytes: 40, referencedBytes: 40 };
       expect(await catalog.totals()).toEqual({
         locations: [
           { location: "disk", ...sums },

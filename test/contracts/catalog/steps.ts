@@ -107,8 +107,11 @@ export function describeSteps(opened: () => KvDesk): void {
       catalog = desk.catalog;
     });
 
-    const evict = (bytes: number) =>
-      catalog.evict({ location: "disk", bytes, priority: 500, nowMs: desk.nowMs, limit: 1_000 });
+    const evict = (bytes: number) => {
+      const { nowMs, locations } = desk;
+      const room = { location: "disk", bytes, priority: 500, locations, nowMs, limit: 1_000 };
+      return catalog.evict(room);
+    };
     const pin = (untilMs: number) =>
       catalog.pin({ session: key("a"), nowMs: desk.nowMs, untilMs, quota: PLENTY });
 

@@ -24,6 +24,7 @@ const segment: Segment = {
   retentionClass: "standard",
   geometry: new Uint8Array(33).fill(3),
   file: { location: "disk", name: "name" as ObjectName },
+  replicas: [{ location: "tmpfs", name: "other" as ObjectName, kvStart: 4_096 }],
   tokenStart: 113,
   tokenLength: 100,
   kvStart: 16_662_528,

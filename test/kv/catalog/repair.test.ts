@@ -45,7 +45,9 @@ async function everything(): Promise<{ state: State; nowMs: number }> {
   const { nowMs } = desk;
   const deadlineMs = nowMs + 100;
   await catalog.openCopy({ segment: segmentId(first.turn, 0), newFile, nowMs, deadlineMs });
-  await catalog.evict({ location: "disk", bytes: 1e9, priority: 100, nowMs, limit: 100 });
+  const { locations } = desk;
+  const room = { location: "disk", bytes: 1e9, priority: 100, locations, nowMs, limit: 100 };
+  await catalog.evict(room);
   await desk.create("ended", { retention: { ...RETENTION, ttlMs: 5 } });
   for (const end of [4, 8, 12]) await desk.store("ended", "ABCDEFGHIJKL".slice(0, end), end - 4);
   await desk.create("d");

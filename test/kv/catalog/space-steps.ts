@@ -42,7 +42,9 @@ export class SpaceSteps {
     const wanted = pick % 7 === 0 ? 1e9 : 1 + (pick % 150);
     const priority = PRIORITIES[pick % PRIORITIES.length] ?? 0;
     const limit = isSo ? ALL : few + 1;
-    const report = await catalog.evict({ location, bytes: wanted, priority, nowMs, limit });
+    const { locations } = desk;
+    const room = { location, bytes: wanted, priority, locations, nowMs, limit };
+    const report = await catalog.evict(room);
     const gone: string[] = [];
     for (const id of this.#model.segments.keys()) {
       if ((await catalog.segment(id as SegmentId)) === undefined) gone.push(id);

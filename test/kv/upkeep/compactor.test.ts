@@ -8,7 +8,7 @@ import { Benches, CATALOGS } from "../turns/catalogs.ts";
 import { end, filesOf, KEEPER_POLICY, KeeperStand, type StandOptions } from "./keeper-stand.ts";
 
 /** Nobody who was told of a file reads it so long after. */
-const goneMs = POLICY.turnMs + KEEPER_POLICY.copyMs + KEEPER_POLICY.quarantineMs;
+const goneMs = POLICY.turnMs + KEEPER_POLICY.leftoverMs + KEEPER_POLICY.quarantineMs;
 /** Tokens of the segment that survives, and of those that do not. */
 const [KEPT, LOST] = ["kept ", "a much longer rest of the story"];
 

@@ -12,7 +12,7 @@ import { end, filesOf, KEEPER_POLICY, KeeperStand } from "./keeper-stand.ts";
 
 const NONE = { at: Infinity, mode: "once" } as const;
 /** Nobody who was told of a file reads it so long after. */
-const goneMs = POLICY.turnMs + KEEPER_POLICY.copyMs + KEEPER_POLICY.quarantineMs;
+const goneMs = POLICY.turnMs + KEEPER_POLICY.leftoverMs + KEEPER_POLICY.quarantineMs;
 const KEPT = "kept ";
 
 const stands: KeeperStand[] = [];

@@ -2,10 +2,11 @@
 import { readdir } from "node:fs/promises";
 
 import type { SweepReport } from "../../../src/kv/catalog.ts";
+import { Copier } from "../../../src/kv/copier.ts";
 import type { SegmentId } from "../../../src/kv/records.ts";
 import { type Keeper, type KeeperPolicy, openKeeper } from "../../../src/kv/upkeep/keeper.ts";
 import type {
-  CopyEnd,
+  CompactionEnd,
   Eviction,
   StockTake,
   UnlinkEnd,
@@ -13,13 +14,15 @@ import type {
 import { settle } from "../../support/fake-clock.ts";
 import { session, type TurnBench } from "../../support/turn-bench.ts";
 
+export const COPY_MS = 60_000;
+
 export const KEEPER_POLICY: KeeperPolicy = {
   intervalMs: 1_000,
   limit: 100,
   quarantineMs: 900_000,
   unlinksAtOnce: 4,
   copyBytesPerPass: 2 ** 30,
-  copyMs: 60_000,
+  leftoverMs: COPY_MS,
   stockIntervalMs: 3_600_000,
   stockEntries: 100,
 };
@@ -34,10 +37,11 @@ export interface StandOptions extends Partial<KeeperPolicy> {
 export class KeeperStand {
   readonly bench: TurnBench;
   readonly keeper: Keeper;
+  readonly copier: Copier;
   readonly sweeps: SweepReport[] = [];
   readonly ends: UnlinkEnd[] = [];
   readonly evictions: Eviction[] = [];
-  readonly copies: CopyEnd[] = [];
+  readonly copies: CompactionEnd[] = [];
   readonly stocks: StockTake[] = [];
   readonly orphans: string[] = [];
   readonly failures: string[] = [];
@@ -48,19 +52,26 @@ export class KeeperStand {
     const { headroomBytes = 0, wallMs = () => bench.clock.now(), ...changes } = options;
     let names = 0;
     this.bench = bench;
+    this.copier = new Copier({
+      catalog: bench.catalog,
+      locations: new Map(bench.locations.map((each) => [each.profile.id, each])),
+      nowMs: wallMs,
+      newName: () => `copy${bench.clock.now()}-${++names}`,
+      scrubSoon: (ids) => this.scrubbed.push(...ids),
+      copyMs: COPY_MS,
+    });
     this.keeper = openKeeper({
       catalog: bench.catalog,
       locations: bench.locations.map((location) => ({ location, headroomBytes })),
       clock: bench.clock,
       nowMs: wallMs,
-      newName: () => `copy${bench.clock.now()}-${++names}`,
-      scrubSoon: (ids) => this.scrubbed.push(...ids),
+      copier: this.copier,
       policy: { ...KEEPER_POLICY, ...changes },
       observer: {
         swept: (report) => this.sweeps.push(report),
         unlinked: (end) => this.ends.push(end),
         evicted: (eviction) => this.evictions.push(eviction),
-        copied: (end) => this.copies.push(end),
+        compacted: (end) => this.copies.push(end),
         stockTaken: (stock) => this.stocks.push(stock),
         orphan: (_, name) => this.orphans.push(name),
         failed: (part, { message }) => this.failures.push(`${part}: ${message}`),

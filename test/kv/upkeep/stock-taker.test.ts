@@ -37,9 +37,9 @@ describe.each(CATALOGS)("stock-taking over the $name catalog", (kind) => {
 
   it("discards what a put left when no put can be at it any more", async () => {
     const bench = await open();
-    await bench.clock.advance(KEEPER_POLICY.copyMs + 10_000);
-    await put(bench, ".x.dead.part", KEEPER_POLICY.copyMs + 1_000);
-    await put(bench, ".x.live.part", KEEPER_POLICY.copyMs - 30_000);
+    await bench.clock.advance(KEEPER_POLICY.leftoverMs + 10_000);
+    await put(bench, ".x.dead.part", KEEPER_POLICY.leftoverMs + 1_000);
+    await put(bench, ".x.live.part", KEEPER_POLICY.leftoverMs - 30_000);
     const stand = keep(bench);
     while (stand.stocks.length === 0) await stand.step();
     expect(await filesOf(bench)).toEqual([".x.live.part", "a"]);

@@ -16,7 +16,7 @@ describe("segments to be read soon", () => {
     const [, , c, d] = await stand.durable("a", "b", "c", "d");
     const order: string[] = [];
     for (const name of ["a", "b", "c", "d"]) {
-      const stored = stand.segments.find(`${name}.0` as SegmentId);
+      const [stored] = stand.segments.find(`${name}.0` as SegmentId);
       const location = hooked(stand.bytes.location, { beforeRead: () => void order.push(name) });
       if (stored !== undefined) stand.segments.put({ ...stored, location });
     }

@@ -1,7 +1,7 @@
 /** A scrubber over segments in memory, whose bytes are in files of a real directory. */
 import { crc32 } from "node:zlib";
 
-import type { SegmentId } from "../../../src/kv/records.ts";
+import { isSameFile, type SegmentId } from "../../../src/kv/records.ts";
 import type { CondemnRequest } from "../../../src/kv/space.ts";
 import { Scrubber } from "../../../src/kv/verify/scrubber.ts";
 import type {
@@ -25,7 +25,11 @@ class StoredSegments implements ScrubbedSegments {
   #stored: StoredSegment[] = [];
 
   put(stored: StoredSegment): void {
-    this.#stored = [...this.#stored.filter((other) => idOf(other) !== idOf(stored)), stored];
+    const { location } = stored.segment.file;
+    const others = this.#stored.filter(
+      (other) => idOf(other) !== idOf(stored) || other.segment.file.location !== location,
+    );
+    this.#stored = [...others, stored];
     this.#stored.sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
   }
 
@@ -33,21 +37,25 @@ class StoredSegments implements ScrubbedSegments {
     this.#stored = this.#stored.filter((other) => idOf(other) !== id);
   }
 
-  next(after: SegmentId | undefined): StoredSegment | undefined {
+  next(after: SegmentId | undefined): readonly StoredSegment[] {
     if (this.failure !== undefined) throw this.failure;
     const next = this.#stored.find((stored) => after === undefined || idOf(stored) > after);
-    if (next !== undefined) this.looked.push(next.segment.turn);
-    return next;
+    if (next === undefined) return [];
+    this.looked.push(next.segment.turn);
+    return this.find(idOf(next));
   }
 
-  find(id: SegmentId): StoredSegment | undefined {
-    return this.#stored.find((stored) => idOf(stored) === id);
+  find(id: SegmentId): readonly StoredSegment[] {
+    return this.#stored.filter((stored) => idOf(stored) === id);
   }
 
-  condemn({ segment: id }: CondemnRequest): Promise<boolean> {
-    const isThere = this.find(id) !== undefined;
+  condemn({ segment: id, file }: CondemnRequest): Promise<boolean> {
+    const left = this.#stored.filter(
+      (stored) => idOf(stored) !== id || !isSameFile(stored.segment.file, file),
+    );
+    const isThere = left.length < this.#stored.length;
     if (isThere) this.condemned.push(id);
-    this.drop(id);
+    this.#stored = left;
     return Promise.resolve(isThere);
   }
 

@@ -29,7 +29,7 @@ describe("the scrubber's end and its failures", () => {
 
   it("goes on with the next segment after a location has failed in a way of its own", async () => {
     await stand.durable("a", "b");
-    const a = stand.segments.find("a.0" as SegmentId);
+    const [a] = stand.segments.find("a.0" as SegmentId);
     const location = hooked(stand.bytes.location, {
       beforeRead: () => {
         throw new Error("a bug");

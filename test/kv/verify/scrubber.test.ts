@@ -128,7 +128,7 @@ describe("the scrubber", () => {
       },
     });
     for (const id of ["a", "b"]) {
-      const stored = stand.segments.find(`${id}.0` as SegmentId);
+      const [stored] = stand.segments.find(`${id}.0` as SegmentId);
       if (stored !== undefined) stand.segments.put({ ...stored, location });
     }
     scrubber = stand.openScrubber();

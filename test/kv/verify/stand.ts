@@ -209,6 +209,7 @@ function reportedSegment(own: { name: string; tokens: number; bytes: number }): 
     retentionClass: "standard",
     geometry: "geometry" as unknown as GeometryKey,
     file: { location: "test", name: own.name as ObjectName },
+    replicas: [],
     tokenStart: 0,
     tokenLength: own.tokens,
     kvStart: KV_START,

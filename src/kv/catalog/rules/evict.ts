@@ -1,14 +1,16 @@
 /**
  * Makes room in a location. Files are met in the order of their index, which changes only ahead of the pass: one whose floor is
- * too low is raised, and met again in its place if that is within the request's priority.
+ * too low is raised, and met again in its place if that is within the request's priority. What goes is the copy here; where there is
+ * another one, nobody loses more than a way to read it.
  */
 import type { SegmentId, StoredFile } from "../../records.ts";
 import type { EvictReport, EvictRequest } from "../../space.ts";
 import { evictablePrefix, holderKey, parseEvictable, UNLIMITED } from "../keys.ts";
 import { locationUsage } from "../sums.ts";
-import { files, listInFile } from "../tables.ts";
+import { files, listInFile, segmentsIn } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
-import { worthOf } from "./file-priority.ts";
+import { dropCopy, isSpare } from "./copies.ts";
+import { spareWorthOf, worthOf } from "./file-priority.ts";
 import { dropWithdrawn, listReferrers, withdraw } from "./references.ts";
 import { sweepHolders } from "./sweep.ts";
 import { sealFile } from "./turn-end.ts";
@@ -19,7 +21,7 @@ export function evict(tx: CatalogTransaction, request: EvictRequest): EvictRepor
   const freedBytes = () => locationUsage(tx, location).idleBytes - idleBefore;
   const { seen, expiredSessions } = sweepHolders(tx, nowMs, limit);
   let left = limit - seen;
-  let [evicted, dropped, references] = [0, 0, 0];
+  let [evicted, dropped, copies, references] = [0, 0, 0, 0];
   let from = evictablePrefix(location, 0);
   const to = evictablePrefix(location, request.priority + 1);
   while (left > 0 && freedBytes() < wanted) {
@@ -29,14 +31,15 @@ export function evict(tx: CatalogTransaction, request: EvictRequest): EvictRepor
     left--;
     const file = files.at(tx, parseEvictable(location, next.key));
     if (file === undefined || !isInPlace(tx, file, request)) continue;
-    const leaves = withdrawLeaves(tx, file, Math.max(1, left));
-    left -= leaves.length;
-    dropped += leaves.length;
-    for (const id of leaves) references += dropWithdrawn(tx, id, limit - references);
+    const leaves = dropLeaves(tx, file, Math.max(1, left));
+    left -= leaves.seen;
+    dropped += leaves.withdrawn.length;
+    copies += leaves.seen - leaves.withdrawn.length;
+    for (const id of leaves.withdrawn) references += dropWithdrawn(tx, id, limit - references);
     evicted += Number(files.must(tx, file).referencedBytes === 0);
   }
   const bytes = freedBytes();
-  const counts = { expiredSessions, files: evicted, segments: dropped, bytes };
+  const counts = { expiredSessions, files: evicted, segments: dropped, copies, bytes };
   return { ...counts, isShort: bytes < wanted, isFull: left <= 0 };
 }
 
@@ -50,13 +53,15 @@ function isInPlace(tx: CatalogTransaction, file: StoredFile, request: EvictReque
 
 /** Once it is above the request's, it is only known to be no less. */
 function priorityOf(tx: CatalogTransaction, file: StoredFile, request: EvictRequest): number {
-  const met = new Set<string>();
+  const [met, metAsSpare] = [new Set<string>(), new Set<string>()];
   let priority = 0;
-  for (const id of listInFile(tx, file, UNLIMITED)) {
-    for (const holder of listReferrers(tx, id)) {
-      if (met.has(holderKey(holder))) continue;
-      met.add(holderKey(holder));
-      priority = Math.max(priority, worthOf(tx, holder));
+  for (const segment of segmentsIn(tx, file, UNLIMITED)) {
+    const worth = isSpare(segment, request.locations) ? spareWorthOf : worthOf;
+    for (const holder of listReferrers(tx, segment.id)) {
+      const looked = worth === worthOf ? met : metAsSpare;
+      if (looked.has(holderKey(holder))) continue;
+      looked.add(holderKey(holder));
+      priority = Math.max(priority, worth(tx, holder));
       if (priority > request.priority) return priority;
     }
   }
@@ -64,13 +69,16 @@ function priorityOf(tx: CatalogTransaction, file: StoredFile, request: EvictRequ
 }
 
 /** So that what is left after an interruption is still a prefix. */
-function withdrawLeaves(
-  tx: CatalogTransaction,
-  file: StoredFile,
-  limit: number,
-): readonly SegmentId[] {
+function dropLeaves(tx: CatalogTransaction, file: StoredFile, limit: number): DroppedLeaves {
   sealFile(tx, file);
   const leaves = listInFile(tx, file, limit);
-  for (const id of leaves) withdraw(tx, id);
-  return leaves;
+  const withdrawn = leaves.filter((segment) => !dropCopy(tx, { segment, file }));
+  for (const id of withdrawn) withdraw(tx, id);
+  return { seen: leaves.length, withdrawn };
+}
+
+interface DroppedLeaves {
+  readonly seen: number;
+  /** Those that had no other copy. */
+  readonly withdrawn: readonly SegmentId[];
 }

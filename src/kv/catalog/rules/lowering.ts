@@ -6,7 +6,7 @@
 import { type Holder, sessionHolder, type SessionLife } from "../../records.ts";
 import { lowered, segmentAt } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
-import { forgetPriority } from "./file-priority.ts";
+import { forgetPriorities } from "./file-priority.ts";
 import { pageOfReferences } from "./reference-pages.ts";
 
 /** Returns how many references were met, at most `limit`. */
@@ -21,8 +21,8 @@ export function goOnLowering(tx: CatalogTransaction, of: SessionLife, limit: num
   const known = lowered.must(tx, of);
   const { ids, next } = pageOfReferences(tx, sessionHolder(of), { after: known.after, limit });
   for (const id of ids) {
-    const file = segmentAt(tx, id)?.file;
-    if (file !== undefined) forgetPriority(tx, file);
+    const segment = segmentAt(tx, id);
+    if (segment !== undefined) forgetPriorities(tx, segment);
   }
   if (next === undefined) lowered.delete(tx, of);
   else lowered.save(tx, { ...known, after: next });

@@ -13,6 +13,7 @@ import type {
 } from "../../catalog.ts";
 import { type Cover, type CoverRules, pickCover, whyUnlistable } from "../../cover.ts";
 import { ANCHOR_STEPS } from "../../chain/chain-place.ts";
+import { isAtAny } from "../../copies.ts";
 import { type Segment, sessionHolder } from "../../records.ts";
 import { anchorEntry, chainEntry } from "../chain-index.ts";
 import { numberKey, parseReference, referencesPrefix } from "../keys.ts";
@@ -29,7 +30,7 @@ export function match(view: CatalogView, request: MatchRequest): Match {
       .map((segment) => [segment.id, segment]),
   );
   const candidates = [...found.values()];
-  const isThere = ({ file }: Segment) => locations.has(file.location);
+  const isThere = (segment: Segment) => isAtAny(segment, locations);
   const cover = pickCover(candidates.filter(isThere), rules);
   const limit =
     limitOf(candidates, cover, { ...rules, isThere }) ??

@@ -1,14 +1,13 @@
 import type { ReadLeaseRequest } from "../../catalog.ts";
 import type { Segment } from "../../records.ts";
-import { files, segmentAt } from "../tables.ts";
+import { files } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
+import { copyAt } from "./copies.ts";
 
-export function leaseRead(
-  tx: CatalogTransaction,
-  { segment: id, untilMs }: ReadLeaseRequest,
-): Segment | undefined {
-  const segment = segmentAt(tx, id);
-  if (segment?.state !== "durable") return undefined;
+export function leaseRead(tx: CatalogTransaction, request: ReadLeaseRequest): Segment | undefined {
+  const segment = copyAt(tx, request);
+  if (segment === undefined) return undefined;
+  const { untilMs } = request;
   files.update(tx, segment.file, (file) => ({
     ...file,
     leasedUntilMs: Math.max(file.leasedUntilMs, untilMs),

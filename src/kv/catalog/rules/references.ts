@@ -29,7 +29,7 @@ import {
 } from "../keys.ts";
 import { places, prefixes, segmentAt, segments, sessionsWith, withdrawn } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
-import { forgetPriority, raisePriority } from "./file-priority.ts";
+import { forgetPriorities, raisePriorities } from "./file-priority.ts";
 
 /** References that go with their holder in the rule that ends it: some milliseconds' worth. The sweep drops the others. */
 export const DROPPED_AT_ONCE = 128;
@@ -72,7 +72,7 @@ export function addReference(tx: CatalogTransaction, holder: Holder, added: NewR
   const { segment } = added;
   if (!linkReference(tx, holder, added)) return;
   segments.update(tx, segment, (known) => ({ ...known, refs: known.refs + 1 }));
-  raisePriority(tx, segment.file, holder);
+  raisePriorities(tx, segment, holder);
 }
 
 type Link = Omit<NewReference, "segment"> & { readonly segment: ReferredSegment };
@@ -113,7 +113,7 @@ export function removeReference(tx: CatalogTransaction, holder: Holder, id: Segm
   if (segment === undefined) return leaveWithdrawn(tx, referred);
   if (segment.refs === 1) return segments.delete(tx, segment);
   segments.save(tx, { ...segment, refs: segment.refs - 1, tenant: payerOf(tx, segment) });
-  forgetPriority(tx, segment.file);
+  forgetPriorities(tx, segment);
 }
 
 function leavePlace(tx: CatalogTransaction, placed: PlacedSegment): void {

@@ -7,7 +7,7 @@ import {
   SESSION_TURNS_LIMIT,
   type TurnRequest,
 } from "../../catalog.ts";
-import { type ListedSegment, SESSION_SEGMENTS_LIMIT } from "../../holders.ts";
+import { type ListedCopy, SESSION_SEGMENTS_LIMIT } from "../../holders.ts";
 import { refuseSpace } from "../../location.ts";
 import {
   type FileRef,
@@ -20,8 +20,9 @@ import {
 import { addRead } from "../read-score.ts";
 import { locationUsage, tenantUsage } from "../sums.ts";
 import { files, segments, sessions, turnAt, turns } from "../tables.ts";
-import type { CatalogTransaction } from "../transaction.ts";
+import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 import { areVisible, holdListed } from "./attach.ts";
+import { copyAt } from "./copies.ts";
 import { liveSession, slide } from "./sessions.ts";
 import { abortTurn, sealFile } from "./turn-end.ts";
 
@@ -52,6 +53,7 @@ export function lease(tx: CatalogTransaction, request: LeaseRequest): boolean {
   const { session: key, listed, nowMs } = request;
   const session = liveSession(tx, key, nowMs);
   if (session === undefined || !areVisible(tx, key.tenant, request)) return false;
+  if (!areThere(tx, listed)) return false;
   sessions.save(tx, slide(session, nowMs));
   holdListed(tx, session, request);
   leaseSegments(tx, listed, request);
@@ -78,6 +80,7 @@ function whyRefused(tx: CatalogTransaction, place: Place): ReserveRefusal | unde
   const { newFile, quota } = request;
   const bytes = reservedBytes(request);
   if (!areVisible(tx, session.tenant, request)) return "stale_match";
+  if (!areThere(tx, request.listed)) return "stale_match";
   if (session.turns.length >= SESSION_TURNS_LIMIT) return "turns_limit";
   if (session.segments >= SESSION_SEGMENTS_LIMIT) return "segments_limit";
   if (tenantUsage(tx, session.tenant).bytes + bytes > quota.bytes) return "quota_bytes";
@@ -123,6 +126,7 @@ function openFile({ newFile, session, nowMs }: TurnRequest, isSealed: boolean): 
     openReservations: 0,
     committedBytes: 0,
     referencedBytes: 0,
+    replicaBytes: 0,
     lastReservationEndMs: nowMs,
     leasedUntilMs: 0,
     readScore: addRead(0, nowMs),
@@ -178,6 +182,7 @@ function newSegment({ request, file, retentionClass }: Writer, part: ReservedPar
     retentionClass,
     geometry: request.geometry,
     file,
+    replicas: [],
     tokenStart: part.tokenStart,
     tokenLength: part.tokenLength,
     kvStart: part.kvStart,
@@ -191,15 +196,20 @@ function newSegment({ request, file, retentionClass }: Writer, part: ReservedPar
   };
 }
 
+/** Each in the copy that is to be read. */
+function areThere(view: CatalogView, listed: readonly ListedCopy[]): boolean {
+  return listed.every((each) => copyAt(view, each) !== undefined);
+}
+
 /** One write for each file, however many segments are in it. */
 function leaseSegments(
   tx: CatalogTransaction,
-  listed: readonly ListedSegment[],
+  listed: readonly ListedCopy[],
   { nowMs, untilMs }: Pick<LeaseRequest, "nowMs" | "untilMs">,
 ): void {
   const leased = new Map<string, FileRef>();
-  for (const { segment: id } of listed) {
-    const { file } = segments.update(tx, { id }, (segment) => ({
+  for (const { segment: id, file } of listed) {
+    segments.update(tx, { id }, (segment) => ({
       ...segment,
       lastReadAtMs: nowMs,
       timesRead: segment.timesRead + 1,

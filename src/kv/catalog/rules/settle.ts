@@ -1,16 +1,12 @@
 import { AppError } from "../../../errors.ts";
 import type { AbortRequest, SettleOutcome, SettleRequest, Verdict } from "../../catalog.ts";
-import {
-  type IndexPlace,
-  isSameFile,
-  type Segment,
-  sessionHolder,
-  type Turn,
-} from "../../records.ts";
+import { isAtAny } from "../../copies.ts";
+import { type IndexPlace, type Segment, sessionHolder, type Turn } from "../../records.ts";
 import type { CondemnRequest } from "../../space.ts";
 import { endsAt } from "../chain-index.ts";
 import { files, segmentAt, segments, sessions } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
+import { copyAt, dropCopy } from "./copies.ts";
 import { addReference, withdraw } from "./references.ts";
 import { liveTurn } from "./report.ts";
 import { abortTurn, dropPart, sealFile, settlePart } from "./turn-end.ts";
@@ -38,11 +34,10 @@ export function abort(tx: CatalogTransaction, { turn: id, nowMs }: AbortRequest)
   return turn !== undefined;
 }
 
-export function condemn(tx: CatalogTransaction, { segment: id, file }: CondemnRequest): boolean {
-  const segment = segmentAt(tx, id);
-  if (segment?.state !== "durable" || !isSameFile(segment.file, file)) return false;
-  sealFile(tx, file);
-  withdraw(tx, id);
+export function condemn(tx: CatalogTransaction, request: CondemnRequest): boolean {
+  if (copyAt(tx, request) === undefined) return false;
+  sealFile(tx, request.file);
+  if (!dropCopy(tx, request)) withdraw(tx, request.segment);
   return true;
 }
 
@@ -80,6 +75,6 @@ function findEqual(
 ): Segment | undefined {
   return endsAt(view, place)
     .map(({ segment: id }) => segmentAt(view, id))
-    .filter((known) => known !== undefined && locations.has(known.file.location))
+    .filter((known) => known !== undefined && isAtAny(known, locations))
     .find((known) => known?.tokenStart === tokenStart && known.tokenLength === tokenLength);
 }
