@@ -54,6 +54,8 @@ export function describeEvictions(opened: () => KvDesk): void {
         bookedBytes: 120,
         unwrittenBytes: 0,
         referencedBytes: 40,
+        replicas: 0,
+        replicaBytes: 0,
         idleBytes: 80,
       });
     });
