@@ -133,6 +133,8 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     checker,
     copies,
     newTurn: newName,
+    newName,
+    crc32,
     policy: turnPolicy(kv),
     pressed: (pressure) => keeper.press(pressure),
     observer: observers.turns((segment, outcome) => {

@@ -29,6 +29,7 @@ import type { PoolPrediction, Predictions } from "./kv/prediction/pool-predictio
 import { Predictor } from "./kv/prediction/predictor.ts";
 import { openPromptTokens } from "./kv/tokens/open-prompt-tokens.ts";
 import type { PromptTokens } from "./kv/tokens/prompt-tokens.ts";
+import { TextPrompts } from "./kv/tokens/text-prompts.ts";
 import { tokenizerProbes, type TokenizerProbe } from "./kv/tokens/tokenizer-probes.ts";
 import { withoutTokenizer } from "./kv/tokens/without-tokenizer.ts";
 import type { Models } from "./kv/turns/models.ts";
@@ -76,7 +77,11 @@ async function openTokenizer(
   { closers, observers }: Parts,
 ): Promise<PoolTokenizer> {
   const files = tokenizerFiles(pool);
-  if (files === undefined) return { tokens: withoutTokenizer, probes: [] };
+  const { specialTokens } = pool.kv;
+  if (files === undefined) {
+    const texts = specialTokens.length === 0 ? withoutTokenizer : new TextPrompts(specialTokens);
+    return { tokens: texts, probes: [] };
+  }
   const workerLost = (reason: unknown) => observers.tokenWorkerLost(pool.name, reason);
   const tokens = await openPromptTokens({ files, scheduler: systemClock, workerLost });
   closers.add(() => tokens.close());

@@ -1,5 +1,6 @@
 /** The KV core as the program composes it, over a catalog that is there and a directory of its own. */
 import { randomUUID } from "node:crypto";
+import { crc32 } from "node:zlib";
 import { systemClock, systemRandom } from "../../src/clock.ts";
 import { createDigests } from "../../src/digests.ts";
 import type { Catalog } from "../../src/kv/catalog.ts";
@@ -69,6 +70,8 @@ export async function openStand(options: StandOptions): Promise<Stand> {
     checker: new SegmentChecker({ catalog, verifier: believing }),
     copies: { tierOf: () => "disk", load: () => 0 },
     newTurn: newName,
+    newName,
+    crc32,
     pressed: () => undefined,
     policy: {
       turnMs: 900_000,

@@ -25,6 +25,10 @@ function checkUnused(kv: unknown, at: Path, report: Report): void {
 }
 
 function checkUsed(document: unknown, at: Path, report: Report): void {
+  const hasTokenizer = (valueAt(document, ...at, "tokenizer") ?? null) !== null;
+  if (hasTokenizer && listAt(document, ...at, "specialTokens").length > 0) {
+    report([...at, "specialTokens"], "has no effect with tokenizer beside it");
+  }
   if ((valueAt(document, "kv") ?? null) === null) {
     report([...at, "dialect"], "must be null, because there is no kv section");
   }

@@ -14,6 +14,7 @@
  */
 import type { MaybePromise } from "../affinity/binding-store.ts";
 import type { Unlistable } from "./cover.ts";
+import type { CutRules } from "./cuts.ts";
 import type { Digest } from "./digest.ts";
 import type { FileRules } from "./files.ts";
 import type { ObjectStat } from "./location.ts";
@@ -48,11 +49,13 @@ export interface PromptNamespace {
 }
 
 export interface PromptView {
-  /** Tokens of the whole prompt. A match leaves at least one of them to compute. */
+  /** Tokens of the whole prompt, or no fewer than it may have. A match leaves at least one of them to compute. */
   readonly tokens: number;
-  /** Units of the chain. Each is a token: an end is found where the tokens before it say that it is. */
+  /** Units of the chain. */
   readonly length: number;
   readonly step: number;
+  /** Whether a segment may end after so many units. Absent: each is a token, so one ends where the tokens before it say. */
+  readonly isEnd?: (at: number) => boolean;
   /** Every namespace that the session may read. */
   readonly namespaces: readonly PromptNamespace[];
 }
@@ -201,6 +204,8 @@ export type DropReason =
   | "wrong_place" // another file or offset than it was given
   | "wrong_length" // the tokens or bytes are no such segment
   | "unverified" // the bytes never settled, or are not what they should be
+  | "no_boundary" // nobody knows where in its text it ends
+  | "uncut" // the part of it that may be listed could not be copied
   | "engine_restarted"
   | "aborted"
   | "expired"; // the turn's deadline passed
@@ -221,7 +226,10 @@ export type ReportOutcome =
 
 export type Verdict =
   | { readonly kind: "durable"; readonly crc: number; readonly stat: ObjectStat }
-  | { readonly kind: "dropped"; readonly reason: "unverified" | "engine_restarted" };
+  | {
+      readonly kind: "dropped";
+      readonly reason: "unverified" | "engine_restarted" | "no_boundary" | "uncut";
+    };
 
 export interface SettleRequest {
   readonly segment: SegmentId;
@@ -265,7 +273,7 @@ export interface SweepReport {
   readonly isFull: boolean;
 }
 
-export interface Catalog extends HolderRules, SpaceRules, FileRules {
+export interface Catalog extends HolderRules, SpaceRules, FileRules, CutRules {
   /** Changes nothing; `reserve` or `lease` says that the match is used. */
   match(request: MatchRequest): MaybePromise<Match>;
   /** Takes the turn's lease, the byte range and the charge, and counts as a use of the session and of what it lists. */

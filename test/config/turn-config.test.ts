@@ -22,6 +22,7 @@ describe("turns in the request path", () => {
       holdMs: 10_000,
       sendTokens: true,
       tokenizer: null,
+      specialTokens: [],
     });
   });
 
@@ -56,6 +57,28 @@ describe("turns in the request path", () => {
     ]);
   });
 
+  it("split texts at strings that no neighbour takes anything of", () => {
+    const limit = "must be 1..64 bytes without white space at the ends";
+    const longest = `<${"é".repeat(31)}>`;
+    expect(problemsWith(`${DIALECT}, specialTokens: ["<s>", "< s >", "${longest}"]`)).toEqual([]);
+    const beyond = `["", " <s>", "<s>\\n", "${longest}>", "\\uD83D", "<s>", "<s>"]`;
+    expect(problemsWith(`${DIALECT}, specialTokens: ${beyond}`)).toEqual([
+      `pools[0].kv.specialTokens[0] "" ${limit}`,
+      `pools[0].kv.specialTokens[1] " <s>" ${limit}`,
+      `pools[0].kv.specialTokens[2] "<s>\\n" ${limit}`,
+      `pools[0].kv.specialTokens[3] "${longest}>" ${limit}`,
+      expect.stringMatching(limit),
+      'pools[0].kv.specialTokens[6] "<s>" must not be listed twice',
+    ]);
+  });
+
+  it("need no special tokens where there is a tokenizer", () => {
+    const both = `${DIALECT}, tokenizer: { file: t }, specialTokens: ["<s>"]`;
+    expect(problemsWith(both)).toEqual([
+      "pools[0].kv.specialTokens (1 items) has no effect with tokenizer beside it",
+    ]);
+  });
+
   it.each([
     ["passPaths: [/a]", "passPaths (1 items)"],
     ["exposeKv: true", "exposeKv true"],
@@ -63,6 +86,7 @@ describe("turns in the request path", () => {
     ["holdMs: 9999", "holdMs 9999"],
     ["sendTokens: false", "sendTokens false"],
     ["tokenizer: { file: t }", "tokenizer"],
+    ["specialTokens: [a]", "specialTokens (1 items)"],
   ])("need a dialect for %s", (turns, told) => {
     expect(problemsWith(turns)).toEqual([
       `pools[0].kv.${told} has no effect without dialect beside it`,

@@ -10,6 +10,7 @@ import { describeAttachments } from "./catalog/attachments.ts";
 import { describeCharges } from "./catalog/charges.ts";
 import { describeCompactions } from "./catalog/compactions.ts";
 import { describeCondemnations } from "./catalog/condemnations.ts";
+import { describeCuts } from "./catalog/cuts.ts";
 import { describeEnds } from "./catalog/ends.ts";
 import { describeEvictions } from "./catalog/evictions.ts";
 import { describeFiles } from "./catalog/files.ts";
@@ -45,6 +46,7 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>): voi
     describePrefixes(() => desk);
     describeSteps(() => desk);
     describeCharges(() => desk);
+    describeCuts(() => desk);
     describeEnds(() => desk);
     describeEvictions(() => desk);
     describeCompactions(() => desk);

@@ -5,6 +5,7 @@
 import { mkdir, mkdtemp, open, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 
 import { createDigests } from "../../src/digests.ts";
 import type { Catalog, SettleOutcome } from "../../src/kv/catalog.ts";
@@ -200,6 +201,8 @@ export class TurnBench {
         checker: this.checker,
         copies: this.copies,
         newTurn: () => `turn${++turns}`,
+        newName: () => `cut${++names}`,
+        crc32,
         policy: { ...POLICY, ...options.policy },
         pressed: (pressure) => this.pressures.push(pressure),
         observer: options.observer ?? {

@@ -10,6 +10,7 @@ import { layered } from "./layer.ts";
 import { MemoryStore } from "./memory.ts";
 import { Precedence } from "./precedence.ts";
 import { attach, detach } from "./rules/attach.ts";
+import { openCut, settleCut } from "./rules/cut.ts";
 import { pastBroken } from "./rules/due.ts";
 import { filesAfter, made, postpone } from "./rules/files.ts";
 import { fork, goOnFork } from "./rules/fork.ts";
@@ -64,6 +65,8 @@ export async function openCatalog(
     leaseRead: (request) => write((tx) => leaseRead(tx, request)),
     report: (request) => write((tx) => report(tx, request)),
     settle: (request) => write((tx) => settle(tx, request)),
+    openCut: (request) => write((tx) => openCut(tx, request)),
+    settleCut: (request) => write((tx) => settleCut(tx, request)),
     abort: (request) => write((tx) => abort(tx, request)),
     fork: (request) => write((tx) => fork(tx, request)),
     goOnFork: (request) => write((tx) => goOnFork(tx, request)),

@@ -153,7 +153,7 @@ export class PathPool implements KvPool {
     const { engines, pool, newEngineSession, clock } = this.#options;
     const { session, isFinal, endpoint } = request;
     const { body, plan, prompt, inputIds } = planned;
-    const { stored, storedTokens } = plan;
+    const { stored, storedTokens, storedEnd } = plan;
     const fresh = plan.fresh.kind === "reserved" ? plan.fresh : undefined;
     const engineSession = newEngineSession();
     const injection = { engineSession, stored, fresh: fresh?.segments ?? [], inputIds };
@@ -165,7 +165,7 @@ export class PathPool implements KvPool {
     );
     const scope = { session, isFinal, endpoint, fallbacks };
     const turn: InjectedTurn = new InjectedTurn({
-      open: { ...scope, turn: fresh?.turn, prompt, engineSession },
+      open: { ...scope, turn: fresh?.turn, prompt, storedEnd, engineSession },
       openAnswer,
       endings: this.#endings,
       watch: this.#watch(session, planned),
@@ -186,10 +186,11 @@ export class PathPool implements KvPool {
     return isWithin(locations, this.#options.reaches.of(endpoint));
   }
 
-  #watch(session: SessionKey, { plan, body }: PlannedTurn): TurnWatch {
+  #watch(session: SessionKey, { plan, body, prompt }: PlannedTurn): TurnWatch {
     const { promptTokens, storedTokens } = plan;
     const shape = { promptTokens, storedTokens, maxNewTokens: body.maxNewTokens };
-    return new TurnWatch({ session, shape }, this.#options);
+    const isGuessed = prompt.kind === "text";
+    return new TurnWatch({ session, shape, isGuessed }, this.#options);
   }
 
   #pass({ body, fallbacks, session, isFinal }: TurnRequest, status: PassReason): BegunTurn {

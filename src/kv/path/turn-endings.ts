@@ -4,8 +4,10 @@
  */
 import type { Endpoint } from "../../endpoints/endpoint.ts";
 import type { EngineAnswer } from "../dialects/dialect.ts";
+import type { Digest } from "../digest.ts";
 import type { SessionKey, TurnId } from "../records.ts";
-import type { TokenSequence } from "../turns/token-sequence.ts";
+import type { PromptTokens } from "../tokens/prompt-tokens.ts";
+import type { CountedText, TextSequence, TokenSequence } from "../turns/token-sequence.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
 import { UnderWay } from "../turns/under-way.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
@@ -16,14 +18,17 @@ export interface EndingsOptions {
   readonly pool: string;
   readonly turns: Pick<TurnDesk, "commit" | "abort" | "end">;
   readonly engines: EngineDirectory;
+  readonly tokens: Pick<PromptTokens, "counted">;
   readonly observer: Pick<PathObserver, "ended" | "failed">;
 }
 
-/** What is kept of a turn while its engine answers: ids, and no text. */
+/** What is kept of a turn while its engine answers: the ids of its prompt, or the text where nobody knows them. */
 export interface OpenTurn extends TurnScope {
   /** Undefined: there is nowhere to store. */
   readonly turn: TurnId | undefined;
-  readonly prompt: TokenSequence;
+  readonly prompt: TokenSequence | TextSequence;
+  /** As of its plan. */
+  readonly storedEnd: Digest | undefined;
   /** The id of the engine's own session. */
   readonly engineSession: string;
   /** That it was planned for, and where Envoy may go on to. */
@@ -50,9 +55,17 @@ export class TurnEndings {
     const { engines, pool } = this.#options;
     const { promptTokens } = answer;
     if (promptTokens === undefined) return this.abort(open, "uncounted");
-    if (promptTokens === open.prompt.ids.length) return this.#run(() => this.#commit(open, answer));
+    const { prompt } = open;
+    if (prompt.kind === "text") {
+      this.#options.tokens.counted?.(prompt.text, promptTokens);
+      const { storedEnd } = open;
+      return this.#run(() => this.#commit(open, answer, { ...prompt, promptTokens, storedEnd }));
+    }
+    if (promptTokens === prompt.ids.length) {
+      return this.#run(() => this.#commit(open, answer, prompt));
+    }
     // What it was given as ids it has cut off, as engines do with what is too long: that says nothing of its tokenizer.
-    if (open.prompt.kind === "tokenizer") engines.miscounted(pool, open.endpoint);
+    if (prompt.kind === "tokenizer") engines.miscounted(pool, open.endpoint);
     return this.abort(open, "miscounted");
   }
 
@@ -87,9 +100,13 @@ export class TurnEndings {
     return this.#underWay.close();
   }
 
-  async #commit(open: OpenTurn, { outputIds = [], segments }: EngineAnswer): Promise<void> {
+  async #commit(
+    open: OpenTurn,
+    { outputIds = [], segments }: EngineAnswer,
+    prompt: TokenSequence | CountedText,
+  ): Promise<void> {
     const { engines, pool } = this.#options;
-    const { turn, prompt, endpoint } = open;
+    const { turn, endpoint } = open;
     if (turn === undefined) this.#ended("unreserved");
     else {
       const engine = async () => {

@@ -6,7 +6,7 @@ import type { Model } from "../turns/models.ts";
 import type { Reaches } from "../reach.ts";
 import type { EngineInstance, Retention, SessionKey } from "../records.ts";
 import type { SessionDesk } from "../turns/session-desk.ts";
-import type { TokenSequence } from "../turns/token-sequence.ts";
+import type { TextSequence, TokenSequence } from "../turns/token-sequence.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
 import type { TurnPlan } from "../turns/turn-plan.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
@@ -43,7 +43,7 @@ export interface PlannedTurn {
   /** For which it was planned. */
   readonly instance: EngineInstance;
   readonly plan: TurnPlan;
-  readonly prompt: TokenSequence;
+  readonly prompt: TokenSequence | TextSequence;
   /** To be sent in place of the text. */
   readonly inputIds: Uint32Array | undefined;
 }
@@ -126,7 +126,7 @@ export class TurnPlanner {
 
 interface Asked {
   readonly body: TurnBody;
-  readonly prompt: TokenSequence;
+  readonly prompt: TokenSequence | TextSequence;
   readonly instance: EngineInstance;
 }
 

@@ -16,12 +16,15 @@ export interface WatchOptions {
 export interface WatchedTurn {
   readonly session: SessionKey;
   readonly shape: TurnShape;
+  /** Its prompt's tokens are, until the engine has counted them. */
+  readonly isGuessed: boolean;
 }
 
 export class TurnWatch {
   readonly #options: WatchOptions;
   readonly #session: SessionKey;
   readonly #shape: TurnShape;
+  readonly #isGuessed: boolean;
   readonly #prediction: Prediction;
   readonly #releasedAtMs: number;
   #isStreamed = false;
@@ -29,10 +32,11 @@ export class TurnWatch {
   #firstByteMs: number | undefined;
 
   /** When the request is released. */
-  constructor({ session, shape }: WatchedTurn, options: WatchOptions) {
+  constructor({ session, shape, isGuessed }: WatchedTurn, options: WatchOptions) {
     this.#options = options;
     this.#session = session;
     this.#shape = shape;
+    this.#isGuessed = isGuessed;
     this.#prediction = options.predictor.predict(shape);
     this.#releasedAtMs = options.clock.now();
   }
@@ -48,12 +52,14 @@ export class TurnWatch {
 
   /** With a whole answer. One that does not count all its tokens, or the prompt's as we do, teaches nothing. */
   ended({ promptTokens, cachedTokens, completionTokens: outputTokens }: EngineAnswer): void {
-    if (promptTokens !== this.#shape.promptTokens) return;
+    if (promptTokens === undefined) return;
+    if (promptTokens !== this.#shape.promptTokens && !this.#isGuessed) return;
     if (cachedTokens === undefined || outputTokens === undefined) return;
     const { pool, predictor, observer } = this.#options;
     const ttftMs = this.#isStreamed ? this.#firstByteMs : undefined;
     const totalMs = this.#elapsedMs();
-    const turn: ObservedTurn = { ...this.#shape, cachedTokens, outputTokens, ttftMs, totalMs };
+    const counts = { promptTokens, cachedTokens, outputTokens };
+    const turn: ObservedTurn = { ...this.#shape, ...counts, ttftMs, totalMs };
     const errors = predictor.observe(turn, this.#prediction);
     if (errors === undefined) return;
     observer.measured({ pool, session: this.#session, turn, prediction: this.#prediction, errors });

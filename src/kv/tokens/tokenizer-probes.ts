@@ -64,7 +64,7 @@ export async function tokenizerProbes(
   const probes = await Promise.all(
     [...asked, ...chats].map(async ({ name, request, prompt }): Promise<TokenizerProbe[]> => {
       const encoded = await tokens.encode(prompt);
-      if (encoded.kind === "unencoded") return [];
+      if (encoded.kind !== "encoded") return [];
       return [{ name, request: JSON.stringify(request), ids: encoded.ids }];
     }),
   );

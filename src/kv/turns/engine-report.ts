@@ -13,7 +13,7 @@ export interface EngineReport {
   /** What was reserved and is pending. */
   readonly parts: readonly Segment[];
   readonly answers: readonly EngineSegment[];
-  readonly index: PromptIndex;
+  readonly index: Pick<PromptIndex, "chainOf">;
   /** The one that the parts' file is at. */
   readonly location: Location;
 }

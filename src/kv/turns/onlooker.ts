@@ -6,7 +6,7 @@ import type { Lister, Listing } from "./listing.ts";
 import type { Places } from "./places.ts";
 import { placesOf } from "./planned.ts";
 import type { Scope, Settings } from "./settings.ts";
-import type { TokenSequence } from "./token-sequence.ts";
+import type { TextSequence, TokenSequence } from "./token-sequence.ts";
 import type {
   Explanation,
   ExplainRequest,
@@ -72,14 +72,18 @@ export class Onlooker {
     return { promptTokens, storedTokens };
   }
 
-  async #viewOf(sequence: TokenSequence, scope: Scope, prefixes: readonly Prefix[]) {
+  async #viewOf(sequence: TokenSequence | TextSequence, scope: Scope, prefixes: readonly Prefix[]) {
     const { settings, lister, places } = this.#options;
     const { session, model } = scope;
-    const { view } = await settings.indexOf({ sequence, output: [] }, scope, prefixes);
+    const { view, promptTokens } = await settings.indexOf(
+      { sequence, output: [] },
+      scope,
+      prefixes,
+    );
     const request = { session, prompt: view, rules: model.rules };
     const look = (reach: Reach | undefined): Promise<Listing> =>
       lister.look({ ...request, locations: places.within(reach) }, model);
-    return { promptTokens: view.tokens, look };
+    return { promptTokens, look };
   }
 }
 

@@ -40,7 +40,13 @@ export function locationsOf(
 
 export function unplanned(reason: UnplannedReason, nowMs: number): TurnPlan {
   const fresh = { kind: "none", reason } as const;
-  const nothing = { stored: [], storedTokens: 0, promptTokens: 0, locations: new Set<string>() };
+  const nothing = {
+    stored: [],
+    storedTokens: 0,
+    storedEnd: undefined,
+    promptTokens: 0,
+    locations: new Set<string>(),
+  };
   return { ...nothing, limit: reason, fresh, deadlineMs: nowMs };
 }
 

@@ -6,7 +6,8 @@ import { indexKey, type NamespaceKey } from "../chain/index-key.ts";
 import { DIGEST_BYTES, type Digest, type Digests } from "../digest.ts";
 import type { GeometryKey } from "../model/geometry-key.ts";
 import type { IndexPlace, SegmentChain } from "../records.ts";
-import type { SequenceChain } from "./token-sequence.ts";
+import type { SplitText } from "../text/special-strings.ts";
+import type { SequenceChain, TextSequence } from "./token-sequence.ts";
 
 export interface IndexScope {
   readonly geometry: GeometryKey;
@@ -14,6 +15,8 @@ export interface IndexScope {
   readonly own: NamespaceKey;
   /** Of the prefixes that are looked at too. */
   readonly shared: readonly NamespaceKey[];
+  /** Of a text; its chain counts bytes. */
+  readonly text?: Pick<TextSequence, "text" | "guessedTokens">;
 }
 
 /** What is known of a segment that is to be stored. */
@@ -22,11 +25,18 @@ export interface IndexedChain {
   readonly place: IndexPlace;
 }
 
+/**
+ * Beside a token for each byte: those that tokenizers put before a text, or behind it. Where there are more, less is stored.
+ */
+const ADDED_TOKENS = 2;
+
 /** No HMAC is known to be all zero, so nothing is stored here. */
 const NOWHERE: Digest = new Uint8Array(DIGEST_BYTES);
 
 export class PromptIndex {
   readonly view: PromptView;
+  /** A guess where nobody but the engine tokenises. */
+  readonly promptTokens: number;
   readonly #chain: SequenceChain;
   readonly #scope: IndexScope;
   readonly #digests: Digests;
@@ -37,17 +47,32 @@ export class PromptIndex {
     this.#digests = digests;
     const { length, step } = chain;
     const namespaces = [scope.own, ...scope.shared].map((key) => this.#namespace(key));
-    this.view = { tokens: length, length, step, namespaces };
+    const { text } = scope;
+    this.promptTokens = text?.guessedTokens ?? length;
+    this.view =
+      text === undefined
+        ? { tokens: length, length, step, namespaces }
+        : { tokens: length + ADDED_TOKENS, length, step, namespaces, isEnd: endsOf(text.text) };
   }
 
   /** Of the segment `[start, end)`; undefined where the sequence does not say what lies there. */
   chainOf(start: number, end: number): IndexedChain | undefined {
     const before = this.#chain.endAt(start)?.digest;
+    return before && this.chainFrom(before, end);
+  }
+
+  /** The same, of one that begins where the chain has this digest. */
+  chainFrom(before: Digest, end: number): IndexedChain | undefined {
     const place = this.#chain.endAt(end) && chainPlace(this.#chain, end);
-    if (before === undefined || place === undefined) return undefined;
+    if (place === undefined) return undefined;
     const { geometry, own } = this.#scope;
     const chain = { before, end: place };
     return { chain, place: indexPlace(own, { geometry, place }, this.#digests) };
+  }
+
+  /** Where every segment of it begins that begins at token 0. */
+  get start(): Digest | undefined {
+    return this.#chain.endAt(0)?.digest;
   }
 
   /** Equal for equal tokens up to there in one namespace alone, and says nothing about them to others. */
@@ -70,4 +95,9 @@ export class PromptIndex {
     if (end === undefined) return NOWHERE;
     return indexKey(namespace, { geometry: this.#scope.geometry, end }, this.#digests);
   }
+}
+
+function endsOf({ splits }: SplitText): (at: number) => boolean {
+  const known = new Set(splits);
+  return (at) => known.has(at);
 }

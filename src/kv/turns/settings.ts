@@ -1,14 +1,15 @@
 /** What a turn of a session is about, as it is now: whose it is, its model, and where the prompt may be found. */
 import type { Clock, Scheduler } from "../../clock.ts";
 import type { Catalog } from "../catalog.ts";
+import { TEXT_CHAIN } from "../chain/chain-format.ts";
 import type { NamespaceKeys } from "../chain/namespace-keys.ts";
 import type { Digests } from "../digest.ts";
 import type { Prefix, Session, SessionKey } from "../records.ts";
 import type { Model, Models } from "./models.ts";
 import { PromptIndex } from "./prompt-index.ts";
 import type { Tenant, Tenants } from "./tenants.ts";
-import { SequenceChain, type TokenSequence } from "./token-sequence.ts";
-import { appendUnhurried } from "./unhurried.ts";
+import { SequenceChain, type TextSequence, type TokenSequence } from "./token-sequence.ts";
+import { appendTextUnhurried, appendUnhurried } from "./unhurried.ts";
 import type { PlanRequest, UnplannedReason } from "./turn-plan.ts";
 
 export interface SettingsOptions {
@@ -25,8 +26,8 @@ export interface SettingsOptions {
 }
 
 export interface IndexedTokens {
-  readonly sequence: TokenSequence;
-  /** That follow it. */
+  readonly sequence: TokenSequence | TextSequence;
+  /** That follow it; none follow a text. */
   readonly output: ArrayLike<number>;
 }
 
@@ -78,11 +79,17 @@ export class Settings {
     prefixes: readonly Prefix[],
   ): Promise<PromptIndex> {
     const { digests, keys, scheduler } = this.#options;
+    const shared = prefixes.map((prefix) => keys.prefix(prefix));
+    const scope = { geometry: model.geometry(sequence.kind), own: tenant.key, shared };
+    if (sequence.kind === "text") {
+      const { context, text } = sequence;
+      const chain = new SequenceChain({ context, grid: [] }, TEXT_CHAIN, digests);
+      await appendTextUnhurried(chain, text, scheduler);
+      return new PromptIndex(chain, { ...scope, text: sequence }, digests);
+    }
     const chain = new SequenceChain(sequence, model.chainFormat, digests);
     await appendUnhurried(chain, sequence.ids, scheduler);
     await appendUnhurried(chain, output, scheduler);
-    const shared = prefixes.map((prefix) => keys.prefix(prefix));
-    const scope = { geometry: model.geometry(sequence.kind), own: tenant.key, shared };
     return new PromptIndex(chain, scope, digests);
   }
 }

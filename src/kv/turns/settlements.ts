@@ -4,19 +4,28 @@ import type { Catalog, SettleOutcome, Verdict } from "../catalog.ts";
 import type { Segment } from "../records.ts";
 import type { SegmentVerifier, WrittenSegment } from "../verify/segment-verifier.ts";
 import type { Places } from "./places.ts";
+import type { SegmentCut, SegmentCutter } from "./segment-cutter.ts";
 import type { SettledPart, TurnObserver } from "./turn-plan.ts";
 
 export interface SettlementsOptions {
   readonly catalog: Catalog;
   readonly verifier: SegmentVerifier;
   readonly places: Pick<Places, "asGoodAs">;
+  readonly cutter: Pick<SegmentCutter, "cut">;
   readonly nowMs: () => number;
   /** Turns under way. Segments of one more are dropped. */
   readonly limit: number;
   readonly observer: Pick<TurnObserver, "settled" | "unverified">;
 }
 
+/** Reported, and to be listed whole unless it is said in which parts. */
+export interface PendingPart extends WrittenSegment {
+  /** Empty: nobody knows of any part where it ends. */
+  readonly cuts: readonly SegmentCut[] | "whole";
+}
+
 const UNVERIFIED: Verdict = { kind: "dropped", reason: "unverified" };
+const UNCUT: Verdict = { kind: "dropped", reason: "uncut" };
 
 export class Settlements {
   readonly #options: SettlementsOptions;
@@ -32,7 +41,7 @@ export class Settlements {
   }
 
   /** Parts of one turn: one after the other, so that the last stat recorded of their file is the newest. Never rejects. */
-  add(parts: readonly WrittenSegment[]): Promise<readonly SettledPart[]> {
+  add(parts: readonly PendingPart[]): Promise<readonly SettledPart[]> {
     if (parts.length === 0) return Promise.resolve([]);
     const isFull = this.#underWay.size >= this.#options.limit;
     const work = this.#settleAll(parts, isFull).finally(() => this.#underWay.delete(work));
@@ -45,14 +54,14 @@ export class Settlements {
     while (this.#underWay.size > 0) await Promise.all(this.#underWay);
   }
 
-  async #settleAll(parts: readonly WrittenSegment[], isFull: boolean): Promise<SettledPart[]> {
+  async #settleAll(parts: readonly PendingPart[], isFull: boolean): Promise<SettledPart[]> {
     const settled: SettledPart[] = [];
     for (const part of parts) {
       const { segment } = part;
       try {
         if (isFull) this.#options.observer.unverified(segment, "queue_full");
         const verdict = isFull ? UNVERIFIED : await this.#verdict(part);
-        settled.push(settledPart(segment, verdict, await this.#settle(part, verdict)));
+        settled.push(...(await this.#settle(part, verdict)));
       } catch (reason) {
         // Not settled: it stays pending, and is dropped when its time is over.
         this.#options.observer.unverified(segment, AppError.from(reason));
@@ -62,7 +71,8 @@ export class Settlements {
     return settled;
   }
 
-  async #verdict(part: WrittenSegment): Promise<Verdict> {
+  async #verdict(part: PendingPart): Promise<Verdict> {
+    if (part.cuts.length === 0) return { kind: "dropped", reason: "no_boundary" };
     try {
       return await this.#options.verifier.verify(part);
     } catch (reason) {
@@ -71,16 +81,29 @@ export class Settlements {
     }
   }
 
-  async #settle({ segment }: WrittenSegment, verdict: Verdict): Promise<SettleOutcome> {
-    const { catalog, places, nowMs, observer } = this.#options;
-    const outcome = await catalog.settle({
-      segment: segment.id,
-      nowMs: nowMs(),
-      verdict,
-      locations: places.asGoodAs(segment.file.location),
+  async #settle(part: PendingPart, verdict: Verdict): Promise<SettledPart[]> {
+    const { cuts, segment } = part;
+    if (cuts === "whole" || verdict.kind === "dropped") return this.#settleWhole(part, verdict);
+    const { catalog, cutter, places, nowMs, observer } = this.#options;
+    const parts = await cutter.cut(part, { cuts, crc: verdict.crc });
+    if (parts.length === 0) return this.#settleWhole(part, UNCUT);
+    const locations = places.asGoodAs(segment.file.location);
+    const request = { segment: segment.id, nowMs: nowMs(), parts, locations };
+    const settled = await catalog.settleCut(request);
+    if (settled === undefined) return this.#settleWhole(part, UNCUT);
+    return settled.map(({ segment: listed, outcome }) => {
+      observer.settled(listed, outcome);
+      return settledPart(listed, verdict, outcome);
     });
+  }
+
+  async #settleWhole({ segment }: WrittenSegment, verdict: Verdict): Promise<SettledPart[]> {
+    const { catalog, places, nowMs, observer } = this.#options;
+    const { id, file } = segment;
+    const locations = places.asGoodAs(file.location);
+    const outcome = await catalog.settle({ segment: id, nowMs: nowMs(), verdict, locations });
     observer.settled(segment, outcome);
-    return outcome;
+    return [settledPart(segment, verdict, outcome)];
   }
 }
 

@@ -1,21 +1,38 @@
 /**
  * The tokens of a prompt, or of a prompt and its answer, as far as whoever asks knows them: every id; or the chain's grid digests of
- * the first part, which do for looking up, and the ids of the rest.
+ * the first part, which do for looking up, and the ids of the rest. Or, where nobody but the engine knows them, its text.
  */
 import { type ChainContext, type ChainFormat, chainStart } from "../chain/chain-format.ts";
 import { Chain, type ChainEnd } from "../chain/chain.ts";
 import { tokenBytes } from "../chain/token-bytes.ts";
 import type { Digest, Digests } from "../digest.ts";
 import type { ChainKind } from "../model/geometry-key.ts";
+import type { SplitText } from "../text/special-strings.ts";
 
 export interface TokenSequence {
-  /** Text has no place here: nobody can say at which byte of it a segment ends. */
   readonly kind: Exclude<ChainKind, "text">;
   readonly context: ChainContext;
   /** Digests of the first grid points after the start, of 32 bytes each; empty where every id is known. */
   readonly grid: readonly Digest[];
   /** From the last of those points on; unsigned, of 32 bits. */
   readonly ids: ArrayLike<number>;
+}
+
+/** A prompt that the engine tokenises, and nobody else. Its chain counts bytes. */
+export interface TextSequence {
+  readonly kind: "text";
+  readonly context: ChainContext;
+  readonly text: SplitText;
+  /** A guess, for predictions and metrics. */
+  readonly guessedTokens: number;
+}
+
+/** As it is known once the engine has answered. */
+export interface CountedText extends TextSequence {
+  /** As the engine says. */
+  readonly promptTokens: number;
+  /** As of its plan. */
+  readonly storedEnd: Digest | undefined;
 }
 
 /** The digests of a sequence. Those of ends off the grid are computed when they are asked for. */
@@ -25,8 +42,12 @@ export class SequenceChain {
   readonly #grid: readonly Digest[];
   readonly #rest: Chain;
 
-  /** Up to the ids, which `append` takes. */
-  constructor(start: Omit<TokenSequence, "ids">, format: ChainFormat, digests: Digests) {
+  /** Up to the ids, which `append` takes, or up to a text, which `appendText` takes. */
+  constructor(
+    start: Pick<TokenSequence, "context" | "grid">,
+    format: ChainFormat,
+    digests: Digests,
+  ) {
     const { context, grid } = start;
     this.step = format.stepUnits;
     this.#start = chainStart(context, digests);
@@ -40,7 +61,11 @@ export class SequenceChain {
     this.#rest.append(tokenBytes(ids));
   }
 
-  /** Tokens. */
+  appendText(bytes: Uint8Array): void {
+    this.#rest.append(bytes);
+  }
+
+  /** Tokens, or bytes of a text. */
   get length(): number {
     return this.#rest.length;
   }

@@ -9,13 +9,15 @@
 import type { Clock, Scheduler } from "../../clock.ts";
 import type { CopyChoice } from "../copies.ts";
 import { CatalogFault } from "../catalog-fault.ts";
+import type { Digest } from "../digest.ts";
 import type { ListedCopy } from "../holders.ts";
 import type { SessionKey, TurnId } from "../records.ts";
 import type { Pressure } from "../space.ts";
 import type { SegmentChecker } from "../verify/segment-checker.ts";
-import type { SegmentVerifier, SegmentWriter } from "../verify/segment-verifier.ts";
+import type { Crc32 } from "../verify/segment-pass.ts";
+import type { SegmentVerifier } from "../verify/segment-verifier.ts";
 import { Admission, type Candidate } from "./admission.ts";
-import { reportedSegments } from "./engine-report.ts";
+import { Committer } from "./committer.ts";
 import { listedIn } from "./listed.ts";
 import { Lister, type Listing } from "./listing.ts";
 import { Onlooker } from "./onlooker.ts";
@@ -23,6 +25,7 @@ import { partsOf } from "./parts.ts";
 import type { Places } from "./places.ts";
 import type { PromptIndex } from "./prompt-index.ts";
 import { type FreshOutcome, Reserver } from "./reserver.ts";
+import { SegmentCutter } from "./segment-cutter.ts";
 import { SessionQueue } from "./session-queue.ts";
 import { Settlements } from "./settlements.ts";
 import { locationsOf, plannedReservation, plannedSegments, unplanned } from "./planned.ts";
@@ -40,7 +43,7 @@ import type {
   TurnPlan,
   UnplannedReason,
 } from "./turn-plan.ts";
-import { isTurnOf, sealedTurn } from "./turn-seal.ts";
+import { sealedTurn } from "./turn-seal.ts";
 import { UnderWay } from "./under-way.ts";
 
 export interface TurnPolicy {
@@ -75,6 +78,9 @@ export interface TurnDeskOptions extends SettingsOptions {
   readonly scheduler: Clock & Scheduler;
   /** Random, never the same twice: up to 39 letters, digits, `_` and `-`. */
   readonly newTurn: () => string;
+  /** The same, up to 32 of them. */
+  readonly newName: () => string;
+  readonly crc32: Crc32;
   readonly policy: TurnPolicy;
   /** A reservation found too little room, or left less than there should be. Returns at once and does not throw. */
   readonly pressed: (pressure: Pressure) => void;
@@ -95,6 +101,7 @@ export class TurnDesk {
   readonly #admission: Admission;
   readonly #queue: SessionQueue;
   readonly #settlements: Settlements;
+  readonly #committer: Committer;
   /** All that the catalog must outlive. */
   readonly #underWay = new UnderWay();
 
@@ -112,7 +119,16 @@ export class TurnDesk {
     this.#reserver = new Reserver({ catalog, places, aborted, pressed });
     this.#queue = new SessionQueue(options.scheduler, policy.waitingLimit);
     const limit = policy.settlingLimit;
-    this.#settlements = new Settlements({ catalog, verifier, places, nowMs, limit, observer });
+    const cutter = new SegmentCutter(options);
+    const settling = { catalog, verifier, cutter, places, nowMs, limit, observer };
+    this.#settlements = new Settlements(settling);
+    this.#committer = new Committer({
+      ...options,
+      settings: this.#settings,
+      queue: this.#queue,
+      settlements: this.#settlements,
+      settleMs: policy.settleMs,
+    });
   }
 
   /** Leases what it lists and the bytes that it reserves, and counts as a use of the session. */
@@ -141,7 +157,7 @@ export class TurnDesk {
 
   /** Once, before the deadline. What is pending afterwards is verified in the background. */
   async commit(request: CommitRequest): Promise<CommitOutcome> {
-    const outcome = await this.#underWay.run(() => this.#commit(request));
+    const outcome = await this.#underWay.run(() => this.#committer.commit(request));
     this.#options.observer.committed(outcome);
     return outcome;
   }
@@ -232,7 +248,8 @@ export class TurnDesk {
     return {
       stored: plannedSegments(listing.segments, this.#options.places),
       storedTokens: listing.tokens,
-      promptTokens: turn.index.view.tokens,
+      storedEnd: endOf(listing),
+      promptTokens: turn.index.promptTokens,
       limit: listing.limit,
       fresh: plannedReservation(fresh),
       locations: locationsOf(listing.segments, fresh),
@@ -257,7 +274,7 @@ export class TurnDesk {
     const unadmitted = this.#admission.refusal(candidateOf(turn));
     if (unadmitted !== undefined) return { kind: "none", reason: unadmitted, isLeased: false };
     return this.#reserver.reserve({
-      newTurn: () => sealedTurn(newTurn(), index.keyAt(promptTokens)),
+      newTurn: () => sealedTurn(newTurn(), index.keyAt(index.view.length)),
       session,
       reach: request.reach,
       quota: tenant.quota,
@@ -278,37 +295,6 @@ export class TurnDesk {
     // It may have ended since, and then nobody would wake us.
     const turn = await this.#options.catalog.turn(holder);
     return turn?.state !== "reserved" || this.#queue.wait(session, ms);
-  }
-
-  async #commit(request: CommitRequest): Promise<CommitOutcome> {
-    const { catalog, places, nowMs, policy } = this.#options;
-    const turn = await catalog.turn(request.turn);
-    const setting = turn === undefined ? undefined : await this.#settings.settingOf(turn.session);
-    if (turn === undefined || setting === "no_session") return conflict("unknown_turn");
-    if (typeof setting !== "object") return conflict("other_prompt");
-    const { prompt, output } = request;
-    const index = await this.#settings.indexOf({ sequence: prompt, output }, setting, []);
-    const promptKey = index.keyAt(index.view.tokens - output.length);
-    if (!isTurnOf(turn.id, promptKey)) return conflict("other_prompt");
-    const location = places.location(turn.file.location);
-    if (location === undefined) return conflict("location_unknown");
-
-    const pending = await Promise.all(turn.pending.map(async (id) => catalog.segment(id)));
-    const segments = reportedSegments({
-      parts: pending.filter((segment) => segment !== undefined),
-      answers: request.segments,
-      index,
-      location,
-    });
-    const now = nowMs();
-    const settleByMs = now + policy.settleMs;
-    const outcome = await catalog.report({ turn: turn.id, nowMs: now, settleByMs, segments });
-    this.#queue.wake(turn.session);
-    if (outcome.kind === "conflict") return outcome;
-    const writer: SegmentWriter = { atPlan: turn.engine, probe: { instance: request.engine } };
-    const { layout } = setting.model;
-    const written = outcome.pending.map((segment) => ({ segment, layout, location, writer }));
-    return { ...outcome, settled: this.#settlements.add(written) };
   }
 
   #listed({ setting, listing }: PlannedTurn): readonly ListedCopy[] {
@@ -332,8 +318,7 @@ function candidateOf({ index, listing, setting }: PlannedTurn): Candidate {
   return { index, storedTokens: listing.tokens, retention: setting.session.retention };
 }
 
-type Conflict = Extract<CommitOutcome, { kind: "conflict" }>;
-
-function conflict(reason: Conflict["reason"]): Conflict {
-  return { kind: "conflict", reason };
+function endOf({ segments }: Listing): Digest | undefined {
+  const end = segments.at(-1)?.chain?.end;
+  return end?.leaf?.digest ?? end?.grid;
 }

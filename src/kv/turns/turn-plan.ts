@@ -7,18 +7,19 @@ import type {
   ReserveRefusal,
   SettleOutcome,
 } from "../catalog.ts";
+import type { Digest } from "../digest.ts";
 import type { FaultCode } from "../location.ts";
 import type { GeometryKey } from "../model/geometry-key.ts";
 import type { LoadRules } from "../model/load-rules.ts";
 import type { Reach } from "../reach.ts";
 import type { EngineInstance, Prefix, Segment, SegmentId, SessionKey, TurnId } from "../records.ts";
 import type { Unadmitted } from "./admission.ts";
-import type { TokenSequence } from "./token-sequence.ts";
+import type { CountedText, TextSequence, TokenSequence } from "./token-sequence.ts";
 
 export interface PlanRequest {
   readonly session: SessionKey;
-  readonly prompt: TokenSequence;
-  /** >= 0. */
+  readonly prompt: TokenSequence | TextSequence;
+  /** >= 0; 0 of a text, to whose chain no answer belongs. */
   readonly maxNewTokens: number;
   /** Which process is to write; compared when it has. */
   readonly engine: EngineInstance | undefined;
@@ -28,7 +29,8 @@ export interface PlanRequest {
   readonly reach?: Reach | undefined;
 }
 
-export interface ExplainRequest extends Pick<PlanRequest, "session" | "prompt"> {
+export interface ExplainRequest extends Pick<PlanRequest, "session"> {
+  readonly prompt: TokenSequence;
   /** Given: as for a session of this model, whether or not it is there. */
   readonly model?: string | undefined;
 }
@@ -89,7 +91,9 @@ export interface TurnPlan {
   /** From token 0, in order, without gaps; the reservation starts where they end. */
   readonly stored: readonly PlannedSegment[];
   readonly storedTokens: number;
-  /** 0 where the turn could not be planned at all. */
+  /** The chain's digest where they end; undefined where they are none. */
+  readonly storedEnd: Digest | undefined;
+  /** 0 where the turn could not be planned at all; a guess where nobody but the engine tokenises. */
   readonly promptTokens: number;
   readonly limit: PlanLimit;
   readonly fresh: Fresh;
@@ -127,8 +131,8 @@ export interface Survey {
 export interface CommitRequest {
   readonly turn: TurnId;
   /** As it was planned for; it may be known in another form. */
-  readonly prompt: TokenSequence;
-  /** The ids of the answer, of the same kind. */
+  readonly prompt: TokenSequence | CountedText;
+  /** The ids of the answer, of the same kind; none of a text. */
   readonly output: ArrayLike<number>;
   readonly segments: readonly EngineSegment[];
   /** Which process is the engine now, asked when its bytes have come to rest. */

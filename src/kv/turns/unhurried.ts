@@ -1,8 +1,10 @@
 import type { Clock, Scheduler } from "../../clock.ts";
+import type { SplitText } from "../text/special-strings.ts";
 import type { SequenceChain } from "./token-sequence.ts";
 
 /** As many ids are hashed between two looks at the clock: a fraction of a millisecond's worth. */
 export const IDS_AT_ONCE = 1_024;
+const BYTES_AT_ONCE = 4 * IDS_AT_ONCE;
 /** After as long the event loop is everybody's: on a busy machine that is fewer ids. */
 export const SLICE_MS = 1;
 
@@ -12,13 +14,39 @@ export async function appendUnhurried(
   ids: ArrayLike<number>,
   clock: Clock & Scheduler,
 ): Promise<void> {
+  await inSlices({ length: ids.length, atOnce: IDS_AT_ONCE, clock }, (from, to) =>
+    chain.append(sliceOf(ids, from, to)),
+  );
+}
+
+/** The same of a text. */
+export async function appendTextUnhurried(
+  chain: SequenceChain,
+  { bytes }: SplitText,
+  clock: Clock & Scheduler,
+): Promise<void> {
+  await inSlices({ length: bytes.length, atOnce: BYTES_AT_ONCE, clock }, (from, to) =>
+    chain.appendText(bytes.subarray(from, to)),
+  );
+}
+
+interface Slices {
+  readonly length: number;
+  readonly atOnce: number;
+  readonly clock: Clock & Scheduler;
+}
+
+async function inSlices(
+  { length, atOnce, clock }: Slices,
+  append: (from: number, to: number) => void,
+): Promise<void> {
   let startMs = clock.now();
-  for (let from = 0; from < ids.length; from += IDS_AT_ONCE) {
+  for (let from = 0; from < length; from += atOnce) {
     if (from > 0 && clock.now() - startMs >= SLICE_MS) {
       await rest(clock);
       startMs = clock.now();
     }
-    chain.append(sliceOf(ids, from, from + IDS_AT_ONCE));
+    append(from, from + atOnce);
   }
 }
 

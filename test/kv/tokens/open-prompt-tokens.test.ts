@@ -78,7 +78,7 @@ describe("a text", () => {
 
 async function idsOf(tokens: PromptTokens, text: string): Promise<number[]> {
   const encoded = await tokens.encode({ kind: "text", text });
-  if (encoded.kind !== "encoded") throw new Error(encoded.reason);
+  if (encoded.kind !== "encoded") throw new Error(`it was ${encoded.kind}`);
   return [...encoded.ids];
 }
 

@@ -30,7 +30,7 @@ export function copyAt(view: CatalogView, { segment: id, file }: CopyOf): Segmen
 /** Whether a copy was booked for the segment, holds nothing yet, and its time is not over. */
 export function isBooked(
   view: CatalogView,
-  { bytes }: Segment,
+  { bytes }: Pick<Segment, "bytes">,
   { to, nowMs }: Pick<AddReplicaRequest, "to" | "nowMs">,
 ): boolean {
   const copy = files.get(view, to);
@@ -61,10 +61,10 @@ export function renewQuarantine(tx: CatalogTransaction, ref: FileRef, nowMs: num
   }));
 }
 
-function bookedFile(
-  { tenant, bytes }: Segment,
+export function bookedFile(
+  { tenant, bytes }: Pick<Segment, "tenant" | "bytes">,
   { creator, readScore }: StoredFile,
-  { newFile, nowMs, deadlineMs }: CopyRequest,
+  { newFile, nowMs, deadlineMs }: Omit<CopyRequest, "segment">,
 ): StoredFile {
   const { location, name } = newFile;
   return {

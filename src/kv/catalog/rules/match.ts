@@ -41,9 +41,10 @@ export function match(view: CatalogView, request: MatchRequest): Match {
 
 function* endsOn(
   view: CatalogView,
-  { length, step }: PromptView,
+  prompt: PromptView,
   namespace: PromptNamespace,
 ): Generator<Segment> {
+  const { length, step } = prompt;
   for (let anchor = 0; anchor * step <= length; anchor += ANCHOR_STEPS) {
     const anchorKey = namespace.gridKey(anchor);
     for (const { offset } of anchorEntry(view, anchorKey)) {
@@ -52,21 +53,31 @@ function* endsOn(
       // Of the points at this offset, which may all be other prompts' own.
       const grid = { anchorKey, offset };
       const point = chainEntry(view, grid, namespace.gridKey(index));
-      yield* endingAt(view, index * step, point);
+      yield* endingAt(view, { prompt, at: index * step }, point);
       for (const leaf of point.leaves) {
         if (index * step + leaf.offset > length) break;
         const end = chainEntry(view, grid, namespace.leafKey(index, leaf.offset));
-        yield* endingAt(view, index * step + leaf.offset, end);
+        yield* endingAt(view, { prompt, at: index * step + leaf.offset }, end);
       }
     }
   }
 }
 
-function endingAt(view: CatalogView, at: number, { ends }: ChainEntry): Segment[] {
+interface PromptEnd {
+  readonly prompt: PromptView;
+  /** Units of its chain. */
+  readonly at: number;
+}
+
+function endingAt(
+  view: CatalogView,
+  { prompt: { isEnd }, at }: PromptEnd,
+  { ends }: ChainEntry,
+): Segment[] {
   return ends
     .map(({ segment: id }) => segmentAt(view, id))
     .filter((segment) => segment !== undefined)
-    .filter((segment) => endOf(segment) === at);
+    .filter((segment) => (isEnd === undefined ? endOf(segment) === at : isEnd(at)));
 }
 
 /** Why what is on this prompt is not all in the cover. The furthest that is left out says it. */

@@ -41,7 +41,7 @@ export function condemn(tx: CatalogTransaction, request: CondemnRequest): boolea
   return true;
 }
 
-interface Verified {
+export interface Verified {
   readonly turn: Turn;
   readonly segment: Segment;
   readonly nowMs: number;
@@ -50,7 +50,7 @@ interface Verified {
 }
 
 /** An equal one that the tenant has is listed in its place, and the bytes of this one go with their file. */
-function keep(tx: CatalogTransaction, verified: Verified): SettleOutcome {
+export function keep(tx: CatalogTransaction, verified: Verified): SettleOutcome {
   const { turn, segment, verdict, nowMs } = verified;
   const { id, place } = segment;
   if (place === undefined) throw new AppError("internal", `reported segment ${id} has no place`);

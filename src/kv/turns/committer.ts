@@ -1,0 +1,73 @@
+/** What becomes of what an engine says that it has written for a turn. */
+import type { Catalog } from "../catalog.ts";
+import type { SegmentWriter } from "../verify/segment-verifier.ts";
+import { reportedSegments } from "./engine-report.ts";
+import type { Places } from "./places.ts";
+import type { SessionQueue } from "./session-queue.ts";
+import type { Settings } from "./settings.ts";
+import type { Settlements } from "./settlements.ts";
+import { TextReport } from "./text-report.ts";
+import type { CommitOutcome, CommitRequest } from "./turn-plan.ts";
+import { isTurnOf } from "./turn-seal.ts";
+
+export interface CommitterOptions {
+  readonly catalog: Catalog;
+  readonly settings: Pick<Settings, "settingOf" | "indexOf">;
+  readonly places: Pick<Places, "location">;
+  readonly queue: Pick<SessionQueue, "wake">;
+  readonly settlements: Pick<Settlements, "add">;
+  readonly nowMs: () => number;
+  /** From the commit until everything is verified, or dropped. */
+  readonly settleMs: number;
+}
+
+export class Committer {
+  readonly #options: CommitterOptions;
+
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+  }
+
+  async commit(request: CommitRequest): Promise<CommitOutcome> {
+    const { catalog, settings, places, queue, nowMs, settleMs } = this.#options;
+    const turn = await catalog.turn(request.turn);
+    const setting = turn === undefined ? undefined : await settings.settingOf(turn.session);
+    if (turn === undefined || setting === "no_session") return conflict("unknown_turn");
+    if (typeof setting !== "object") return conflict("other_prompt");
+    const { prompt, output } = request;
+    const { model } = setting;
+    const index = await settings.indexOf({ sequence: prompt, output }, setting, []);
+    const promptKey = index.keyAt(index.view.length - output.length);
+    if (!isTurnOf(turn.id, promptKey)) return conflict("other_prompt");
+    const location = places.location(turn.file.location);
+    if (location === undefined) return conflict("location_unknown");
+
+    const pending = await Promise.all(turn.pending.map(async (id) => catalog.segment(id)));
+    const { pageSize } = model.rules;
+    const text = prompt.kind === "text" ? new TextReport(prompt, index, pageSize) : undefined;
+    const segments = reportedSegments({
+      parts: pending.filter((segment) => segment !== undefined),
+      answers: request.segments,
+      index: text ?? index,
+      location,
+    });
+    const now = nowMs();
+    const settleByMs = now + settleMs;
+    const outcome = await catalog.report({ turn: turn.id, nowMs: now, settleByMs, segments });
+    queue.wake(turn.session);
+    if (outcome.kind === "conflict") return outcome;
+    const writer: SegmentWriter = { atPlan: turn.engine, probe: { instance: request.engine } };
+    const { layout } = model;
+    const written = outcome.pending.map((segment) => {
+      const cuts = text?.cutsOf(segment) ?? "whole";
+      return { segment, layout, location, writer, cuts };
+    });
+    return { ...outcome, settled: this.#options.settlements.add(written) };
+  }
+}
+
+type Conflict = Extract<CommitOutcome, { kind: "conflict" }>;
+
+function conflict(reason: Conflict["reason"]): Conflict {
+  return { kind: "conflict", reason };
+}
