@@ -25,7 +25,7 @@ export const NEEDED_ERRORS = 10;
 /** Of its weight, what a turn keeps when another comes: the last 25 count as much as all before. */
 const KEPT_SHARE = 0.96;
 /** A time counts as no more than so many times what was expected, and no less than that part of it. */
-const OUTLIER_FACTOR = 3;
+const OUTLIER_FACTOR = 2;
 /** Being off by this much to the same side, so many times in a row, is no outlier: the engine is another one now. */
 const SURPRISE = 0.3;
 const SURPRISES = 3;
@@ -128,7 +128,7 @@ export class Predictor {
     const isChanged = Math.abs(this.#surprises) >= SURPRISES;
     this.#costs.forget(isChanged ? KEPT_AFTER_CHANGE : KEPT_SHARE);
     for (const row of timed) {
-      this.#costs.add(isChanged ? weighted(row, row.actualMs) : clipped(row));
+      this.#costs.add(rowOf(isChanged ? row : clipped(row)));
     }
     this.#costs.solve();
     this.#turns++;
@@ -160,16 +160,16 @@ function offBy({ actualMs, expectedMs }: TimedWork): number {
   return (actualMs - expectedMs) / Math.max(actualMs, expectedMs);
 }
 
-/** By what is expected: a time that is short by chance must not count for more than one that is long by chance. */
-function clipped(work: TimedWork): Row {
+function clipped(work: TimedWork): TimedWork {
   const { actualMs, expectedMs } = work;
-  if (expectedMs === undefined) return weighted(work, actualMs);
+  if (expectedMs === undefined) return work;
   const [low, high] = [expectedMs / OUTLIER_FACTOR, expectedMs * OUTLIER_FACTOR];
-  return weighted({ ...work, actualMs: Math.min(Math.max(actualMs, low), high) }, expectedMs);
+  return { ...work, actualMs: Math.min(Math.max(actualMs, low), high) };
 }
 
-function weighted({ features, actualMs }: TimedWork, scaleMs: number): Row {
-  return { features, target: actualMs, weight: 1 / Math.max(scaleMs, FLOOR_MS) ** 2 };
+/** By the time that it took, as errors are told: so the sum that is made least is of the very errors. */
+function rowOf({ features, actualMs }: TimedWork): Row {
+  return { features, target: actualMs, weight: 1 / Math.max(actualMs, FLOOR_MS) ** 2 };
 }
 
 interface Work {

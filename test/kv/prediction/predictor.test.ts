@@ -75,6 +75,15 @@ describe("times", () => {
     );
   });
 
+  it("are those of most turns, where one in seven waits for others and takes up to four times as long", () => {
+    const engine = new MadeUpEngine(5);
+    engine.run(200, () => {
+      const isLate = engine.chance() < 0.15;
+      return isLate ? 1 + 3 * engine.chance() : 0.9 + 0.2 * engine.chance();
+    });
+    expect(engine.predictor.errors().ttftMs?.p50).toBeLessThan(0.1);
+  });
+
   it("are moved little by one turn that took a thousand times as long", () => {
     const engine = new MadeUpEngine(3);
     engine.run(50);
