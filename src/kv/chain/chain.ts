@@ -67,6 +67,16 @@ export class Chain {
     return this.#points.slice(known);
   }
 
+  /** The same units where the points that they pass are known, from an equal chain: whole steps, before anything else. Hashes nothing. */
+  appendKnown(units: Uint8Array, points: readonly GridPoint[]): void {
+    const stepBytes = this.#format.stepUnits * this.#format.unitBytes;
+    if (this.#end > 0 || units.length !== points.length * stepBytes) {
+      throw new AppError("internal", `chain bytes ${units.length} are not ${points.length} steps`);
+    }
+    this.#store(units);
+    for (const point of points) this.#points.push(point);
+  }
+
   /** The digest of the first `at` units: of the grid point there, else of the leaf. */
   endAt(at: number): ChainEnd {
     const first = this.#first.at;

@@ -5,6 +5,7 @@ import { TEXT_CHAIN } from "../chain/chain-format.ts";
 import type { NamespaceKeys } from "../chain/namespace-keys.ts";
 import type { Digests } from "../digest.ts";
 import type { Prefix, Session, SessionKey } from "../records.ts";
+import { KnownChains } from "./known-chains.ts";
 import type { Model, Models } from "./models.ts";
 import { PromptIndex } from "./prompt-index.ts";
 import type { Tenant, Tenants } from "./tenants.ts";
@@ -42,8 +43,12 @@ export interface Setting extends Scope {
   readonly session: Session;
 }
 
+/** Of prompts whose digests are kept: some 7 bytes a token. */
+const KNOWN_BYTES = 64 * 1024 * 1024;
+
 export class Settings {
   readonly #options: SettingsOptions;
+  readonly #known = new KnownChains(KNOWN_BYTES);
 
   constructor(options: SettingsOptions) {
     this.#options = options;
@@ -72,10 +77,10 @@ export class Settings {
     return catalog.prefixes({ tenant: session.tenant, trusts }, nowMs());
   }
 
-  /** In the namespaces of the tenant and of these prefixes. Hashes all of the sequence, in no hurry. */
+  /** In the namespaces of the tenant and of these prefixes. Hashes what of the sequence is not known yet, in no hurry. */
   async indexOf(
     { sequence, output }: IndexedTokens,
-    { tenant, model }: Scope,
+    { session, tenant, model }: Scope,
     prefixes: readonly Prefix[],
   ): Promise<PromptIndex> {
     const { digests, keys, scheduler } = this.#options;
@@ -88,10 +93,18 @@ export class Settings {
       return new PromptIndex(chain, { ...scope, text: sequence }, digests);
     }
     const chain = new SequenceChain(sequence, model.chainFormat, digests);
-    await appendUnhurried(chain, sequence.ids, scheduler);
+    const known = this.#known.begin(session, sequence, chain.step);
+    if (known !== undefined) chain.appendKnown(known);
+    await appendUnhurried(chain, idsFrom(sequence.ids, known?.ids.length), scheduler);
+    this.#known.keep(session, sequence, chain);
     await appendUnhurried(chain, output, scheduler);
     return new PromptIndex(chain, scope, digests);
   }
+}
+
+/** A view, where they may begin in the middle at all. */
+function idsFrom(ids: ArrayLike<number>, from = 0): ArrayLike<number> {
+  return ids instanceof Uint32Array ? ids.subarray(from) : ids;
 }
 
 /** Whether what is planned for the session is what the engine that is asked can load. */

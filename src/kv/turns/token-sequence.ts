@@ -2,7 +2,12 @@
  * The tokens of a prompt, or of a prompt and its answer, as far as whoever asks knows them: every id; or the chain's grid digests of
  * the first part, which do for looking up, and the ids of the rest. Or, where nobody but the engine knows them, its text.
  */
-import { type ChainContext, type ChainFormat, chainStart } from "../chain/chain-format.ts";
+import {
+  type ChainContext,
+  type ChainFormat,
+  chainStart,
+  type GridPoint,
+} from "../chain/chain-format.ts";
 import { Chain, type ChainEnd } from "../chain/chain.ts";
 import { tokenBytes } from "../chain/token-bytes.ts";
 import type { Digest, Digests } from "../digest.ts";
@@ -35,6 +40,12 @@ export interface CountedText extends TextSequence {
   readonly storedEnd: Digest | undefined;
 }
 
+/** Ids of whole steps, and the grid points at their ends. */
+export interface KnownChain {
+  readonly ids: Uint32Array;
+  readonly points: readonly GridPoint[];
+}
+
 /** The digests of a sequence. Those of ends off the grid are computed when they are asked for. */
 export class SequenceChain {
   readonly step: number;
@@ -63,6 +74,16 @@ export class SequenceChain {
 
   appendText(bytes: Uint8Array): void {
     this.#rest.append(bytes);
+  }
+
+  /** Of a sequence without a grid, before any other ids. */
+  appendKnown({ ids, points }: KnownChain): void {
+    this.#rest.appendKnown(tokenBytes(ids), points);
+  }
+
+  /** That were passed on the ids, in order. */
+  get points(): readonly GridPoint[] {
+    return this.#rest.points.slice(1);
   }
 
   /** Tokens, or bytes of a text. */

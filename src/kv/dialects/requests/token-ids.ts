@@ -46,14 +46,15 @@ export function writeTokenIds(ids: ArrayLike<number>): Uint8Array {
   return bytes.subarray(0, at);
 }
 
-/** Returns where they end. */
+/** Returns where they end. In whole numbers of 32 bits, as far as the language lets us: most of injecting a long prompt is this. */
 function writeDigits(bytes: Uint8Array, at: number, id: number): number {
   let end = at + 1;
   for (let power = 10; id >= power; power *= 10) end++;
-  let rest = id;
+  let rest = id >>> 0;
   for (let i = end - 1; i >= at; i--) {
-    bytes[i] = ZERO + (rest % 10);
-    rest = Math.floor(rest / 10);
+    const tenth = (rest / 10) >>> 0;
+    bytes[i] = ZERO + rest - tenth * 10;
+    rest = tenth;
   }
   return end;
 }
