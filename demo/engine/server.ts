@@ -39,6 +39,8 @@ export interface EngineServerOptions extends Omit<HttpServerOptions, "handle"> {
   readonly root: string;
   /** `/tokenize`, which older releases do not have; true unless given. */
   readonly hasTokenize?: boolean;
+  /** Streams of chats tell their usage unasked, as with SGLang's flag of that name; false unless given. */
+  readonly tellsUsage?: boolean;
   readonly behaviour?: Behaviour;
   /** Called for each request once its body is complete. */
   readonly onRequest?: (request: SeenRequest) => void;
@@ -80,10 +82,12 @@ class EngineHandler {
   readonly #sessions = new EngineSessions();
   readonly #routes: Readonly<Record<string, Route>>;
   #behaviour: Behaviour = GOOD_BEHAVIOUR;
+  #weightVersion: string;
 
   constructor(options: EngineServerOptions) {
     const { root, die = killThisProcess } = options;
     this.#options = options;
+    this.#weightVersion = options.weightVersion;
     this.writer = new SegmentWriter({ root, die });
     this.#engine = new ComputingEngine({ ...options, stopIds: STOP_IDS, writer: this.writer });
     this.behaviour = options.behaviour ?? GOOD_BEHAVIOUR;
@@ -129,11 +133,11 @@ class EngineHandler {
 
   /** Undefined where a stream has been told already what is wrong with the request: SGLang does that with a 200. */
   #read(read: Read, fields: JsonObject, response: ServerResponse): Asked | undefined {
-    const { tokenizer, name: engine, modelName: model, weightVersion } = this.#options;
+    const { tokenizer, name: engine, modelName: model, tellsUsage = false } = this.#options;
     const created = Math.floor(Date.now() / 1000);
-    const answerer = { engine, model, weightVersion, created };
+    const answerer = { engine, model, weightVersion: this.#weightVersion, created };
     try {
-      const asked = read(fields, { tokenizer, sessions: this.#sessions, answerer });
+      const asked = read(fields, { tokenizer, sessions: this.#sessions, answerer, tellsUsage });
       this.#engine.check(asked.job);
       return asked;
     } catch (reason) {
@@ -173,6 +177,10 @@ class EngineHandler {
       "POST /open_session": open,
       "GET /close_session": close,
       "POST /close_session": close,
+      "POST /update_weight_version": (fields, response) => {
+        this.#weightVersion = optionalString(fields, "new_version") ?? this.#weightVersion;
+        sendJson(response, 200, { success: true, new_version: this.#weightVersion });
+      },
       "POST /behave": (fields, response) => {
         this.behaviour = parseBehaviour(fields);
         sendJson(response, 200, { success: true });
@@ -197,13 +205,14 @@ class EngineHandler {
 
   /** SGLang's names; `internal_states` is our own. */
   #serverInfo(): object {
-    const { modelName, model, weightVersion, limits } = this.#options;
+    const { modelName, model, limits, tellsUsage = false } = this.#options;
     const { requests, promptTokens, cachedTokens, loads, failedLoads } = this.#engine.totals;
     return {
       model_path: modelName,
       served_model_name: modelName,
       tokenizer_path: modelName,
-      weight_version: weightVersion,
+      weight_version: this.#weightVersion,
+      stream_response_default_include_usage: tellsUsage,
       tp_size: 1,
       page_size: limits.pageSize,
       kv_cache_dtype: model.shape.dtype,

@@ -179,7 +179,10 @@ describe("an engine that makes other tokens of a chat than we do", () => {
 
 describe("an engine that counts other tokens than we do", () => {
   it("gets no KV from then on, and the others still do", async () => {
-    const wrong = await startComputingStack({ ...otherTemplate, hasTokenize: false });
+    const wrong = await startComputingStack({
+      ...otherTemplate,
+      engineOptions: { hasTokenize: false },
+    });
     onTestFinished(() => wrong.close());
 
     const { text: content } = textOf("counted") as { text: string };
@@ -191,6 +194,26 @@ describe("an engine that counts other tokens than we do", () => {
     await until(async () => (await metric(wrong.moorline, off)) === 1);
     expect((await ask(turn, "a", wrong)).kv).toBe("engine_miscounted");
     expect((await ask(turn, "b", wrong)).kv).toBe("reused=0");
+  });
+});
+
+describe("an engine whose weights were changed", () => {
+  const becomes = (newVersion: string) =>
+    fetch(`${stack.engines.get("a")?.url}/update_weight_version`, {
+      method: "POST",
+      body: JSON.stringify({ new_version: newVersion }),
+    });
+
+  it("gets no KV from its first answer on, until it says that they are the profile's", async () => {
+    const turn = { session: "weights", prompt: textOf("weights"), newTokens: 8 };
+    await ask(turn, "a");
+    await becomes("w2");
+    onTestFinished(async () => void (await becomes("default")));
+    await ask({ ...turn, prompt: textOf("weights", 20) }, "a");
+    expect(await ends("other_weights")).toBe(1);
+    expect((await ask(turn, "a")).kv).toBe("engine_mismatch");
+    await becomes("default");
+    await until(async () => (await ask(turn, "a")).kv !== "engine_mismatch");
   });
 });
 

@@ -1,5 +1,5 @@
 /** Chats of most clients, through a real Envoy: streamed, without a word of their usage. */
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { send } from "../support/client.ts";
 import { startComputingStack, type ComputingStack } from "../support/computing-stack.ts";
 
@@ -33,16 +33,28 @@ it("stores a streamed chat that did not ask for its usage, and shows it none", a
     body: { ...asked, messages, rid: "first" },
   });
   expect(first.headers["x-moorline-kv"]).toBe("reused=0");
-  expect(timeless(first.text).replace(EMPTY_EVENT, "")).toBe(timeless(direct.text));
+  expect(timeless(first.text)).toBe(timeless(direct.text));
   expect(first.text).not.toContain("usage");
 
   const second = await chat({ messages: [...messages, ...more] });
   expect(second.headers["x-moorline-kv"]).toMatch(/^reused=[1-9]/);
 });
 
-/** What is left of the event by which an engine reports the KV of a chat. */
-const EMPTY_EVENT =
-  /data: [^\n]*"choices":\[\{"index":0,"delta":\{\},"logprobs":null,"finish_reason":null\}\]\}\n\n/;
+it("shows the usage of an engine that tells it to everybody", async () => {
+  const telling = await startComputingStack({
+    engines: ["a"],
+    turns: { dialect: "sglang-explicit" },
+    engineOptions: { tellsUsage: true },
+  });
+  onTestFinished(() => telling.close());
+  const body = { ...asked, messages, rid: "told" };
+  const headers = { "x-session-id": "t", "x-moorline-kv": "1" };
+  const through = await telling.toItsEnd(() => send(telling.url, { path, headers, body }));
+  const direct = await send(telling.engines.get("a")?.url ?? "", { path, body });
+  expect(timeless(through.text)).toBe(timeless(direct.text));
+  expect(through.text).toContain('"usage":{"prompt_tokens"');
+  await telling.settled(1);
+});
 
 /** Without what is another with each request. */
 function timeless(text: string): string {

@@ -25,6 +25,7 @@ export interface ComputingEngineOptions {
   readonly limits?: Partial<EngineLimits>;
   readonly bodyLimitBytes?: number;
   readonly hasTokenize?: boolean;
+  readonly tellsUsage?: boolean;
 }
 
 export interface ComputingEngine extends AsyncDisposable {
@@ -58,6 +59,7 @@ export async function startComputingEngine(
     root,
     bodyLimitBytes,
     hasTokenize: options.hasTokenize ?? true,
+    tellsUsage: options.tellsUsage ?? false,
     modelName: modelName(SHAPES.tiny),
     weightVersion: "default",
     limits: { ...DEFAULT_LIMITS, ...limits },

@@ -13,7 +13,8 @@ import { createFolder, removeFolder } from "../../demo/stack/folder.ts";
 import { type GatewayOptions, startGateway } from "../../demo/stack/gateway.ts";
 import type { Moorline, MoorlineSettings } from "../../demo/stack/moorline.ts";
 import type { ClientResponse } from "./client.ts";
-import { type ComputingEngine, startComputingEngine } from "./computing-engine.ts";
+import type { ComputingEngine, ComputingEngineOptions } from "./computing-engine.ts";
+import { startComputingEngine } from "./computing-engine.ts";
 import { metric } from "./moorline-view.ts";
 import { until } from "./until.ts";
 
@@ -24,8 +25,8 @@ export interface ComputingStackOptions extends Pick<GatewayOptions, "bootstrap" 
   readonly processes?: readonly string[];
   /** Of the processes: options of the engine's main.ts. */
   readonly processSettings?: EngineProcessOptions["settings"];
-  /** Of the engines that are no processes; true unless given. */
-  readonly hasTokenize?: boolean;
+  /** Of the engines that are no processes. */
+  readonly engineOptions?: Pick<ComputingEngineOptions, "hasTokenize" | "tellsUsage">;
   /** Of `moorline_kv_engines`, to which all of them come; `ready` unless given. */
   readonly engineState?: string;
   /** Of the engines and of the profile. */
@@ -73,10 +74,10 @@ export async function startComputingStack(
   const root = join(folder, "kv");
   await mkdir(root);
   const limits = { pageSize: 16, loadThreshold: 0, cacheTokens: 0, ...options.limits };
-  const { hasTokenize = true, engineState = "ready" } = options;
+  const { engineOptions, engineState = "ready" } = options;
   const engines = new Map<string, ComputingEngine>();
   for (const name of options.engines ?? ["a", "b"]) {
-    const engine = await startComputingEngine({ name, root, limits, hasTokenize });
+    const engine = await startComputingEngine({ name, root, limits, ...engineOptions });
     engines.set(name, parts.use(engine));
   }
   const processes = new Map<string, EngineProcess>();

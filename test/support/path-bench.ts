@@ -41,6 +41,7 @@ export class KnownEngines implements EngineDirectory {
   /** `<address> <engine session>` */
   readonly closed: string[] = [];
   readonly miscountedAt: string[] = [];
+  readonly otherWeightsAt: string[] = [];
 
   engine(_: string, { address }: Endpoint): EngineState {
     return this.states.get(address) ?? { kind: "ready", instance: `engine at ${address}` };
@@ -48,6 +49,13 @@ export class KnownEngines implements EngineDirectory {
 
   miscounted(_: string, { address }: Endpoint): void {
     this.miscountedAt.push(address);
+  }
+
+  /** Those of the tests are of version w1. */
+  confirmsWeights(_: string, { address }: Endpoint, weightVersion: unknown): boolean {
+    const isConfirmed = weightVersion === undefined || weightVersion === "w1";
+    if (!isConfirmed) this.otherWeightsAt.push(address);
+    return isConfirmed;
   }
 
   closeSession({ address }: Endpoint, engineSession: string): void {

@@ -20,6 +20,8 @@ export interface AskedOptions {
   readonly tokenizer: EngineTokenizer;
   readonly sessions: EngineSessions;
   readonly answerer: Omit<Answerer, "id">;
+  /** Streams of chats tell their usage unasked. */
+  readonly tellsUsage: boolean;
 }
 
 /** Of `POST /generate`. Throws BadRequest. */
@@ -42,8 +44,11 @@ export function readGenerate(fields: JsonObject, options: AskedOptions): Asked {
 }
 
 /** Of `POST /v1/chat/completions`. Throws BadRequest. */
-export function readChat(fields: JsonObject, { tokenizer, answerer }: AskedOptions): Asked {
-  const request = parseChat(fields);
+export function readChat(fields: JsonObject, options: AskedOptions): Asked {
+  const { tokenizer, answerer, tellsUsage } = options;
+  const asked = parseChat(fields);
+  const usage = { ...asked.usage, isIncluded: asked.usage.isIncluded || tellsUsage };
+  const request = { ...asked, usage };
   const { chat, sampling, isStream, kv, rid, model = answerer.model } = request;
   const id = rid ?? `chatcmpl-${randomUUID()}`;
   return {

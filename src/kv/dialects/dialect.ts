@@ -96,6 +96,8 @@ export interface Injection {
   readonly fresh: readonly PlannedSegment[];
   /** Sent in place of the text of a `text` prompt; undefined: the engine gets the prompt as the client sent it. */
   readonly inputIds: ArrayLike<number> | undefined;
+  /** The engine's streams tell their usage to whoever does not ask. False unless given. */
+  readonly tellsUsage?: boolean | undefined;
 }
 
 /** By the response's content type: server-sent events, or else one JSON text. */
@@ -123,6 +125,8 @@ export interface EngineAnswer {
   readonly promptTokens: number | undefined;
   readonly cachedTokens: number | undefined;
   readonly completionTokens: number | undefined;
+  /** Of the weights that computed it, as parsed JSON; undefined where the engine does not tell it. */
+  readonly weightVersion: unknown;
   /** Undefined where the engine does not tell the ids of the answer. */
   readonly outputIds: readonly number[] | undefined;
   /** Of the last, authoritative report; empty where it stored nothing. */

@@ -5,25 +5,31 @@
  */
 import type { ModelProfile } from "../model/profile.ts";
 
-type Said = Readonly<Record<string, unknown>>;
+export type Said = Readonly<Record<string, unknown>>;
 
-/** In words, such as `page_size 64, not 16`; empty where nothing differs. Undefined: it is no JSON object. */
-export function profileDifferences(
-  text: string,
-  profile: ModelProfile,
-): readonly string[] | undefined {
-  const said = parseObject(text);
-  if (said === undefined) return undefined;
+/** In words, such as `page_size 64, not 16`; empty where nothing differs. */
+export function profileDifferences(said: Said, profile: ModelProfile): readonly string[] {
   return [
     ...difference("tp_size", said["tp_size"], profile.tensorParallel),
     ...difference("page_size", said["page_size"], profile.pageSize),
     ...difference("kv_cache_dtype", kvDtype(said["kv_cache_dtype"]), profile.dtype),
-    ...difference("weight_version", weightVersion(said["weight_version"]), profile.weightVersion),
+    ...weightDifferences(said["weight_version"], profile),
     ...modelDifference(said, profile.id),
   ];
 }
 
-function parseObject(text: string): Said | undefined {
+/** Also of what an answer says. Changed weights whose version was not changed are nobody's to see. */
+export function weightDifferences(said: unknown, profile: ModelProfile): readonly string[] {
+  return difference("weight_version", weightVersion(said), profile.weightVersion);
+}
+
+/** Streams of chats tell their usage to whoever does not ask: `--stream-response-default-include-usage`. */
+export function tellsUsage(said: Said): boolean {
+  return said["stream_response_default_include_usage"] === true;
+}
+
+/** Undefined: it is no JSON object. */
+export function parseSaid(text: string): Said | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null && !Array.isArray(value)

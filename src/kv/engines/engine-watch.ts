@@ -18,8 +18,14 @@ import type {
   EngineTarget,
   OpenConnection,
 } from "./engine-connection.ts";
-import { profileDifferences } from "./engine-profile.ts";
-import { afterIntroduction, afterMiscount, OTHER_TOKENIZER, UNKNOWN } from "./standing.ts";
+import { parseSaid, profileDifferences, type Said, tellsUsage } from "./engine-profile.ts";
+import {
+  afterIntroduction,
+  afterMiscount,
+  afterOtherWeights,
+  OTHER_TOKENIZER,
+  UNKNOWN,
+} from "./standing.ts";
 import { type TestEnd, TOKENIZE, TokenizerTest } from "./tokenizer-test.ts";
 
 export interface EngineWatchOptions {
@@ -91,6 +97,11 @@ export class EngineWatch {
     this.#become(afterMiscount(this.#state), undefined);
   }
 
+  /** Of an answer; `why`: what it says that the profile does not. */
+  hasOtherWeights(why: string): void {
+    this.#become(afterOtherWeights(this.#state), why);
+  }
+
   /** Idempotent. */
   close(): void {
     this.#cancelTimer?.();
@@ -124,9 +135,9 @@ export class EngineWatch {
     const question = this.#question;
     if (status < 200 || status > 299) return this.#lost(`${status} from GET ${question}`);
     if (question === INTRODUCTION) {
-      const differences = profileDifferences(text, this.#options.profile);
-      if (differences === undefined) return this.#lost(`no JSON object from GET ${question}`);
-      if (this.#introduced(differences) === "to be tested") return this.#probe();
+      const said = parseSaid(text);
+      if (said === undefined) return this.#lost(`no JSON object from GET ${question}`);
+      if (this.#introduced(said) === "to be tested") return this.#probe();
     }
     this.#rest();
   }
@@ -139,11 +150,16 @@ export class EngineWatch {
     this.#after(ASK_INTERVAL_MS * (0.9 + 0.2 * random()), () => this.#ask());
   }
 
-  #introduced(differences: readonly string[]): "known" | "to be tested" {
-    const { newInstance, probes } = this.#options;
+  #introduced(said: Said): "known" | "to be tested" {
+    const { newInstance, probes, profile } = this.#options;
+    const differences = profileDifferences(said, profile);
     const matches = differences.length === 0;
     const why = matches ? undefined : differences.join("; ");
-    const next = afterIntroduction(this.#state, { matches, newInstance });
+    const next = afterIntroduction(this.#state, {
+      matches,
+      tellsUsage: tellsUsage(said),
+      newInstance,
+    });
     const isTested = next === this.#state || next.kind === "off" || probes.length === 0;
     if (isTested) this.#become(next, why);
     else this.#test = { test: new TokenizerTest(probes), passed: next };

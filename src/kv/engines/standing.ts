@@ -15,14 +15,22 @@ export const OTHER_TOKENIZER: EngineState = { kind: "off", reason: "tokenizer_mi
  */
 export function afterIntroduction(
   state: EngineState,
-  {
-    matches,
-    newInstance,
-  }: { readonly matches: boolean; readonly newInstance: () => EngineInstance },
+  { matches, tellsUsage, newInstance }: Introduction,
 ): EngineState {
   if (hasOtherTokens(state)) return state;
   if (!matches) return MISMATCH;
-  return state.kind === "ready" ? state : { kind: "ready", instance: newInstance() };
+  return state.kind === "ready" ? state : { kind: "ready", instance: newInstance(), tellsUsage };
+}
+
+export interface Introduction {
+  readonly matches: boolean;
+  readonly tellsUsage: boolean;
+  readonly newInstance: () => EngineInstance;
+}
+
+/** An answer was computed by weights that are not the profile's: it must say anew what it is. */
+export function afterOtherWeights(state: EngineState): EngineState {
+  return state.kind === "ready" ? MISMATCH : state;
 }
 
 /** For as long as its process lives: neither its tokenizer nor ours is ever another within one. */

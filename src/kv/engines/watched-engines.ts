@@ -8,6 +8,7 @@ import type { EngineInstance } from "../records.ts";
 import type { TokenizerProbe } from "../tokens/tokenizer-probes.ts";
 import type { OpenConnection } from "./engine-connection.ts";
 import type { EngineObserver, EngineStateName } from "./engine-observer.ts";
+import { weightDifferences } from "./engine-profile.ts";
 import { ASK_INTERVAL_MS, EngineWatch } from "./engine-watch.ts";
 import { SessionCloser, type CloseSession } from "./session-closer.ts";
 import { UNKNOWN } from "./standing.ts";
@@ -66,6 +67,14 @@ export class WatchedEngines implements EngineDirectory {
 
   miscounted(pool: string, endpoint: Endpoint): void {
     this.#lookup(pool, endpoint)?.miscounted();
+  }
+
+  confirmsWeights(pool: string, endpoint: Endpoint, weightVersion: unknown): boolean {
+    const profile = this.#options.profiles.get(pool);
+    const [difference] = profile === undefined ? [] : weightDifferences(weightVersion, profile);
+    if (difference === undefined) return true;
+    this.#lookup(pool, endpoint)?.hasOtherWeights(`${difference}, in an answer`);
+    return false;
   }
 
   closeSession(endpoint: Endpoint, engineSession: string): void {

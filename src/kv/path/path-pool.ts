@@ -138,7 +138,7 @@ export class PathPool implements KvPool {
       const engine = engines.engine(pool, request.endpoint);
       // Another process since the plan was begun may be another model.
       if (engine.kind === "ready" && engine.instance === planned.instance) {
-        return this.#injected(request, planned);
+        return this.#injected(request, planned, engine.tellsUsage);
       }
       this.#endings.discard(planned);
       return engine.kind === "off" ? engine.reason : "engine_unknown";
@@ -149,7 +149,7 @@ export class PathPool implements KvPool {
     }
   }
 
-  #injected(request: TurnRequest, planned: PlannedTurn): BegunTurn {
+  #injected(request: TurnRequest, planned: PlannedTurn, tellsUsage?: boolean): BegunTurn {
     const { engines, pool, newEngineSession, clock } = this.#options;
     const { session, isFinal, endpoint } = request;
     const { body, plan, prompt, inputIds } = planned;
@@ -158,7 +158,7 @@ export class PathPool implements KvPool {
     const engineSession = newEngineSession();
     const injection = { engineSession, stored, fresh: fresh?.segments ?? [], inputIds };
     const fromMs = clock.now();
-    const { pieces, openAnswer } = body.inject(injection);
+    const { pieces, openAnswer } = body.inject({ ...injection, tellsUsage });
     this.#spent("inject", fromMs);
     const fallbacks = request.fallbacks.filter(
       (each) => engines.engine(pool, each).kind === "ready" && this.#reachesAll(each, plan),

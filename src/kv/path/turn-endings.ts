@@ -53,7 +53,10 @@ export class TurnEndings {
   /** Of a whole answer, by the engine that the turn was planned for and no other. */
   commit(open: OpenTurn, answer: EngineAnswer): void {
     const { engines, pool } = this.#options;
-    const { promptTokens } = answer;
+    const { promptTokens, weightVersion } = answer;
+    if (!engines.confirmsWeights(pool, open.endpoint, weightVersion)) {
+      return this.abort(open, "other_weights");
+    }
     if (promptTokens === undefined) return this.abort(open, "uncounted");
     const { prompt } = open;
     if (prompt.kind === "text") {

@@ -176,6 +176,7 @@ export type PathAbortReason =
   | "encoded" // the answer was, and could not be read
   | "retried" // more than one engine may have written, or nobody knows
   | "served_elsewhere" // not by the engine that it was planned for
+  | "other_weights" // it was computed by weights that are not the profile's
   | "uncounted" // the engine did not say how many tokens the prompt has
   | "miscounted"; // it counted other tokens than we did
 

@@ -18,8 +18,9 @@ it.each(Object.values(SHAPES))(
 it("the profile is what an engine says of itself, and no other page size is", async () => {
   const limits = { pageSize: 16, loadThreshold: 64 };
   await using engine = await startComputingEngine({ limits });
-  const text = await (await fetch(`${engine.url}/get_server_info`)).text();
+  const said = (await (await fetch(`${engine.url}/get_server_info`)).json()) as object;
   const profile = engineProfile(SHAPES.tiny, limits);
-  expect(profileDifferences(text, profile)).toEqual([]);
-  expect(profileDifferences(text, { ...profile, pageSize: 64 })).toEqual(["page_size 16, not 64"]);
+  expect(profileDifferences({ ...said }, profile)).toEqual([]);
+  const other = { ...profile, pageSize: 64 };
+  expect(profileDifferences({ ...said }, other)).toEqual(["page_size 16, not 64"]);
 });

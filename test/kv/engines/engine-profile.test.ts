@@ -1,9 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { profileDifferences } from "../../../src/kv/engines/engine-profile.ts";
+import {
+  parseSaid,
+  profileDifferences,
+  tellsUsage,
+} from "../../../src/kv/engines/engine-profile.ts";
 import { PROFILE, SERVER_INFO } from "../../support/engine-info.ts";
 
 const differences = (said: Readonly<Record<string, unknown>>) =>
-  profileDifferences(JSON.stringify({ ...SERVER_INFO, ...said }), PROFILE);
+  profileDifferences({ ...SERVER_INFO, ...said }, PROFILE);
 
 describe("what an engine says of itself", () => {
   it("is what the profile says, whatever else it says", () => {
@@ -48,10 +52,20 @@ describe("what an engine says of itself", () => {
   });
 
   it.each(["", "{", "[]", "null", "7", '"a"'])("is no object: %s", (text) => {
-    expect(profileDifferences(text, PROFILE)).toBeUndefined();
+    expect(parseSaid(text)).toBeUndefined();
+  });
+
+  it("tells whether its streams tell their usage unasked", () => {
+    const name = "stream_response_default_include_usage";
+    expect([{}, { [name]: false }, { [name]: null }, { [name]: true }].map(tellsUsage)).toEqual([
+      false,
+      false,
+      false,
+      true,
+    ]);
   });
 
   it("may be nothing at all", () => {
-    expect(profileDifferences("{}", PROFILE)).toEqual([]);
+    expect(profileDifferences({}, PROFILE)).toEqual([]);
   });
 });

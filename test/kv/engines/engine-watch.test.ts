@@ -124,6 +124,23 @@ describe("an engine", () => {
     expect(nameOf(watch.state)).toBe("engine_miscounted");
   });
 
+  it("of which an answer has other weights is off until it says what it is", async () => {
+    await answers(1);
+    watch.hasOtherWeights('weight_version "w2", not w1');
+    await answers(QUESTIONS_PER_INTRODUCTION - 1);
+    expect(nameOf(watch.state)).toBe("engine_mismatch");
+    connections.latest().answer();
+    expect(told.slice(1)).toEqual([
+      'instance-1 -> engine_mismatch: weight_version "w2", not w1',
+      "engine_mismatch -> instance-2: ",
+    ]);
+  });
+
+  it("tells whether its streams tell their usage unasked", () => {
+    connections.latest().answer({ stream_response_default_include_usage: true });
+    expect(watch.state).toMatchObject({ kind: "ready", tellsUsage: true });
+  });
+
   it("that is not ready cannot miscount", () => {
     watch.miscounted();
     expect(nameOf(watch.state)).toBe("engine_unknown");

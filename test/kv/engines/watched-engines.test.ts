@@ -162,6 +162,24 @@ describe("the engines of a pool", () => {
     ]);
   });
 
+  it("are off where an answer says that its weights are not those of the pool's profile", async () => {
+    const { clock, connections, publish, engines, state, changes } = start();
+    publish("a", one, two);
+    await clock.advance(ASK_INTERVAL_MS);
+    for (const connection of connections.opened) connection.answer();
+    const confirmed = [undefined, null, "default", "w1", "w2", 1];
+    expect(confirmed.map((said) => engines.confirmsWeights("a", one, said))).toEqual([
+      true,
+      true,
+      true,
+      true,
+      false,
+      false,
+    ]);
+    expect([state(one), state(two)]).toEqual(["engine_mismatch", "instance-2"]);
+    expect(changes.at(-1)?.why).toBe('weight_version "w2", not w1, in an answer');
+  });
+
   it("are told of sessions that are over", () => {
     const { engines, closed } = start();
     engines.closeSession(one, "s");

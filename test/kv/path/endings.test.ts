@@ -100,6 +100,26 @@ describe("an answer", () => {
     expect(await path.bench.catalog.segments(session("a"))).toEqual([]);
   });
 
+  it("by other weights commits nothing, and turns the engine off", async () => {
+    const path = await open();
+    const begun = await path.begin("one ");
+    const answer = await path.answerTo(begun, "two ", { weight_version: "w2" });
+    begun.turn.answer(SERVED)?.push(answer, true);
+    await path.ended();
+    expect(path.seen).toEqual(["injected 0/4", "other_weights"]);
+    expect(path.engines.otherWeightsAt).toEqual([ENGINE_A.address]);
+    expect(await path.bench.catalog.segments(session("a"))).toEqual([]);
+  });
+
+  it("by the right weights is committed", async () => {
+    const path = await open();
+    const begun = await path.begin("one ");
+    const answer = await path.answerTo(begun, "two ", { weight_version: "w1" });
+    begun.turn.answer(SERVED)?.push(answer, true);
+    await path.ended();
+    expect(path.seen).toEqual(["injected 0/4", "committed"]);
+  });
+
   it("that counts nothing commits nothing, and says nothing of the engine", async () => {
     const path = await open();
     const begun = await path.begin("one ");

@@ -19,16 +19,17 @@ export interface AnswerMembers {
   readonly dropsIdle: boolean;
 }
 
-/** Of `promptTokens`, `cachedTokens`, `completionTokens`, `segments`, `error` and `outputIds`. */
+/** The order of what is read, and of the limits. */
 const FIELDS: AnswerFields = {
   promptTokens: 0,
   cachedTokens: 1,
   completionTokens: 2,
   segments: 3,
   error: 4,
-  outputIds: 5,
+  weightVersion: 5,
+  outputIds: 6,
 };
-const LIMITS = [32, 32, 32, 256 * 1024, 8, 1024 * 1024];
+const LIMITS = [32, 32, 32, 256 * 1024, 8, 2048, 1024 * 1024];
 
 const GENERATE_COUNTS = ["prompt_tokens", "cached_tokens", "completion_tokens"].map(
   (name) => `meta_info.${name}`,
@@ -52,23 +53,37 @@ export function answerMembers(options: MembersOptions): AnswerMembers {
   if (place === "kv_transfer_params") return chatMembers(options);
   const report = place === "session_params" ? "fresh_kv_cache" : "fresh_kvcache";
   const plan = new SievePlan({
-    read: [...GENERATE_COUNTS, `${place}.${report}`, "error", "output_ids"],
+    read: [
+      ...GENERATE_COUNTS,
+      `${place}.${report}`,
+      "error",
+      "meta_info.weight_version",
+      "output_ids",
+    ],
     removed: exposeKv ? [] : [place],
+    report: undefined,
     idle: [],
+    blank: [],
   });
   return { plan, fields: FIELDS, limits: LIMITS, addsUp: false, dropsIdle: false };
 }
 
 /**
- * In OpenAI's protocol, a stream that is asked for its usage has it as null in every event, and then in one of its own without choices.
+ * The report has an event of its own, with a choice in which nothing is said. In OpenAI's protocol, a stream that is asked for its usage has it as null in every event, and then in one of its own without choices.
  * SGLang adds the latter only; the nulls it sends to everybody or to nobody, as its release is.
  */
 function chatMembers({ exposeKv, removesUsage = false }: MembersOptions): AnswerMembers {
   const report = "kv_transfer_params.kvcache_params";
   const removed = [...(exposeKv ? [] : [report]), ...(removesUsage ? ["usage"] : [])];
-  const read = [...CHAT_COUNTS, `${report}.fresh_kvcache`, "error"];
-  const plan = new SievePlan({ read, removed, idle: CHAT_IDLE });
+  const read = [...CHAT_COUNTS, `${report}.fresh_kvcache`, "error", "metadata.weight_version"];
+  const plan = new SievePlan({
+    read,
+    removed,
+    report: exposeKv ? undefined : report,
+    idle: CHAT_IDLE,
+    blank: ["choices"],
+  });
   const fields = { ...FIELDS, outputIds: undefined };
   const dropsIdle = removed.length > 0;
-  return { plan, fields, limits: LIMITS.slice(0, 5), addsUp: true, dropsIdle };
+  return { plan, fields, limits: LIMITS.slice(0, -1), addsUp: true, dropsIdle };
 }

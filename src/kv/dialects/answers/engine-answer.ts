@@ -16,6 +16,7 @@ export interface AnswerFields {
   readonly completionTokens: number;
   readonly segments: number;
   readonly error: number;
+  readonly weightVersion: number;
   readonly outputIds: number | undefined;
 }
 
@@ -24,13 +25,15 @@ export function readEngineAnswer(captures: Captures, at: AnswerFields): EngineAn
   const segments = segmentsOf(captures.value(at.segments));
   if (segments === undefined) return undefined;
   const ids = at.outputIds === undefined ? undefined : captures.value(at.outputIds);
-  if (ids === "over") return undefined;
+  const weights = captures.value(at.weightVersion);
+  if (ids === "over" || weights === "over") return undefined;
   const completionTokens = countOf(captures.value(at.completionTokens));
   const outputIds = ids && idsOf(ids);
   return {
     promptTokens: countOf(captures.value(at.promptTokens)),
     cachedTokens: countOf(captures.value(at.cachedTokens)),
     completionTokens,
+    weightVersion: weights && parsed(textOf(weights)),
     // An engine that streams increments tells the last ids only.
     outputIds: outputIds?.length === completionTokens ? outputIds : undefined,
     segments,

@@ -130,7 +130,7 @@ export class EventAnswer implements AnswerReader {
     const end = endOfLine(this.#chunk, at);
     for (let i = at; i < end && this.#done >= 0; i++) this.#matchDone(this.#chunk[i]);
     this.#sieve.push(this.#chunk, at, end);
-    if (!this.#sieve.isIdle) this.#event = undefined;
+    if (!this.#sieve.mayBeLeftOut) this.#event = undefined;
     return end;
   }
 
@@ -165,7 +165,7 @@ export class EventAnswer implements AnswerReader {
       this.#hasFailed = true;
     }
     const isSmall = event !== undefined && offset - event.offset <= EVENT_LIMIT_BYTES;
-    if (isSmall && this.#sieve.isWhole && this.#sieve.hasLost) {
+    if (isSmall && this.#sieve.isLeftOut) {
       this.#out.cut(event.position);
       this.#isEndDropped = true;
     }

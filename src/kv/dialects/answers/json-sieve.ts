@@ -13,6 +13,7 @@ import { pathNode, type PathNode } from "../../../json/json-paths.ts";
 import { QUOTE } from "../../../json/json-tokens.ts";
 import type { Captures } from "./captures.ts";
 import type { Outlet } from "./outlet.ts";
+import { RestWorth } from "./rest-worth.ts";
 import { KeyReader, type SievePlan } from "./sieve-plan.ts";
 import {
   CLOSE_ARRAY,
@@ -21,7 +22,6 @@ import {
   COMMA,
   isSpace,
   NONE,
-  OPEN_ARRAY,
   OPEN_OBJECT,
   ValueEnd,
 } from "./value-end.ts";
@@ -31,7 +31,6 @@ export const SPACE_LIMIT_BYTES = 1024;
 /** What can be held of one text, lines of a stream between its own bytes included. */
 const HELD_LIMIT_BYTES = 8192;
 
-const LETTER_N = 0x6e;
 const NEWLINE: Uint8Array = Uint8Array.of(0x0a);
 
 type State =
@@ -41,7 +40,6 @@ type State =
   | "key"
   | "colon"
   | "value"
-  | "first_item" // of an array in the root, or its end
   | "passing" // in a value whose end alone matters
   | "separator" // a comma or the end of the object
   | "end"
@@ -83,10 +81,12 @@ export class JsonSieve {
   #lostAt = NONE;
   #heldFrom = NONE;
   #hasLost = false;
-  #isIdle = true;
+  #hasLostReport = false;
+  readonly #rest: RestWorth;
 
   constructor({ plan, out, captures }: SieveParts) {
     this.#plan = plan;
+    this.#rest = new RestWorth(plan);
     this.#out = out;
     this.#captures = captures;
     this.#key = new KeyReader(plan.keyLimit);
@@ -102,14 +102,16 @@ export class JsonSieve {
     return this.#state === "end";
   }
 
-  /** Something was taken out. */
-  get hasLost(): boolean {
-    return this.#hasLost;
+  /** Nothing of use is left that anybody would have without us, as far as the text goes. */
+  get mayBeLeftOut(): boolean {
+    return this.#rest.worth !== "some" && this.#state !== "broken";
   }
 
-  /** So far it is an object of which nothing was kept but idle members, and members that are null or an empty array. */
-  get isIdle(): boolean {
-    return this.#isIdle && this.#state !== "broken";
+  /** Whole, and left out as a whole: what is left in it is there for what was taken out. */
+  get isLeftOut(): boolean {
+    if (!this.isWhole || !this.#hasLost) return false;
+    const { worth } = this.#rest;
+    return worth === "none" || (worth === "blank" && this.#hasLostReport);
   }
 
   /** Another text begins. */
@@ -119,7 +121,8 @@ export class JsonSieve {
     this.#lostAt = NONE;
     this.#heldFrom = NONE;
     this.#hasLost = false;
-    this.#isIdle = true;
+    this.#hasLostReport = false;
+    this.#rest.begin();
   }
 
   /** The next bytes of the text: those of `chunk`, which is lent to the outlet, from `from` to `to`. */
@@ -176,10 +179,6 @@ export class JsonSieve {
         return byte === COLON ? this.#decide(at) : this.#break(at);
       case "value":
         return this.#openValue(at, byte);
-      case "first_item":
-        if (byte !== CLOSE_ARRAY) this.#isIdle = false;
-        this.#state = "passing";
-        return at;
       case "separator":
         return this.#separate(at, byte);
       default:
@@ -244,23 +243,13 @@ export class JsonSieve {
     const isEntered = byte === OPEN_OBJECT && this.#member.children.length > 0;
     if (isEntered && this.#heldFrom !== NONE) return this.#enter(at, this.#member);
     this.#keep();
-    const isRootArray = this.#judge(byte) && byte === OPEN_ARRAY;
+    if (this.#lostAt === NONE) this.#rest.open(this.#member, byte, this.#frames.length);
     if (isEntered) return this.#enter(at, this.#member);
     const field = this.#plan.fieldOf(this.#member);
     if (field !== undefined) this.#captures.open(field);
     this.#value.begin();
     this.#state = "passing";
-    if (!isRootArray) return at;
-    this.#value.find(this.#chunk, at, at + 1);
-    this.#state = "first_item";
-    return this.#passValue(at, at + 1);
-  }
-
-  /** Whether a kept member may still be of no use, by the first byte of its value. */
-  #judge(byte: number): boolean {
-    if (!this.#isIdle || this.#lostAt !== NONE || this.#plan.isIdle(this.#member)) return false;
-    this.#isIdle = this.#frames.length === 1 && (byte === LETTER_N || byte === OPEN_ARRAY);
-    return this.#isIdle;
+    return at;
   }
 
   #passBy(at: number): number {
@@ -272,6 +261,7 @@ export class JsonSieve {
 
   #endValue(): void {
     this.#captures.close();
+    this.#rest.close();
     this.#state = "separator";
   }
 
@@ -319,6 +309,7 @@ export class JsonSieve {
     if (this.#heldFrom >= frame.mark) this.#heldFrom = NONE;
     frame.hasLost = true;
     this.#hasLost = true;
+    this.#hasLostReport ||= this.#plan.isReport(this.#member);
     this.#lostAt = this.#frames.length;
   }
 
@@ -336,6 +327,7 @@ export class JsonSieve {
 
   #passValue(from: number, to: number): number {
     this.#captures.add(this.#chunk, from, to);
+    this.#rest.look(this.#chunk, from, to);
     return this.#pass(from, to);
   }
 }

@@ -8,8 +8,12 @@ export interface SievePaths {
   readonly read: readonly string[];
   /** Taken out of the text. An object that has lost its only members goes with them, except the root. */
   readonly removed: readonly string[];
+  /** Among those: the answer to what is ours alone, for which an engine makes a text of its own. */
+  readonly report: string | undefined;
   /** Members of the root that alone are of no use to anybody. */
   readonly idle: readonly string[];
+  /** And that are of none where they hold nothing but keys, numbers and nulls. */
+  readonly blank: readonly string[];
 }
 
 export class SievePlan {
@@ -18,14 +22,18 @@ export class SievePlan {
   readonly keyLimit: number;
   readonly #read: number;
   readonly #removed: number;
+  readonly #idle: number;
+  readonly #report: number;
 
-  constructor({ read, removed, idle }: SievePaths) {
-    const paths = [...read, ...removed, ...idle];
+  constructor({ read, removed, report, idle, blank }: SievePaths) {
+    const paths = [...read, ...removed, ...idle, ...blank];
     const names = paths.flatMap((path) => path.split("."));
     this.root = compileFieldPaths(paths).root;
     this.keyLimit = 6 * Math.max(0, ...names.map((name) => name.length)) + 1;
     this.#read = read.length;
     this.#removed = read.length + removed.length;
+    this.#idle = this.#removed + idle.length;
+    this.#report = report === undefined ? -1 : read.length + removed.indexOf(report);
   }
 
   /** The number of the field that the member is, among those to read. */
@@ -42,8 +50,16 @@ export class SievePlan {
     return member.covered.some((field) => this.#isRemoved(field));
   }
 
+  isReport(member: PathNode): boolean {
+    return member.own.includes(this.#report);
+  }
+
   isIdle(member: PathNode): boolean {
-    return member.own.some((field) => field >= this.#removed);
+    return member.own.some((field) => field >= this.#removed && field < this.#idle);
+  }
+
+  mayBeBlank(member: PathNode): boolean {
+    return member.own.some((field) => field >= this.#idle);
   }
 
   #isRemoved(field: number): boolean {

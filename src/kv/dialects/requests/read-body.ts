@@ -80,7 +80,7 @@ function readTurn(body: FoundBody, route: TurnRoute): TurnBody | NoTurn {
     kind: "turn",
     ...turn,
     inject: (injection) => {
-      const addsUsage = needsUsage && hasSegments(injection);
+      const addsUsage = needsUsage && injection.tellsUsage !== true && hasSegments(injection);
       // What is injected may have an id in place of the one that is forgotten: then that comes first.
       const edits = [...injectionEdits(body, place, injection), ...forgottenId(body)];
       if (addsUsage) edits.push(...usageEdits(body));

@@ -191,8 +191,30 @@ describe("the events of a chat", () => {
   });
 
   it.each([
-    `"choices":[{}]`,
-    `"choices":[ 1]`,
+    `"choices":[{"index":0,"delta":{"reasoning_content":null},"logprobs":null,"finish_reason":null,"matched_stop":null}]`,
+    `"choices":[{"index":0,"delta":{}},{"index":1,"delta":{}}]`,
+    `"choices": [ { "a\\"" : { "t" : [ null , -1.5e3 ] } } , [ ] ]`,
+    `"choices":[[[[[[[[]]]]]]]]`,
+    `"choices":null`,
+  ])("lose it with a choice that says nothing: %s", (choices) => {
+    for (const members of [`${choices},${params(64)}`, `${params(64)},${choices}`]) {
+      const { text, answer: told } = read(
+        `data: {${head},${members}}\n\n${DONE}`,
+        "kv_transfer_params",
+      );
+      expect(text).toBe(DONE);
+      expect(told?.segments).toEqual([segmentAt(64)]);
+    }
+  });
+
+  it.each([
+    `"choices":[{"delta":{"content":""}}]`,
+    `"choices":[{"finish_reason" : "stop"}]`,
+    `"choices":[{"}\\"":[{"a":{}}, true]}]`,
+    `"choices":[NaN]`,
+    `"choices":[[[[[[[[[]]]]]]]]]`,
+    `"choices":{}`,
+    `"x":[{}]`,
     `"usage":{}`,
     `"x":0`,
     `"x":""`,
@@ -208,7 +230,7 @@ describe("the events of a chat", () => {
   });
 
   it("keep those that have nothing to remove, whatever is in them", () => {
-    const text = `data: {}\n\ndata: {${head}}\n\n: ping\n\nid: 4\n\ndata: {"kv_transfer_params":{}}\n\n${DONE}`;
+    const text = `data: {"choices":[{"delta":{}}]}\n\ndata: {}\n\ndata: {${head}}\n\n: ping\n\nid: 4\n\ndata: {"kv_transfer_params":{}}\n\n${DONE}`;
     expect(read(text, "kv_transfer_params").text).toBe(text);
   });
 
@@ -220,14 +242,15 @@ describe("the events of a chat", () => {
     expect(exposing.push(begun)).toEqual(begun);
   });
 
-  it("are not delayed by a comment or by an event that has a choice", () => {
+  it("are not delayed by a comment, or longer than until something is said", () => {
     const reader = openAnswer({ place: "kv_transfer_params", form: "events", exposeKv: false });
     const push = (text: string) => decoder.decode(reader.push(encoder.encode(text)));
     expect(push(": ping\n")).toBe(": ping\n");
     expect(push("data: ?")).toBe("data: ?");
     expect(push("\n\n")).toBe("\n\n");
     expect(push(`data: {${head}`)).toBe("");
-    expect(push(`,"choices":[{"delta"`)).toBe(`data: {${head},"choices":[{"delta"`);
+    expect(push(`,"choices":[{"delta":{"content"`)).toBe("");
+    expect(push(`:"`)).toBe(`data: {${head},"choices":[{"delta":{"content":"`);
   });
 
   it("lose the report, but not the event, when it is larger than 256 KiB", () => {

@@ -55,6 +55,12 @@ describe("the events of a chat that did not ask for its usage", () => {
     expect(read(event(`${rest},"usage":${counts}`)).text).toBe(event(rest));
   });
 
+  it("keep an event that says nothing besides it, which is the engine's own", () => {
+    const empty = `"choices":[{"index":0,"delta":{}}]`;
+    expect(read(event(`${empty},"usage":null`)).text).toBe(event(empty));
+    expect(read(event(`${empty},"usage":null,${report}`)).text).toBe("");
+  });
+
   it("keep a usage that is not the stream's", () => {
     const text = event(`"choices":[{"usage":null}],"x":{"usage":${counts}}`);
     expect(read(text).text).toBe(text);

@@ -208,6 +208,30 @@ describe("what is no answer", () => {
   });
 });
 
+describe("the version of the weights", () => {
+  const generated = (version: string) => read(`{"meta_info":{"weight_version":${version}}}`).answer;
+  const chat = (metadata: string) =>
+    read(`{"choices":[{}],"metadata":${metadata}}`, "kv_transfer_params");
+
+  it("is told as it is, by both kinds of answers", () => {
+    expect(generated('"w\\u0032"')?.weightVersion).toBe("w2");
+    expect(generated("7")?.weightVersion).toBe(7);
+    expect(generated("null")?.weightVersion).toBeNull();
+    expect(read(`{${meta}}`).answer?.weightVersion).toBeUndefined();
+    const text = `{"choices":[{}],"metadata":{"weight_version":"w2"}}`;
+    expect(chat('{"weight_version":"w2"}')).toMatchObject({
+      text,
+      answer: { weightVersion: "w2" },
+    });
+    expect(chat("null").answer?.weightVersion).toBeUndefined();
+  });
+
+  it("is no answer where it is longer than any", () => {
+    expect(generated(`"${"w".repeat(2_046)}"`)).toBeDefined();
+    expect(generated(`"${"w".repeat(2_047)}"`)).toBeUndefined();
+  });
+});
+
 describe("what is believed of an answer", () => {
   it("is a whole count and nothing like one", () => {
     const prompt = (value: string) => read(`{"meta_info":{"prompt_tokens":${value}}}`).answer;

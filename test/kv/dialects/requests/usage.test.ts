@@ -44,6 +44,15 @@ describe("an injected stream of a chat", () => {
     );
   });
 
+  it("asks for nothing where the engine tells it unasked, and its client sees it", () => {
+    expect(optionsOf(STREAM, { tellsUsage: true })).toBeUndefined();
+    const { openAnswer } = turnOf(read(STREAM, CHAT)).inject({ ...INJECTION, tellsUsage: true });
+    const text = 'data: {"choices":[],"usage":{"prompt_tokens":3}}\n\ndata: [DONE]\n\n';
+    const { bytes, answer } = readAnswer(openAnswer("events"), new TextEncoder().encode(text));
+    expect(textOf([bytes])).toBe(text);
+    expect(answer?.promptTokens).toBe(3);
+  });
+
   it("asks for nothing where nothing is loaded or stored", () => {
     expect(optionsOf(STREAM, NOTHING)).toBeUndefined();
   });
