@@ -42,10 +42,11 @@ export class Onlooker {
     if (typeof setting === "string") return setting;
     const { rules } = setting.model;
     const prefixes = await settings.prefixesOf(setting);
-    const { promptTokens, look } = await this.#viewOf(prompt, setting, prefixes);
+    const { index, look } = await this.#viewOf(prompt, setting, prefixes);
     const { segments, tokens, limit } = await look(undefined);
     const used = new Set(segments.map(({ id }) => id));
     const unused = (await catalog.segments(session)).filter(({ id }) => !used.has(id));
+    const promptTokens = index.promptTokens(tokens);
     return { promptTokens, segments, storedTokens: tokens, limit, rules, prefixes, unused };
   }
 
@@ -58,7 +59,7 @@ export class Onlooker {
     const scope = this.#options.settings.scopeOf(session, model);
     if (typeof scope === "string") return scope;
     const prefixes = await this.#options.settings.prefixesOf(scope);
-    const { promptTokens, look } = await this.#viewOf(prompt, scope, prefixes);
+    const { index, look } = await this.#viewOf(prompt, scope, prefixes);
     const best = await look(new Set(reaches.flatMap((reach) => [...reach])));
     const needed = placesOf(best.segments);
     const storedTokens = new Map<Reach, number>();
@@ -69,21 +70,17 @@ export class Onlooker {
       else if (looks++ < LOOKS_LIMIT) storedTokens.set(reach, (await look(reach)).tokens);
       else break;
     }
-    return { promptTokens, storedTokens };
+    return { promptTokens: index.promptTokens(best.tokens), storedTokens };
   }
 
   async #viewOf(sequence: TokenSequence | TextSequence, scope: Scope, prefixes: readonly Prefix[]) {
     const { settings, lister, places } = this.#options;
     const { session, model } = scope;
-    const { view, promptTokens } = await settings.indexOf(
-      { sequence, output: [] },
-      scope,
-      prefixes,
-    );
-    const request = { session, prompt: view, rules: model.rules };
+    const index = await settings.indexOf({ sequence, output: [] }, scope, prefixes);
+    const request = { session, prompt: index.view, rules: model.rules };
     const look = (reach: Reach | undefined): Promise<Listing> =>
       lister.look({ ...request, locations: places.within(reach) }, model);
-    return { promptTokens, look };
+    return { index, look };
   }
 }
 

@@ -35,8 +35,6 @@ const NOWHERE: Digest = new Uint8Array(DIGEST_BYTES);
 
 export class PromptIndex {
   readonly view: PromptView;
-  /** A guess where nobody but the engine tokenises. */
-  readonly promptTokens: number;
   readonly #chain: SequenceChain;
   readonly #scope: IndexScope;
   readonly #digests: Digests;
@@ -48,11 +46,16 @@ export class PromptIndex {
     const { length, step } = chain;
     const namespaces = [scope.own, ...scope.shared].map((key) => this.#namespace(key));
     const { text } = scope;
-    this.promptTokens = text?.guessedTokens ?? length;
     this.view =
       text === undefined
         ? { tokens: length, length, step, namespaces }
         : { tokens: length + ADDED_TOKENS, length, step, namespaces, isEnd: endsOf(text.text) };
+  }
+
+  /** A guess where nobody but the engine tokenises: more than so many of them are stored. */
+  promptTokens(storedTokens: number): number {
+    const { text } = this.#scope;
+    return text === undefined ? this.view.tokens : Math.max(text.guessedTokens, storedTokens + 1);
   }
 
   /** Of the segment `[start, end)`; undefined where the sequence does not say what lies there. */

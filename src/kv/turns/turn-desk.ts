@@ -249,7 +249,7 @@ export class TurnDesk {
       stored: plannedSegments(listing.segments, this.#options.places),
       storedTokens: listing.tokens,
       storedEnd: endOf(listing),
-      promptTokens: turn.index.promptTokens,
+      promptTokens: turn.index.promptTokens(listing.tokens),
       limit: listing.limit,
       fresh: plannedReservation(fresh),
       locations: locationsOf(listing.segments, fresh),

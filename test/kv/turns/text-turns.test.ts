@@ -46,6 +46,12 @@ describe.each(CATALOGS)("turns of texts over the $name catalog", (kind) => {
     expect(await text.found("a document without any<s>question")).toEqual([[0, 12]]);
   });
 
+  it("guesses more tokens than it lists", async () => {
+    const text = await opened();
+    await text.turn(FIRST, 20);
+    expect(await text.plan(SECOND)).toMatchObject({ storedTokens: 12, promptTokens: 13 });
+  });
+
   it("lists nothing for texts that may have other tokens there", async () => {
     const text = await opened();
     await text.turn("a document without any", 14);
