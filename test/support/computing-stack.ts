@@ -15,6 +15,7 @@ import type { Moorline, MoorlineSettings } from "../../demo/stack/moorline.ts";
 import type { ClientResponse } from "./client.ts";
 import type { ComputingEngine, ComputingEngineOptions } from "./computing-engine.ts";
 import { startComputingEngine } from "./computing-engine.ts";
+import { type EngineNodes, makeNodes, type Nodes } from "./engine-nodes.ts";
 import { metric } from "./moorline-view.ts";
 import { until } from "./until.ts";
 
@@ -29,6 +30,8 @@ export interface ComputingStackOptions extends Pick<GatewayOptions, "bootstrap" 
   readonly engineOptions?: Pick<ComputingEngineOptions, "hasTokenize" | "tellsUsage">;
   /** Of `moorline_kv_engines`, to which all of them come; `ready` unless given. */
   readonly engineState?: string;
+  /** Where each engine is, so that not all see the same; else all have one root, which is the one location. */
+  readonly nodes?: EngineNodes;
   /** Of the engines and of the profile. */
   readonly limits?: Partial<EngineLimits>;
   /** Of `pools[].kv`, over `sglang-session` with the engines' tokenizer. */
@@ -75,14 +78,17 @@ export async function startComputingStack(
   await mkdir(root);
   const limits = { pageSize: 16, loadThreshold: 0, cacheTokens: 0, ...options.limits };
   const { engineOptions, engineState = "ready" } = options;
+  const nodes = options.nodes && (await makeNodes(folder, options.nodes));
+  const rootOf = (name: string) => nodes?.root(options.nodes?.[name] ?? "") ?? root;
   const engines = new Map<string, ComputingEngine>();
   for (const name of options.engines ?? ["a", "b"]) {
-    const engine = await startComputingEngine({ name, root, limits, ...engineOptions });
+    const own = { name, root: rootOf(name) };
+    const engine = await startComputingEngine({ ...own, limits, ...engineOptions });
     engines.set(name, parts.use(engine));
   }
   const processes = new Map<string, EngineProcess>();
   for (const name of options.processes ?? []) {
-    const settings = { root, ...flagsOf(limits), ...options.processSettings };
+    const settings = { root: rootOf(name), ...flagsOf(limits), ...options.processSettings };
     const engine = new EngineProcess({ name, kind: "computing", settings });
     parts.defer(() => engine.close());
     await engine.start();
@@ -94,7 +100,7 @@ export async function startComputingStack(
   ]);
   const { bootstrap, adapt } = options;
   const gateway = await startGateway({
-    settings: await settingsOf(options, { addresses, root, folder, limits }),
+    settings: await settingsOf(options, { addresses, nodes, root, folder, limits }),
     places: { folder },
     ...(bootstrap && { bootstrap }),
     ...(adapt && { adapt }),
@@ -136,6 +142,7 @@ type Limits = Pick<EngineLimits, "pageSize" | "loadThreshold" | "cacheTokens">;
 
 interface Parts {
   readonly addresses: ReadonlyMap<string, string>;
+  readonly nodes: Nodes | undefined;
   readonly root: string;
   readonly folder: string;
   readonly limits: Limits;
@@ -143,7 +150,7 @@ interface Parts {
 
 async function settingsOf(
   options: ComputingStackOptions,
-  { addresses, root, folder, limits }: Parts,
+  { addresses, nodes, root, folder, limits }: Parts,
 ): Promise<MoorlineSettings> {
   const tokenizer = await copyTokenizer(folder);
   const template = options.template === undefined ? null : join(folder, "template.jinja");
@@ -159,13 +166,21 @@ async function settingsOf(
     apiPort: 0,
   });
   const [pool] = pools;
+  const endpoints = Array.from(addresses, ([id, address]) => {
+    const node = options.nodes?.[id];
+    return { id, address, labels: node === undefined ? {} : { node } };
+  });
   return {
     pools: [
-      { ...pool, kv: { ...pool.kv, tokenizer: { ...tokenizer, template }, ...options.turns } },
+      {
+        ...pool,
+        endpoints,
+        kv: { ...pool.kv, tokenizer: { ...tokenizer, template }, ...options.turns },
+      },
     ],
     // Engines that are asked in this process wait while a test computes what they must answer.
     health: { intervalMs: 100, timeoutMs: 10_000 },
-    kv: { ...kv, ...options.kv },
+    kv: { ...kv, ...(nodes && { locations: nodes.locations }), ...options.kv },
     ...options.settings,
   };
 }
