@@ -22,6 +22,10 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
+          maxWorkers: 2, // by itself vitest leaves one of two cores idle
+          // Against hanging: they take 30 s only where others have the machine.
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
           include: ["test/**/*.test.ts"],
           exclude: ["test/e2e/**", "test/docker/**", "test/crash/**"],
         },
