@@ -14,6 +14,7 @@ import { createHarness, poolOf } from "../support/exchange-harness.ts";
 import { createTransport, loopback } from "../support/grpc-server.ts";
 import { metric } from "../support/moorline-view.ts";
 import { startStack } from "../support/stack.ts";
+import { until } from "../support/until.ts";
 
 const path = "/v1/chat/completions";
 const body = { messages: [{ role: "user", content: "hello" }], max_tokens: 1 };
@@ -104,7 +105,8 @@ describe("an Envoy in observability mode", () => {
     expect(new Set(answers.map((answer) => answer.headers["x-engine"]))).toEqual(
       new Set(["a", "b"]),
     );
-    expect(await metric(stack.moorline, "moorline_exchanges_total")).toBe(6);
+    // Envoy waits for none of them.
+    await until(async () => (await metric(stack.moorline, "moorline_exchanges_total")) === 6);
     expect(await metric(stack.moorline, "moorline_exchange_failures_total")).toBe(0);
     expect(await metric(stack.moorline, 'moorline_sessions{pool="default"}')).toBe(0);
   });

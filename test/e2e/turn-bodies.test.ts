@@ -243,7 +243,7 @@ describe("a fault of ours", () => {
         () => false,
       );
       expect([text, isComplete]).toEqual([first, false]);
-      expect(stack.turns.log.at(-1)).toBe("abandon");
+      await eventually(() => expect(stack.turns.log.at(-1)).toBe("abandon"));
     },
   );
 });

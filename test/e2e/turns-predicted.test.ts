@@ -21,27 +21,28 @@ it("are cached as predicted, and take about as long, computed or loaded", async 
   onTestFinished(() => stack.close());
   const ask = (turn: Turn) => stack.toItsEnd(() => askTurn(stack.url, turn));
   const client = createClient({ url: `http://${listen}` });
+  /** Of times to the first byte: predicted by measured. */
+  const ratios: number[] = [];
+  const compare = async (turn: IdsTurn) => {
+    const prompt = { kind: "engine" as const, ids: [...turn.prompt.ids], grid: [] };
+    const body = { session: turn.session, max_new_tokens: NEW_TOKENS, prompt };
+    const { data } = await client.POST("/v1/predict", { body });
+    const answer = await ask(turn);
+    const ms = answer.response.chunks[0]?.atMs ?? NaN;
+    ratios.push((data?.ttft_ms.value ?? NaN) / ms);
+    return { data, answer };
+  };
 
   for (let at = 0; at < 8; at++) {
     const first = turnOf(`s${at}`, promptOf(100 + 60 * ((at * 3) % 8), at));
     await ask(first);
-    await ask(next(first));
+    await (at < 4 ? ask(next(first)) : compare(next(first)));
   }
   const first = turnOf("s", promptOf(450, 99));
   await ask(first);
-  const turn = next(first);
-  const { data } = await client.POST("/v1/predict", {
-    body: {
-      session: "s",
-      max_new_tokens: NEW_TOKENS,
-      prompt: { kind: "engine", ids: [...turn.prompt.ids], grid: [] },
-    },
-  });
-  const answer = await ask(turn);
-
-  const ms = answer.response.chunks[0]?.atMs ?? NaN;
+  const { data, answer } = await compare(next(first));
   console.log(
-    `ms to the first byte: ${Math.round(ms)}, predicted ${JSON.stringify(data?.ttft_ms)}`,
+    `to the first byte, predicted / measured: ${ratios.map((ratio) => ratio.toFixed(2)).join(", ")}`,
   );
   expect(data).toMatchObject({
     stored_tokens: answer.cachedTokens,
@@ -49,9 +50,10 @@ it("are cached as predicted, and take about as long, computed or loaded", async 
     output_tokens: { value: NEW_TOKENS, p50_error: 0, p90_error: 0 },
   });
   expect(answer.cachedTokens).toBeGreaterThan(400);
-  const predictedMs = data?.ttft_ms.value ?? NaN;
-  expect(predictedMs).toBeGreaterThan(ms / 4);
-  expect(predictedMs).toBeLessThan(ms * 4);
+  // The median: the machine may be away during any one of them.
+  const typical = ratios.toSorted((a, b) => a - b)[2];
+  expect(typical).toBeGreaterThan(1 / 4);
+  expect(typical).toBeLessThan(4);
   const uncached = answer.promptTokens - answer.cachedTokens;
   expect(data?.price?.total).toBeCloseTo(
     (2 * uncached + answer.cachedTokens + 4 * NEW_TOKENS) / 1e6,
@@ -62,7 +64,7 @@ it("are cached as predicted, and take about as long, computed or loaded", async 
     body: { max_new_tokens: 0, prompt: { kind: "engine", ids: [1], grid: [] } },
   });
   expect(explained.data?.last_turn).toMatchObject({
-    predicted: { cached_tokens: answer.cachedTokens, ttft_ms: predictedMs },
+    predicted: { cached_tokens: answer.cachedTokens, ttft_ms: data?.ttft_ms.value },
     actual: { cached_tokens: answer.cachedTokens, output_tokens: NEW_TOKENS },
     errors: { cached_tokens: 0, output_tokens: 0, ttft_ms: expect.any(Number) },
   });

@@ -11,6 +11,8 @@ const READ_LIMIT_MS = 600_000;
 const LIMIT = 8 * MIB;
 /** Looks at a server, 10 ms apart, that find it where it was. */
 const STILL = 10;
+/** Of an answer that waits for its peer. */
+const TIMERS = 2;
 /** More than what socket buffers take. */
 const LONG = 32 * MIB;
 
@@ -18,8 +20,10 @@ describe("a peer that is slow", () => {
   let stand: BytesStand;
   let chunks: number;
   let left: number;
+  let peers: number;
   beforeEach(async () => {
     chunks = 0;
+    peers = 0;
     left = 0;
     stand = await BytesStand.open({
       limits: { bytesInFlightLimit: LIMIT },
@@ -36,14 +40,20 @@ describe("a peer that is slow", () => {
     return stand.durable(name, LONG / stand.layout.bytesPerToken);
   }
 
-  /** Asks, and then takes nothing, until the server can send no more. */
+  /** Asks, and then takes nothing, until the server can send no more: each answer waits to write, and none for the disk. */
   async function stuck(id: string): Promise<Peer> {
     const peer = await Peer.connect(stand.port);
     const before = stand.inFlight.length;
     peer.request(`GET /v1/segments/${id}/bytes`);
     await until(() => stand.inFlight.length > before);
-    const seen: number[] = [];
-    await until(() => seen.unshift(chunks) > STILL && chunks > 0 && seen[STILL] === chunks);
+    peers += 1;
+    let [looks, last] = [0, 0];
+    await until(() => {
+      const isWriting = chunks > 0 && stand.clock.pendingTimers === TIMERS * peers;
+      looks = isWriting && chunks === last ? looks + 1 : 0;
+      last = chunks;
+      return looks === STILL;
+    });
     return peer;
   }
 
