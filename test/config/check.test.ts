@@ -39,6 +39,21 @@ it("sums up a good configuration together with its endpoints files", async () =>
   });
 });
 
+it("warns of labels by the endpoints files, which the configuration alone does not have", async () => {
+  await mkdir(join(folder, "labelled"));
+  await write("labels.yaml", 'endpoints: [{ address: "10.0.0.1:1", labels: { node: a } }]');
+  const locations = location("one", "root: labelled, labels: { node: b }");
+  const text = kvText({ catalog: "labels-catalog", locations });
+  const path = await write(
+    "labels-config.yaml",
+    text.replace("endpoints: []", "endpointsFile: labels.yaml"),
+  );
+  expect((await checkConfig(path)).warnings).toEqual([
+    expect.stringMatching(/^kv\.locations\[0\] one is reached by no endpoint /),
+    expect.stringMatching(/^endpoint 10\.0\.0\.1:1 reaches none /),
+  ]);
+});
+
 it("sums up a configuration without an endpoint on a ring", async () => {
   const path = await write("empty.yaml", "pools: [{ name: a, endpoints: [] }]");
   const { summary } = await checkConfig(path);

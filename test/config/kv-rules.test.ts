@@ -34,6 +34,18 @@ describe("locations", () => {
     ]);
   });
 
+  it("have labels as endpoints have them", () => {
+    const labelled = (labels: object) =>
+      problemsWith(location("a", `root: a, labels: ${JSON.stringify(labels)}`)).length;
+    const many = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, at) => [`l${at}`, ""]));
+    const [longest, longer] = ["x".repeat(128), "x".repeat(129)];
+    const good = [{}, many(32), { [longest]: longest }];
+    const bad = [many(33), { [longer]: "" }, { node: longer }, { node: 1 }, { "": "" }, []];
+    expect(good.map(labelled)).toEqual([0, 0, 0]);
+    expect(bad.map((labels) => labelled(labels) > 0)).toEqual(bad.map(() => true));
+  });
+
   it("are not all out of the reach of engines", () => {
     const archive = (id: string) => location(id, `root: ${id}, engines: false`);
     expect(problemsWith(location("a"), archive("b"))).toEqual([]);
