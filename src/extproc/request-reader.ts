@@ -2,7 +2,7 @@
  * What a request says about itself, as far as routing needs it: session id, tenant, model. Headers are read when they come; the
  * body is read only where they leave something open, on routes where a body may be asked for.
  */
-import { scanJsonFields } from "../json/json-fields.ts";
+import { JsonFields, scanJsonFields } from "../json/json-fields.ts";
 import { compileFieldPaths, type FieldPaths } from "../json/json-paths.ts";
 import {
   createSessionKeyReader,
@@ -211,14 +211,18 @@ export class RequestReader {
       return;
     }
     const scan = scanJsonFields(body, this.#fields);
-    if (scan.kind === "unreadable") {
-      facts.bodyObstacle = "body_invalid";
-      return;
-    }
-    facts.model ??= this.#bodyModel(facts, scan.values);
-    if (facts.sessionId !== undefined) return;
-    facts.sessionId = this.#keys.fromBody(scan.values);
-    if (facts.sessionId !== undefined) facts.source = "body";
+    if (scan.kind === "unreadable") facts.bodyObstacle = "body_invalid";
+    else this.#takeValues(facts, scan.values);
+  }
+
+  /** For whoever walks the body anyway, and then gives it to `takeFields`. */
+  fieldsOf(body: Uint8Array): JsonFields {
+    return new JsonFields(body, this.#fields);
+  }
+
+  /** As `readBody`, of a valid body that was walked. */
+  takeFields(facts: RequestFacts, fields: JsonFields): void {
+    this.#takeValues(facts, fields.values());
   }
 
   /** Why a request without a model cannot be routed among several pools. */
@@ -234,6 +238,13 @@ export class RequestReader {
       body_too_large: `the body must name a model and is too large to be read: ${limit}`,
     } as const;
     return { code, message: messages[code] };
+  }
+
+  #takeValues(facts: RequestFacts, values: readonly (string | undefined)[]): void {
+    facts.model ??= this.#bodyModel(facts, values);
+    if (facts.sessionId !== undefined) return;
+    facts.sessionId = this.#keys.fromBody(values);
+    if (facts.sessionId !== undefined) facts.source = "body";
   }
 
   #isEncoded(values: ProcessingMessage["headers"]): boolean {

@@ -16,7 +16,7 @@ import type { MaybePromise } from "../affinity/binding-store.ts";
 import type { Endpoint } from "../endpoints/endpoint.ts";
 import { AppError } from "../errors.ts";
 import type { ReadBody } from "../kv/dialects/dialect.ts";
-import type { AnswerFilter, KvPool, PathTurn, TurnRequest } from "../kv/path/turn-path.ts";
+import type { AnswerFilter, PathTurn, TurnRequest } from "../kv/path/turn-path.ts";
 import { PLACE_LIMIT_BYTES } from "./body-budget.ts";
 import type { ExchangePorts } from "./exchange-ports.ts";
 import { HeldBody } from "./held-body.ts";
@@ -26,6 +26,7 @@ import type { RequestFacts, TurnHeaders } from "./request-reader.ts";
 import type { Routed } from "./route.ts";
 import { answerHead, isLocalReply, observeServed } from "./served.ts";
 import type { ReplySink } from "./transport.ts";
+import { type KvBody, readTurnBody } from "./turn-body.ts";
 import { TurnReplies, type Next } from "./turn-replies.ts";
 import { decideTurn } from "./turn-route.ts";
 
@@ -215,10 +216,10 @@ export class TurnExchange {
 
   async #decide(body: Uint8Array, next: Next): Promise<void> {
     const startedAtMs = this.#ports.clock.now();
-    if (this.#isBodyRead) this.#ports.reader.readBody(this.#facts, body, this.#limitBytes);
-    const kv = body.byteLength === 0 ? undefined : this.#kvPool();
-    const read = kv === undefined ? undefined : this.#read(kv, body);
-    if (read !== undefined && "code" in read) return this.#refuse(read);
+    const found = await this.#read(body);
+    if (this.#state.at !== "held") return;
+    if ("code" in found) return this.#refuse(found);
+    const { kv, read } = found;
     const turn = { facts: this.#facts, startedAtMs, kv, body: read };
     const routed = await decideTurn(this.#ports, turn);
     if (this.#state.at !== "held") return;
@@ -232,18 +233,14 @@ export class TurnExchange {
     this.#replies.requestBody(chosen, begun?.body ?? [body], next);
   }
 
-  /** Undefined where the body passes unread. */
-  #kvPool(): KvPool | undefined {
-    const pool = this.#ports.pools.forModel(this.#facts.model);
-    const kv = pool === undefined ? undefined : this.#ports.turns.pool(pool.name);
-    return kv?.passes(this.#headers.rawPath) === true ? undefined : kv;
-  }
-
-  #read(kv: KvPool, body: Uint8Array): ReadBody | Refusal {
-    if (body.byteLength > kv.bodyLimitBytes) return bodyRefusals.tooLarge(kv.bodyLimitBytes);
-    this.#replies.hold(kv.holdMs);
-    const read = kv.readBody(this.#facts.path, body);
-    return read.kind === "body" ? read : bodyRefusals.invalid(read.offset);
+  #read(body: Uint8Array): Promise<KvBody | Refusal> {
+    return readTurnBody(this.#ports, body, {
+      facts: this.#facts,
+      headers: this.#headers,
+      isBodyRead: this.#isBodyRead,
+      limitBytes: this.#limitBytes,
+      hold: ({ holdMs }) => this.#replies.hold(holdMs),
+    });
   }
 
   #turnRequest(body: ReadBody, { request, decision }: Routed): TurnRequest {

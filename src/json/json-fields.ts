@@ -8,7 +8,8 @@
  */
 import { childOf, decodeString, pathNode, type FieldPaths, type PathNode } from "./json-paths.ts";
 import { jsonText, QUOTE, type JsonText } from "./json-tokens.ts";
-import { walkJson, type JsonVisitor } from "./json-walk.ts";
+import { walkJsonInSlices, type JsonVisitor } from "./json-walk.ts";
+import { atOnce, type Slices } from "./slices.ts";
 
 export { compileFieldPaths, type FieldPaths } from "./json-paths.ts";
 export { JSON_DEPTH_LIMIT } from "./json-walk.ts";
@@ -27,9 +28,12 @@ export type FieldScan =
 
 /** The fields of an object at the root; a root of another type has none. Linear in the body, whatever it holds. */
 export function scanJsonFields(body: Uint8Array, paths: FieldPaths): FieldScan {
-  const text = jsonText(body);
-  const fields = new Fields(text, paths);
-  const offset = walkJson(text, fields);
+  return atOnce(scanJsonFieldsInSlices(body, paths));
+}
+
+export function* scanJsonFieldsInSlices(body: Uint8Array, paths: FieldPaths): Slices<FieldScan> {
+  const fields = new JsonFields(body, paths);
+  const offset = yield* walkJsonInSlices(jsonText(body), fields);
   return offset === undefined
     ? { kind: "fields", values: fields.values() }
     : { kind: "unreadable", offset };
@@ -38,7 +42,8 @@ export function scanJsonFields(body: Uint8Array, paths: FieldPaths): FieldScan {
 /** Stands for containers off every wanted path, and for arrays: what they hold is on no path. */
 const ELSEWHERE = pathNode("elsewhere");
 
-class Fields implements JsonVisitor {
+/** The same for whoever walks the body anyway. */
+export class JsonFields implements JsonVisitor {
   readonly #text: JsonText;
   /** Per field, the offset behind the opening quote of its value so far; -1 while absent. */
   readonly #starts: number[];
@@ -51,8 +56,8 @@ class Fields implements JsonVisitor {
   /** What the next value is to the paths. */
   #node: PathNode;
 
-  constructor(text: JsonText, paths: FieldPaths) {
-    this.#text = text;
+  constructor(body: Uint8Array, paths: FieldPaths) {
+    this.#text = jsonText(body);
     this.#starts = Array.from({ length: paths.count }, () => -1);
     this.#ends = Array.from({ length: paths.count }, () => -1);
     this.#node = paths.root;
@@ -89,6 +94,7 @@ class Fields implements JsonVisitor {
     this.#node = ELSEWHERE;
   }
 
+  /** When all of a valid text was walked. */
   values(): (string | undefined)[] {
     return this.#starts.map((start, field) =>
       start < 0 ? undefined : decodeString(this.#text.bytes.subarray(start, this.#ends[field])),

@@ -5,8 +5,9 @@
  * Linear in the text, whatever it holds, and no values are built: what is kept grows with the cuts and the wanted members only.
  */
 import { jsonText, type JsonText } from "./json-tokens.ts";
-import { walkJson, type JsonVisitor } from "./json-walk.ts";
+import { bothOf, walkJsonInSlices, type JsonVisitor } from "./json-walk.ts";
 import { compileKeyNames, numberOfKey, type KeyNames } from "./key-names.ts";
+import { atOnce, type Slices } from "./slices.ts";
 
 /** What is looked for in one object. */
 export interface ObjectShape {
@@ -84,9 +85,19 @@ export interface MembersQuery {
 }
 
 export function scanJsonMembers(body: Uint8Array, query: MembersQuery): MembersScan {
+  return atOnce(scanJsonMembersInSlices(body, query));
+}
+
+/** `also`: told of the same text. */
+export function* scanJsonMembersInSlices(
+  body: Uint8Array,
+  query: MembersQuery,
+  also?: JsonVisitor,
+): Slices<MembersScan> {
   const text = jsonText(body);
   const members = new Members(text, query);
-  const offset = walkJson(text, members);
+  const visitor = also === undefined ? members : bothOf(members, also);
+  const offset = yield* walkJsonInSlices(text, visitor);
   if (offset !== undefined) return { kind: "unreadable", offset };
   const { root, cuts, cutMembers, isIrregular } = members;
   return { kind: "members", root, cuts, cutMembers, isIrregular };

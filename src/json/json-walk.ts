@@ -4,6 +4,7 @@
  */
 import { endOfLiteral, endOfNumber, endOfString, QUOTE, skipSpace } from "./json-tokens.ts";
 import type { JsonText } from "./json-tokens.ts";
+import { atOnce, type Slices } from "./slices.ts";
 
 /** Arrays and objects open at once. A deeper text is unreadable. */
 export const JSON_DEPTH_LIMIT = 128;
@@ -21,8 +22,43 @@ export interface JsonVisitor {
 
 /** The offset of the first byte that does not fit, which is the length where the text ended too early; undefined: valid. */
 export function walkJson(text: JsonText, visitor: JsonVisitor): number | undefined {
-  return new JsonWalk(text, visitor).run();
+  return atOnce(walkJsonInSlices(text, visitor));
 }
+
+export function* walkJsonInSlices(
+  text: JsonText,
+  visitor: JsonVisitor,
+): Slices<number | undefined> {
+  const walk = new JsonWalk(text, visitor);
+  while (!walk.run()) yield;
+  return walk.problem;
+}
+
+/** Tells both, the first one first. */
+export function bothOf(one: JsonVisitor, other: JsonVisitor): JsonVisitor {
+  return {
+    key(start, end) {
+      one.key(start, end);
+      other.key(start, end);
+    },
+    scalar(start, end) {
+      one.scalar(start, end);
+      other.scalar(start, end);
+    },
+    open(start, isArray) {
+      one.open(start, isArray);
+      other.open(start, isArray);
+    },
+    close(end) {
+      one.close(end);
+      other.close(end);
+    },
+  };
+}
+
+/** Of one slice, whichever is reached first. A string is one token, however long it is. */
+const TOKENS_AT_ONCE = 16_384;
+const BYTES_AT_ONCE = 1024 * 1024;
 
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
@@ -50,6 +86,10 @@ class JsonWalk {
   /** Of the innermost open container; meaningless while none is open. */
   #isArray = false;
   #expected: Expected = VALUE;
+  /** Behind what was walked so far. */
+  #at = 0;
+  /** Once all is walked: as of `walkJson`. */
+  problem: number | undefined = undefined;
 
   constructor(text: JsonText, visitor: JsonVisitor) {
     this.#text = text;
@@ -57,15 +97,25 @@ class JsonWalk {
     this.#visitor = visitor;
   }
 
-  run(): number | undefined {
+  /** One slice. True when that was the last one. */
+  run(): boolean {
     const bytes = this.#bytes;
-    for (let at = skipSpace(bytes, 0); ; at = skipSpace(bytes, at)) {
+    const until = this.#at + BYTES_AT_ONCE;
+    let at = this.#at;
+    for (let tokens = 0; tokens < TOKENS_AT_ONCE && at < until; tokens++) {
+      at = skipSpace(bytes, at);
       if (this.#expected === SEPARATOR && this.#arrays.length === 0) {
-        return at < bytes.length ? at : undefined;
+        this.problem = at < bytes.length ? at : undefined;
+        return true;
       }
       at = this.#step(at);
-      if (at < 0) return ~at;
+      if (at < 0) {
+        this.problem = ~at;
+        return true;
+      }
     }
+    this.#at = at;
+    return false;
   }
 
   #step(at: number): number {

@@ -5,15 +5,23 @@
  */
 import type { MembersQuery, ObjectShape } from "./json-members.ts";
 import { jsonText, type JsonText } from "./json-tokens.ts";
-import { walkJson, type JsonVisitor } from "./json-walk.ts";
+import { walkJsonInSlices, type JsonVisitor } from "./json-walk.ts";
 import { type KeyNames, numberOfKey } from "./key-names.ts";
+import { atOnce, type Slices } from "./slices.ts";
 import { type Edit, joined, splice } from "./splice.ts";
 
 /** Of one valid text. What matters is what the query wants and what it cuts out. */
 export function withRegularKeys(body: Uint8Array, query: MembersQuery): Uint8Array {
+  return atOnce(withRegularKeysInSlices(body, query));
+}
+
+export function* withRegularKeysInSlices(
+  body: Uint8Array,
+  query: MembersQuery,
+): Slices<Uint8Array> {
   const text = jsonText(body);
   const keys = new Keys(text, query);
-  walkJson(text, keys);
+  yield* walkJsonInSlices(text, keys);
   return joined(splice(body, keys.edits));
 }
 

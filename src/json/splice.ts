@@ -9,6 +9,7 @@ export interface Edit {
 }
 
 /** A view costs as much as copying some hundred bytes. */
+const VIEW_BYTES = 256;
 const PIECES_LIMIT = 64;
 
 /**
@@ -16,7 +17,8 @@ const PIECES_LIMIT = 64;
  * no effect, and of two of the same bytes the first has it.
  */
 export function splice(source: Uint8Array, edits: readonly Edit[]): readonly Uint8Array[] {
-  const ordered = edits.toSorted((a, b) => a.start - b.start || a.end - b.end);
+  const ordered = isOrdered(edits) ? edits : edits.toSorted(compareEdits);
+  if (ordered.length > PIECES_LIMIT) return [rewritten(source, ordered)];
   const pieces: Uint8Array[] = [];
   let at = 0;
   for (const { start, end, bytes } of ordered) {
@@ -27,6 +29,48 @@ export function splice(source: Uint8Array, edits: readonly Edit[]): readonly Uin
   }
   if (at < source.length) pieces.push(source.subarray(at));
   return pieces.length > PIECES_LIMIT ? [joined(pieces)] : pieces;
+}
+
+function compareEdits(a: Edit, b: Edit): number {
+  return a.start - b.start || a.end - b.end;
+}
+
+/** As scans find them. A hundred thousand take long to sort. */
+function isOrdered(edits: readonly Edit[]): boolean {
+  let before: Edit | undefined;
+  for (const edit of edits) {
+    if (before !== undefined && compareEdits(before, edit) > 0) return false;
+    before = edit;
+  }
+  return true;
+}
+
+/** In one copy, with no view for each piece: of many edits, that is most of the work. */
+function rewritten(source: Uint8Array, ordered: readonly Edit[]): Uint8Array {
+  const longer = ordered.reduce((sum, { bytes }) => sum + (bytes?.length ?? 0), 0);
+  const target = new Uint8Array(source.length + longer);
+  let [from, to] = [0, 0];
+  for (const { start, end, bytes } of ordered) {
+    if (start < from) continue;
+    to = copy({ source, from, until: start }, target, to);
+    if (bytes !== undefined) to = copy({ source: bytes, from: 0, until: bytes.length }, target, to);
+    from = end;
+  }
+  return target.subarray(0, copy({ source, from, until: source.length }, target, to));
+}
+
+interface Stretch {
+  readonly source: Uint8Array;
+  readonly from: number;
+  readonly until: number;
+}
+
+/** Returns where it ends. */
+function copy({ source, from, until }: Stretch, target: Uint8Array, to: number): number {
+  const length = until - from;
+  if (length > VIEW_BYTES) target.set(source.subarray(from, until), to);
+  else for (let i = 0; i < length; i++) target[to + i] = source[from + i] ?? 0;
+  return to + length;
 }
 
 export function joined(pieces: readonly Uint8Array[]): Uint8Array {

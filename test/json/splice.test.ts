@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { splice, type Edit } from "../../src/json/splice.ts";
 
@@ -53,5 +54,33 @@ describe("spliced bytes", () => {
     expect(splice(source, cuts(63)).every((piece) => piece.buffer === source.buffer)).toBe(true);
     expect(splice(source, cuts(63))).toHaveLength(64);
     expect(splice(source, cuts(64))).toEqual([new Uint8Array(936)]);
+  });
+
+  it("are the same of many edits as of one after the other", () => {
+    const place = fc.record({
+      start: fc.nat(4_000),
+      length: fc.nat(40),
+      text: fc.option(fc.string({ maxLength: 5, unit: "grapheme-ascii" })),
+    });
+    fc.assert(
+      fc.property(fc.array(place, { minLength: 65, maxLength: 120 }), (places) => {
+        const source = Array.from({ length: 5_000 }, (_, i) => String.fromCharCode(97 + (i % 26)));
+        const edits = places.map(({ start, length, text }) => {
+          const end = start + length;
+          return { start, end, ...(text !== null && { bytes: Buffer.from(text) }) };
+        });
+        let expected = "";
+        let at = 0;
+        for (const { start, end, bytes: by } of edits.toSorted(
+          (a, b) => a.start - b.start || a.end - b.end,
+        )) {
+          if (start < at) continue;
+          expected += source.slice(at, start).join("") + (by?.toString() ?? "");
+          at = end;
+        }
+        expect(spliced(source.join(""), edits)).toBe(expected + source.slice(at).join(""));
+      }),
+      { numRuns: 50 },
+    );
   });
 });

@@ -2,6 +2,8 @@
  * Turns of the tests' own, for exchanges without a KV service behind them: a body for the engine ends in a member of ours, and a
  * marker in the answer is for us alone. Says what it was asked, in order, and fails or waits where it is told to.
  */
+import { jsonText } from "../../src/json/json-tokens.ts";
+import { type JsonVisitor, walkJson } from "../../src/json/json-walk.ts";
 import type {
   AnswerFilter,
   AnswerHead,
@@ -52,7 +54,7 @@ export class MarkedTurns implements TurnPath {
       bodyLimitBytes,
       holdMs: 2_500,
       passes: (rawPath) => passPaths[name]?.includes(rawPath) === true,
-      readBody: (path, body) => this.#readBody(path, body),
+      readBody: (path, body, also) => this.#readBody(path, body, also),
       weigh: (request) => this.#weigh(request),
       begin: (request) => this.#begin(request),
     };
@@ -72,7 +74,11 @@ export class MarkedTurns implements TurnPath {
     };
   }
 
-  #readBody(path: string, body: Uint8Array): ReadBody | UnreadableBody {
+  #readBody(
+    path: string,
+    body: Uint8Array,
+    also: JsonVisitor | undefined,
+  ): ReadBody | UnreadableBody {
     this.failAt("readBody");
     this.log.push(`read ${path}`);
     try {
@@ -80,6 +86,7 @@ export class MarkedTurns implements TurnPath {
     } catch {
       return { kind: "unreadable", offset: body.indexOf(0xff) };
     }
+    if (also !== undefined) walkJson(jsonText(body), also);
     return { kind: "body", stripped: [body], removed: 0, turn: { kind: "none", reason: "path" } };
   }
 

@@ -7,6 +7,8 @@
  * `fresh_kvcache`, `kvcache_params`) are removed wherever they are, in every dialect, on every path. A forged `kv_uri` would have
  * the engine read another user's file.
  */
+import type { JsonVisitor } from "../../json/json-walk.ts";
+import type { Slices } from "../../json/slices.ts";
 import type { ChainContext } from "../chain/chain-format.ts";
 import type { EngineSegment, PlannedSegment } from "../turns/turn-plan.ts";
 
@@ -20,6 +22,12 @@ export interface Dialect {
   readonly takesChats: boolean;
   /** Of every body that goes to a KV pool. `path`: before the query, as the client sent it. Both are untrusted. */
   readBody(path: string, body: Uint8Array): ReadBody | UnreadableBody;
+  /** The same in slices. `also`: told of the body while it is scanned. */
+  readBodyInSlices(
+    path: string,
+    body: Uint8Array,
+    also?: JsonVisitor,
+  ): Slices<ReadBody | UnreadableBody>;
 }
 
 /** Not strict UTF-8, not one JSON text, or nested deeper than `JSON_DEPTH_LIMIT`: what it would be to an engine, nobody can say. */

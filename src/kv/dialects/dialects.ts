@@ -1,4 +1,5 @@
 /** The dialects: on which paths an engine takes KV, in which form, and where its answers report it. */
+import { atOnce } from "../../json/slices.ts";
 import type { ReportPlace } from "./answers/open-answer.ts";
 import type { Dialect, DialectName } from "./dialect.ts";
 import { chatRequest } from "./requests/chat-request.ts";
@@ -31,10 +32,13 @@ export function createDialect({ name, exposeKv }: DialectOptions): Dialect {
   // Engines begin a session of this dialect by `fresh_kv_cache`. Whether an empty one is enough, they do not say.
   const loadsAlone = name !== "sglang-session";
   const takesChats = Object.values(PATHS[name]).some(({ format }) => format === chatRequest);
+  const readBodyInSlices: Dialect["readBodyInSlices"] = (path, body, also) =>
+    readBody({ body, route: routes.get(path), also });
   return {
     name,
     loadsAlone,
     takesChats,
-    readBody: (path, body) => readBody(body, routes.get(path)),
+    readBody: (path, body) => atOnce(readBodyInSlices(path, body)),
+    readBodyInSlices,
   };
 }

@@ -2,14 +2,18 @@
  * The turns of one pool, from body to answer. Whatever goes wrong on our side leaves the request as it came, less what clients may
  * not send: the engine computes what it was not given.
  */
+import type { MaybePromise } from "../../affinity/binding-store.ts";
 import type { Clock, Scheduler } from "../../clock.ts";
 import type { Endpoint } from "../../endpoints/endpoint.ts";
+import type { JsonVisitor } from "../../json/json-walk.ts";
+import { unhurried } from "../../json/slices.ts";
 import type { Dialect, ReadBody, UnreadableBody } from "../dialects/dialect.ts";
 import { isWithin } from "../reach.ts";
 import type { SessionKey } from "../records.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
 import type { TurnPlan } from "../turns/turn-plan.ts";
 import { UnderWay } from "../turns/under-way.ts";
+import { rest } from "../turns/unhurried.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
 import { inTime } from "./in-time.ts";
 import type { PassReason, PathObserver, TurnPart } from "./path-observer.ts";
@@ -77,12 +81,20 @@ export class PathPool implements KvPool {
     return this.#passPaths.has(rawPath);
   }
 
-  readBody(path: string, body: Uint8Array): ReadBody | UnreadableBody {
+  readBody(
+    path: string,
+    body: Uint8Array,
+    also?: JsonVisitor,
+  ): MaybePromise<ReadBody | UnreadableBody> {
     const { clock, dialect } = this.#options;
     const fromMs = clock.now();
-    const read = dialect.readBody(path, body);
-    this.#spent("read", fromMs);
-    return read;
+    const over = (read: ReadBody | UnreadableBody) => {
+      this.#spent("read", fromMs);
+      return read;
+    };
+    const slices = dialect.readBodyInSlices(path, body, also);
+    const read = unhurried(slices, () => rest(clock));
+    return read instanceof Promise ? read.then(over) : over(read);
   }
 
   weigh(request: WeighRequest): ReturnType<KvPool["weigh"]> {

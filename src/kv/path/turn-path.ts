@@ -2,7 +2,9 @@
  * Turns in the request path, as an exchange sees them: it shows each body of a KV pool, sends on what it is given back, and tells
  * how the exchange ended. What is planned, stored and committed is none of its business.
  */
+import type { MaybePromise } from "../../affinity/binding-store.ts";
 import type { Endpoint } from "../../endpoints/endpoint.ts";
+import type { JsonVisitor } from "../../json/json-walk.ts";
 import type { ReadBody, UnreadableBody } from "../dialects/dialect.ts";
 import type { SessionKey } from "../records.ts";
 
@@ -20,8 +22,15 @@ export interface KvPool {
   readonly holdMs: number;
   /** Whether bodies on this raw path, with its query, pass unread, by the operator's word. */
   passes(rawPath: string): boolean;
-  /** Of every other body. Throws for a bug only. */
-  readBody(path: string, body: Uint8Array): ReadBody | UnreadableBody;
+  /**
+   * Of every other body, of which `also` is told while it is scanned. Throws for a bug only. One that is long is read in slices,
+   * between which the event loop is everybody's.
+   */
+  readBody(
+    path: string,
+    body: Uint8Array,
+    also?: JsonVisitor,
+  ): MaybePromise<ReadBody | UnreadableBody>;
   /**
    * Before an endpoint is chosen for the turn: undefined, at once and at no cost, where it is the same to the turn which one it is;
    * else who can say what each costs. That never rejects, and takes a small part of `holdMs`; undefined: nobody knows.

@@ -29,6 +29,18 @@ async function open(): Promise<PathBench> {
   return new PathBench(await benches.open());
 }
 
+describe("a long body", () => {
+  it("is read in slices, between which others go on", async () => {
+    const path = await open();
+    const { clock } = path.bench;
+    const body = { ...(generate("one ") as object), metadata: { x: Array(200_000).fill(0) } };
+    const reading = path.pool.readBody("/generate", Buffer.from(JSON.stringify(body)));
+    expect([path.parts.length, clock.pendingTimers]).toEqual([0, 1]);
+    while (path.parts.length === 0) await clock.advance(0);
+    expect(await reading).toMatchObject({ kind: "body", turn: { kind: "turn" } });
+  });
+});
+
 describe("a turn", () => {
   it("tells what its request waited for, part by part", async () => {
     const path = await open();

@@ -30,7 +30,7 @@ async function open(changes: Partial<PathPoolOptions> = {}): Promise<PathBench> 
 
 function read(path: PathBench, body: object): ReadBody {
   const found = path.pool.readBody("/generate", Buffer.from(JSON.stringify(body)));
-  return found.kind === "body" ? found : expect.unreachable();
+  return "kind" in found && found.kind === "body" ? found : expect.unreachable();
 }
 
 function weigh(path: PathBench, body: ReadBody, endpoints: readonly Endpoint[] = ALL) {

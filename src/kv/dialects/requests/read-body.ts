@@ -5,10 +5,12 @@
  * what is read here and what the engine reads cannot differ.
  */
 import { AppError } from "../../../errors.ts";
-import { objectShape, scanJsonMembers, type MembersScan } from "../../../json/json-members.ts";
-import type { ObjectShape } from "../../../json/json-members.ts";
+import { objectShape, scanJsonMembersInSlices } from "../../../json/json-members.ts";
+import type { MembersQuery, MembersScan } from "../../../json/json-members.ts";
+import type { JsonVisitor } from "../../../json/json-walk.ts";
 import { compileKeyNames } from "../../../json/key-names.ts";
-import { withRegularKeys } from "../../../json/regular-keys.ts";
+import { withRegularKeysInSlices } from "../../../json/regular-keys.ts";
+import type { Slices } from "../../../json/slices.ts";
 import { splice, type Edit } from "../../../json/splice.ts";
 import { answerOpener, type ReportPlace } from "../answers/open-answer.ts";
 import type { NoTurn, ReadBody, TurnBody, UnreadableBody } from "../dialect.ts";
@@ -33,12 +35,17 @@ const FORBIDDEN = compileKeyNames([
 
 const ELSEWHERE = objectShape({ wanted: SESSION_MEMBERS });
 
-/** `route`: of the request's path; undefined: there are no turns on it. */
-export function readBody(
-  body: Uint8Array,
-  route: TurnRoute | undefined,
-): ReadBody | UnreadableBody {
-  const scanned = scanRegular(body, route?.format.shape ?? ELSEWHERE);
+export interface BodyToRead {
+  readonly body: Uint8Array;
+  /** Of the request's path; undefined: there are no turns on it. */
+  readonly route: TurnRoute | undefined;
+  /** Told of the body while it is scanned. */
+  readonly also: JsonVisitor | undefined;
+}
+
+export function* readBody({ body, route, also }: BodyToRead): Slices<ReadBody | UnreadableBody> {
+  const query = { root: route?.format.shape ?? ELSEWHERE, cut: FORBIDDEN };
+  const scanned = yield* scanRegular(body, query, also);
   if (scanned.kind === "unreadable") return scanned;
   const { bytes, root, cuts, cutMembers: removed } = scanned;
   if (root === undefined) {
@@ -54,12 +61,16 @@ type RegularScan =
   | (Extract<MembersScan, { kind: "members" }> & Pick<FoundBody, "bytes">)
   | UnreadableBody;
 
-function scanRegular(body: Uint8Array, shape: ObjectShape): RegularScan {
-  const scan = scanJsonMembers(body, { root: shape, cut: FORBIDDEN });
+function* scanRegular(
+  body: Uint8Array,
+  query: MembersQuery,
+  also: JsonVisitor | undefined,
+): Slices<RegularScan> {
+  const scan = yield* scanJsonMembersInSlices(body, query, also);
   if (scan.kind === "unreadable") return scan;
   if (!scan.isIrregular) return { ...scan, bytes: body };
-  const bytes = withRegularKeys(body, { root: shape, cut: FORBIDDEN });
-  const again = scanJsonMembers(bytes, { root: shape, cut: FORBIDDEN });
+  const bytes = yield* withRegularKeysInSlices(body, query);
+  const again = yield* scanJsonMembersInSlices(bytes, query);
   if (again.kind === "members" && !again.isIrregular) return { ...again, bytes };
   throw new AppError("internal", "a JSON text with regular keys is irregular");
 }
