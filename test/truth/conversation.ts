@@ -60,6 +60,8 @@ export class Conversation {
   readonly #class: string;
   /** Of a chat, always the same. */
   readonly #hasTools: boolean;
+  /** A chat that its client makes a text of. */
+  readonly #isRendered: boolean;
   #entries: readonly Entry[] = [];
   #turns = 0;
   #isOver = false;
@@ -72,6 +74,8 @@ export class Conversation {
     this.#form = parent === undefined ? this.#pick(FORMS) : parent.#form;
     this.#class = this.#pick(RETENTION_CLASSES);
     this.#hasTools = parent === undefined ? this.#random() < 0.3 : parent.#hasTools;
+    const isText = this.#form === "text";
+    this.#isRendered = parent === undefined ? isText && this.#random() < 0.5 : parent.#isRendered;
     if (parent !== undefined) this.#entries = parent.#entries;
   }
 
@@ -193,12 +197,19 @@ export class Conversation {
   #opening(): readonly Entry[] {
     const chance = this.#random();
     const document = CORPUS.slice(0, this.#pick(DOCUMENT_CHARS));
-    if (chance < 0.4) return [this.#user(document)];
-    return [this.#user(chance < 0.8 ? document + this.#words() : this.#words(300))];
+    if (chance < 0.4) return [this.#user(this.#rendered(document))];
+    const text = chance < 0.8 ? document + this.#words() : this.#words(300);
+    return [this.#user(this.#rendered(text))];
   }
 
   #continued(): readonly Entry[] {
-    return [...this.#entries, this.#user(this.#words())];
+    const words = this.#rendered(this.#words());
+    return [...this.#entries, this.#user(this.#isRendered ? `<|im_end|>\n${words}` : words)];
+  }
+
+  #rendered(text: string): string {
+    if (!this.#isRendered) return text;
+    return `<|im_start|>user\n${text}<|im_end|>\n<|im_start|>assistant\n`;
   }
 
   /** What the user said at some time goes on otherwise, and all after it is gone. */

@@ -8,6 +8,7 @@ import { createClient, type KvClient } from "../../client/index.ts";
 import { SHAPES } from "../../demo/engine/model/shape.ts";
 import { engineProfile } from "../../demo/engine/profile.ts";
 import { copyTokenizer, type TokenizerFiles } from "../../demo/engine/tokenizer/files.ts";
+import { SPECIAL_TOKENS } from "../../demo/engine/tokenizer/vocabulary.ts";
 import { EngineProcess } from "../../demo/stack/engine.ts";
 import type { Envoy } from "../../demo/stack/envoy.ts";
 import { createFolder, removeFolder } from "../../demo/stack/folder.ts";
@@ -15,6 +16,7 @@ import { startGateway } from "../../demo/stack/gateway.ts";
 import { type Moorline, type MoorlineSettings, startMoorline } from "../../demo/stack/moorline.ts";
 import { freePort } from "../../demo/stack/ports.ts";
 import type { Bootstrap } from "../../envoy/bootstrap.ts";
+import type { DialectName } from "../../src/kv/dialects/dialect.ts";
 import { until } from "../support/until.ts";
 import { FORGED_FILE, POOLS } from "./ask.ts";
 import { Counters } from "./counters.ts";
@@ -193,21 +195,26 @@ export class TruthStage {
 
   #settings(whenBusy: "wait" | "branch"): MoorlineSettings {
     const endpoints = this.engines.map(({ name: id, address }) => ({ id, address }));
-    const kv = {
-      profile: engineProfile(SHAPES.tiny, { pageSize: PAGE_SIZE, loadThreshold: LOAD_THRESHOLD }),
-      tokenizer: this.#tokenizer,
-    };
+    const limits = { pageSize: PAGE_SIZE, loadThreshold: LOAD_THRESHOLD };
+    const profile = engineProfile(SHAPES.tiny, limits);
     return {
       session: { tenantHeader: "x-tenant" },
       model: { header: "x-model" },
       pools: Object.entries(POOLS).map(([dialect, name]) => {
-        // Where texts go as they are, engines cut them into tokens, and must count as many.
-        const sendTokens = dialect === "sglang-explicit" || whenBusy === "wait";
-        return { name, models: [name], endpoints, kv: { ...kv, dialect, sendTokens } };
+        const tokens = this.#tokens(dialect as DialectName, whenBusy);
+        return { name, models: [name], endpoints, kv: { profile, dialect, ...tokens } };
       }),
       health: { intervalMs: 300, timeoutMs: 300, failures: 3 },
       kv: this.#storage(whenBusy),
     };
+  }
+
+  /** Texts go as ids, or as they are: then one pool counts what engines make of them, and the other leaves that to the engines. */
+  #tokens(dialect: DialectName, whenBusy: "wait" | "branch"): MoorlineSettings {
+    const tokenizer = this.#tokenizer;
+    if (whenBusy === "wait") return { tokenizer };
+    if (dialect === "sglang-explicit") return { tokenizer, sendTokens: false };
+    return { specialTokens: Object.values(SPECIAL_TOKENS).map(({ text }) => text) };
   }
 
   /** Small, and with short times: a run sees them all pass. */
