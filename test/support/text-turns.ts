@@ -13,7 +13,7 @@ const UNIT_BYTES = 2;
 
 const MARKS = new SpecialStrings(["<s>"]);
 
-export const GUESS = 11;
+export const GUESS = 20;
 
 export async function textOf(text: string): Promise<TextSequence> {
   const split = await MARKS.split(text, async () => {});

@@ -8,12 +8,12 @@ import type { EncodedPrompt, PromptTokens, UncountedText, Unencoded } from "./pr
 
 /** Before the first count: English, by most tokenizers. */
 const FIRST_GUESS = 0.25;
-/** Of the newest count. */
+/** Of the newest count, once there was another. */
 const WEIGHT = 0.1;
 
 export class TextPrompts implements PromptTokens {
   readonly #special: SpecialStrings;
-  #tokensPerByte = FIRST_GUESS;
+  #tokensPerByte: number | undefined;
 
   /** At least one, none of them empty. */
   constructor(specialTokens: readonly string[]) {
@@ -30,13 +30,15 @@ export class TextPrompts implements PromptTokens {
   }
 
   counted({ bytes }: SplitText, tokens: number): void {
-    this.#tokensPerByte += WEIGHT * (tokens / bytes.length - this.#tokensPerByte);
+    const counted = tokens / bytes.length;
+    const before = this.#tokensPerByte ?? counted;
+    this.#tokensPerByte = before + WEIGHT * (counted - before);
   }
 
   async close(): Promise<void> {}
 
   #guess({ bytes }: SplitText): number {
-    return Math.max(1, Math.round(bytes.length * this.#tokensPerByte));
+    return Math.max(1, Math.round(bytes.length * (this.#tokensPerByte ?? FIRST_GUESS)));
   }
 }
 

@@ -15,7 +15,7 @@ import type { PromptIndex } from "./prompt-index.ts";
 export type Unadmitted = "too_short" | "not_seen_twice";
 
 export interface Candidate {
-  readonly index: Pick<PromptIndex, "view" | "keyAt">;
+  readonly index: Pick<PromptIndex, "view" | "keyAt" | "promptTokens">;
   /** Tokens of it that are listed. */
   readonly storedTokens: number;
   readonly retention: Pick<Retention, "admission">;
@@ -39,7 +39,7 @@ export class Admission {
 
   /** Undefined: it may be written. */
   refusal({ index, storedTokens, retention }: Candidate): Unadmitted | undefined {
-    if (index.view.tokens < this.#minTokens) return "too_short";
+    if (index.promptTokens(storedTokens) < this.#minTokens) return "too_short";
     if (retention.admission === "always") return undefined;
     const half = marksOf(index).at(-1);
     if (half === undefined) return "not_seen_twice";

@@ -29,6 +29,7 @@ export interface IndexedChain {
  * Beside a token for each byte: those that tokenizers put before a text, or behind it. Where there are more, less is stored.
  */
 const ADDED_TOKENS = 2;
+const GUESSES_RESERVED = 2;
 
 /** No HMAC is known to be all zero, so nothing is stored here. */
 const NOWHERE: Digest = new Uint8Array(DIGEST_BYTES);
@@ -56,6 +57,11 @@ export class PromptIndex {
   promptTokens(storedTokens: number): number {
     const { text } = this.#scope;
     return text === undefined ? this.view.tokens : Math.max(text.guessedTokens, storedTokens + 1);
+  }
+
+  /** To be reserved for. What a text has beyond twice the guess is not stored. */
+  reservedTokens(storedTokens: number): number {
+    return Math.min(this.view.tokens, GUESSES_RESERVED * this.promptTokens(storedTokens));
   }
 
   /** Of the segment `[start, end)`; undefined where the sequence does not say what lies there. */

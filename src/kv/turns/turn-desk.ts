@@ -261,9 +261,8 @@ export class TurnDesk {
     const { policy, newTurn } = this.#options;
     const { request, setting, index, listing, nowMs } = turn;
     const { session, tenant, model } = setting;
-    const { tokens: promptTokens } = index.view;
     const parts = partsOf({
-      promptTokens,
+      promptTokens: index.reservedTokens(listing.tokens),
       storedTokens: listing.tokens,
       maxNewTokens: request.maxNewTokens,
       pageSize: model.rules.pageSize,

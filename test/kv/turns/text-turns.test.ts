@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 
 import type { Catalog } from "../../../src/kv/catalog.ts";
-import { freshOf, session, spans } from "../../support/turn-bench.ts";
+import { freshOf, session, spans, turnOf } from "../../support/turn-bench.ts";
 import { FOUR_PLANES, GUESS, markedBytes, TextTurns } from "../../support/text-turns.ts";
 import { Benches, CATALOGS } from "./catalogs.ts";
 
@@ -21,11 +21,13 @@ describe.each(CATALOGS)("turns of texts over the $name catalog", (kind) => {
     return new TextTurns(bench);
   }
 
-  it("reserves a token for each byte, and guesses how many there are", async () => {
+  it("reserves twice the tokens that it guesses, and no more than the text can have", async () => {
     const text = await opened();
     const plan = await text.plan(FIRST);
     expect(plan).toMatchObject({ stored: [], storedEnd: undefined, promptTokens: GUESS });
-    expect(spans(freshOf(plan))).toEqual([[0, 40]]);
+    expect(spans(freshOf(plan))).toEqual([[0, 2 * GUESS]]);
+    await text.bench.desk.abort(turnOf(plan), "client_gone");
+    expect(spans(freshOf(await text.plan("ten bytes.")))).toEqual([[0, 12]]);
   });
 
   it("lists the whole pages before the last special string for texts that go on behind it", async () => {
@@ -48,8 +50,8 @@ describe.each(CATALOGS)("turns of texts over the $name catalog", (kind) => {
 
   it("guesses more tokens than it lists", async () => {
     const text = await opened();
-    await text.turn(FIRST, 20);
-    expect(await text.plan(SECOND)).toMatchObject({ storedTokens: 12, promptTokens: 13 });
+    await text.turn(FIRST, 34);
+    expect(await text.plan(SECOND)).toMatchObject({ storedTokens: 28, promptTokens: 29 });
   });
 
   it("lists nothing for texts that may have other tokens there", async () => {
@@ -66,7 +68,7 @@ describe.each(CATALOGS)("turns of texts over the $name catalog", (kind) => {
     const text = await opened();
     await text.turn(FIRST, 20);
     const second = await text.turn(SECOND, 28);
-    expect(spans(freshOf(second))).toEqual([[12, 48]]);
+    expect(spans(freshOf(second))).toEqual([[12, 2 * GUESS - 12]]);
     const third = await text.plan(THIRD);
     expect(spans(third.stored)).toEqual([
       [0, 12],
@@ -90,9 +92,9 @@ describe.each(CATALOGS)("turns of texts over the $name catalog", (kind) => {
   it("lists nothing where nobody knows of a whole page that it stands before an end", async () => {
     const text = await opened();
     const plan = await text.plan(FIRST);
-    await text.commit(plan, FIRST, [4, 24]);
-    await text.bench.desk.settled();
-    expect(text.bench.seen).toContain("settled dropped");
+    const outcome = await text.commit(plan, FIRST, [4, 24]);
+    const settled = outcome.kind === "accepted" ? await outcome.settled : outcome;
+    expect(settled).toMatchObject([{ kind: "dropped", reason: "no_boundary" }]);
     expect(await text.found(`${FIRST}<s>`)).toEqual([]);
     expect(freshOf(await text.plan(FIRST))[0]?.kvUri).not.toBe(freshOf(plan)[0]?.kvUri);
   });
@@ -125,6 +127,16 @@ describe.each(CATALOGS)("turns of texts over the $name catalog", (kind) => {
       [0, 12],
       [12, 8],
     ]);
+  });
+
+  it("makes a prefix of both parts of what was written at once", async () => {
+    const text = await opened();
+    await text.turn(FIRST, 20);
+    const prefix = { tenant: "", name: "paper" };
+    const asked = { prefix, session: "a", tokens: 16, to: [], ttlMs: undefined };
+    await text.bench.sessions.createPrefix(asked);
+    const segments = await text.bench.catalog.prefixSegments(prefix);
+    expect(segments.map(({ tokenLength }) => tokenLength)).toEqual([12, 4]);
   });
 
   it("finds after a restart what it had", async () => {
