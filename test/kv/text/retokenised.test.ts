@@ -65,12 +65,22 @@ it.each<[string, SpecialStrings, Encode]>([
   },
 );
 
-it("would promise too much by one token more", async () => {
+it("promises exactly the tokens before a special string, where its tail has as many as it can", async () => {
+  const encode = encodeOf(prefixed(), EOS);
+  const prompt = "hello<think>x"; // a space, x, and the end of the text
+  const [end] = textEnds(await splitOf(new SpecialStrings(SPECIAL), prompt), encode(prompt).length);
+  expect(end?.tokens).toBe(encode("hello").length - 1);
+});
+
+it("promises all tokens of a text, less the one that is put behind it", async () => {
   const encode = encodeOf(smallTokenizer(), EOS);
-  const text = await splitOf(new SpecialStrings(SPECIAL), "hello");
-  const [end] = textEnds(text, encode("hello").length);
-  const more = (end?.tokens ?? 0) + 1;
-  expect(encode("hello<|im_start|>").slice(0, more)).not.toEqual(encode("hello").slice(0, more));
+  const [end] = textEnds(
+    await splitOf(new SpecialStrings(SPECIAL), "hello"),
+    encode("hello").length,
+  );
+  const shared = end?.tokens ?? 0;
+  expect(encode("hello<think>").slice(0, shared)).toEqual(encode("hello").slice(0, shared));
+  expect(encode("hello<think>")[shared]).not.toBe(encode("hello")[shared]);
 });
 
 function goesOn(one: SplitText, other: SplitText, at: number): boolean {
