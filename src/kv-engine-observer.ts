@@ -40,6 +40,11 @@ export function createEngineObserver(log: Logger, metrics: KvMetrics): EngineObs
             "an engine counts other tokens than we do; no KV there until it is restarted",
             engine,
           );
+        case "engine_encodes":
+          return log.error(
+            "an engine encodes answers, which nobody asked for; no KV there until it is restarted",
+            engine,
+          );
       }
     },
     unanswered: ({ pool, address, why }) =>

@@ -20,6 +20,7 @@ export type RefusalCode =
   | "body_budget_full" // and too many bodies are being read already
   | "body_unread" // and Envoy did not show it
   | "upgrade_refused" // and what follows is no body but another protocol
+  | "answer_encoded" // the engine's answer to a turn has a content-encoding, so what is ours cannot be taken out of it
   | "internal_error"; // a fault of ours, with `extproc.onError: refuse` or in a pool with KV
 
 /** docs/errors.md lists them; a test compares the two. */
@@ -39,6 +40,7 @@ export const refusalStatuses = {
   body_budget_full: 503,
   body_unread: 503,
   upgrade_refused: 403,
+  answer_encoded: 502,
   internal_error: 503,
 } as const satisfies Record<RefusalCode, number>;
 
@@ -74,6 +76,11 @@ export const bodyRefusals = {
     message: `the body must be one JSON text in UTF-8; the first byte that does not fit is at offset ${offset}`,
   }),
 } as const satisfies Record<string, Refusal | ((value: number) => Refusal)>;
+
+export const answerEncoded: Refusal = {
+  code: "answer_encoded",
+  message: "the engine's answer has a content-encoding, though none was asked for",
+};
 
 /** The name of the header that carries the refusal's code. */
 export const REASON_HEADER = "x-moorline-reason";

@@ -6,7 +6,7 @@
  * that answers another phase than the one it waits in (envoy#31555, envoy#36982).
  * `append_action` is still set, because other gateways read it. Fields are written last first: see WireWriter.
  */
-import type { BodyMode, MessageKind } from "./message.ts";
+import { bodyModes, type BodyMode, type MessageKind } from "./message.ts";
 import { lengthTag, varintTag, WireWriter } from "./wire.ts";
 
 const writer = new WireWriter();
@@ -56,7 +56,8 @@ export function encodeReply(
 }
 
 /**
- * Goes on to the bodies, which Envoy then sends in these modes. Needs `allow_mode_override` in Envoy's filter, and this very
+ * Goes on to the bodies, which Envoy then sends in these modes, with the trailers of a response whose body it sends: they are what
+ * ends it where they come (HTTP/2 engines). Needs `allow_mode_override` in Envoy's filter, and this very
  * combination among its `allowed_override_modes`, where there are any: otherwise Envoy goes on as if nothing was asked.
  */
 export function encodeAskForBodies(
@@ -65,7 +66,7 @@ export function encodeAskForBodies(
 ): Uint8Array {
   writer.start();
   const mark = writer.mark();
-  writer.varint(varintTag(6), HEADER_SKIP);
+  writer.varint(varintTag(6), modes.response === bodyModes.none ? HEADER_SKIP : HEADER_SEND);
   writer.varint(varintTag(5), HEADER_SKIP);
   writer.varint(varintTag(4), modes.response);
   writer.varint(varintTag(3), modes.request);

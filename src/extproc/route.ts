@@ -2,6 +2,7 @@
 import type { MaybePromise } from "../affinity/binding-store.ts";
 import type { Decision, RouteRequest } from "../affinity/router.ts";
 import { SESSION_ID_HEADER } from "../affinity/session-key.ts";
+import type { Endpoint } from "../endpoints/endpoint.ts";
 import type { ExchangePorts } from "./exchange-ports.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Changes } from "./replies.ts";
@@ -71,4 +72,9 @@ export function routeChanges(ports: ExchangePorts, { request, decision }: Routed
 /** A client's own must not survive, not even until the decision. */
 export function routingHeaders(ports: ExchangePorts): readonly string[] {
   return [ports.destinationHeader, POOL_HEADER];
+}
+
+/** The same endpoint first, and these after it. */
+export function withFallbacks(routed: Routed, fallbacks: readonly Endpoint[]): Routed {
+  return { request: routed.request, decision: { ...routed.decision, fallbacks } };
 }

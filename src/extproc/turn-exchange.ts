@@ -13,7 +13,6 @@
  * fault is a 503 before the response has begun, and a broken response after that.
  */
 import type { MaybePromise } from "../affinity/binding-store.ts";
-import type { Endpoint } from "../endpoints/endpoint.ts";
 import { AppError } from "../errors.ts";
 import type { ReadBody } from "../kv/dialects/dialect.ts";
 import type { AnswerFilter, PathTurn, TurnRequest } from "../kv/path/turn-path.ts";
@@ -21,9 +20,9 @@ import { PLACE_LIMIT_BYTES } from "./body-budget.ts";
 import type { ExchangePorts } from "./exchange-ports.ts";
 import { HeldBody } from "./held-body.ts";
 import { bodyModes, type ProcessingMessage, type ProtocolModes } from "./message.ts";
-import { bodyRefusals, type Refusal } from "./refusal.ts";
+import { answerEncoded, bodyRefusals, type Refusal } from "./refusal.ts";
 import type { RequestFacts, TurnHeaders } from "./request-reader.ts";
-import type { Routed } from "./route.ts";
+import { type Routed, withFallbacks } from "./route.ts";
 import { answerHead, isLocalReply, observeServed } from "./served.ts";
 import type { ReplySink } from "./transport.ts";
 import { type KvBody, readTurnBody } from "./turn-body.ts";
@@ -260,14 +259,16 @@ export class TurnExchange {
     }
     const state = this.#state;
     if (state.at !== "routed") return this.#onEarlyResponse(message);
-    const filter = state.turn?.answer(answerHead(message));
-    this.#isResponseStarted = true;
-    this.#state =
-      state.turn === undefined || filter === undefined
-        ? { at: "passing" }
-        : { at: "answering", turn: state.turn, filter };
-    this.#sendResponseHeaders(filter !== undefined);
-    if (message.endOfStream) this.#answerChunk(nothing, true);
+    const { turn } = state;
+    const head = answerHead(message);
+    if (turn?.withholds(head) === true) this.#refuse(answerEncoded);
+    else {
+      const filter = turn?.answer(head);
+      this.#isResponseStarted = true;
+      this.#state = turn && filter ? { at: "answering", turn, filter } : { at: "passing" };
+      this.#sendResponseHeaders(filter !== undefined);
+      if (message.endOfStream) this.#answerChunk(nothing, true);
+    }
     return observeServed(this.#ports, state.routed, message);
   }
 
@@ -341,8 +342,4 @@ export class TurnExchange {
     this.#replies.refuse(refusal, this.#sessionId());
     this.close();
   }
-}
-
-function withFallbacks(routed: Routed, fallbacks: readonly Endpoint[]): Routed {
-  return { request: routed.request, decision: { ...routed.decision, fallbacks } };
 }

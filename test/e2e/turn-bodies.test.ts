@@ -1,6 +1,7 @@
 /** Bodies of pools with KV through a real Envoy: what reaches the engine, and what reaches the client. */
 import { hash } from "node:crypto";
 import type { ServerResponse } from "node:http";
+import { gzipSync } from "node:zlib";
 import { setTimeout as wait } from "node:timers/promises";
 import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { json, send, type ClientRequest } from "../support/client.ts";
@@ -137,6 +138,22 @@ describe("a request", () => {
 });
 
 describe("an answer", () => {
+  it("with a content-encoding reaches nobody: a 502 does", async () => {
+    const secret = gzipSync(MARKER);
+    stack.answer((response) => {
+      response.setHeader("content-encoding", "gzip");
+      events(response).end(secret);
+    });
+    const response = await ask();
+    expect([response.status, response.headers["x-moorline-reason"]]).toEqual([
+      502,
+      "answer_encoded",
+    ]);
+    expect(response.headers).not.toHaveProperty("content-encoding");
+    expect(response.text).not.toContain("secret");
+    expect(json<{ error: { code: string } }>(response).error.code).toBe("answer_encoded");
+  });
+
   it("in events goes on event for event while the engine still makes it, without what is ours", async () => {
     const gotFirst = Promise.withResolvers<void>();
     stack.answer((response) => {

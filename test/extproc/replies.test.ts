@@ -74,7 +74,7 @@ describe("replies, as the published codec reads them", () => {
       request_body_mode: "BUFFERED",
       response_body_mode: "STREAMED",
       request_trailer_mode: "SKIP",
-      response_trailer_mode: "SKIP",
+      response_trailer_mode: "SEND",
     });
     expect(reply.request_headers?.response?.header_mutation?.remove_headers).toEqual(["x-a"]);
   });

@@ -35,7 +35,7 @@ describe("the headers of a request with a body", () => {
       request_body_mode: "BUFFERED",
       response_body_mode: "STREAMED",
       request_trailer_mode: "SKIP",
-      response_trailer_mode: "SKIP",
+      response_trailer_mode: "SEND",
     });
     const removed = reply?.request_headers?.response?.header_mutation?.remove_headers ?? [];
     expect(removed.toSorted()).toEqual(

@@ -41,13 +41,27 @@ async function routed(headers: Readonly<Record<string, string>> = {}) {
 describe("response headers", () => {
   it("tell the turn who served and what comes; their length goes, the session's id comes", async () => {
     const { exchange, turns } = await routed();
-    const [reply, ...more] = await exchange.send(answered({ "content-encoding": "br" }));
-    expect(turns.log).toEqual(["answer 200 text/event-stream br 10.0.0.1:80 1"]);
+    const [reply, ...more] = await exchange.send(answered());
+    expect(turns.log).toEqual(["answer 200 text/event-stream plain 10.0.0.1:80 1"]);
     expect(headersOf(reply)).toEqual({ "x-session-id": "s" });
     expect(reply?.response_headers?.response?.header_mutation?.remove_headers).toEqual([
       "content-length",
     ]);
     expect(more).toEqual([]);
+  });
+
+  it("of an answer that nobody may see are a 502 in its place", async () => {
+    const { exchange, turns, events } = await routed();
+    const [reply, ...more] = await exchange.send(answered({ "content-encoding": "br" }));
+    expect(errorOf(reply)).toEqual({
+      code: "answer_encoded",
+      message: "the engine's answer has a content-encoding, though none was asked for",
+    });
+    expect(headersOf(reply)).toMatchObject({ "x-session-id": "s" });
+    expect(more).toEqual([]);
+    expect(turns.log[0]).toBe("withhold br");
+    expect(events).toContain("refused answer_encoded");
+    expect(exchange.isFailed()).toBe(false);
   });
 
   it("say what was reused where the request asks", async () => {

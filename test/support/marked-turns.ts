@@ -112,6 +112,11 @@ class MarkedTurn implements PathTurn {
     this.#turns = turns;
   }
 
+  withholds({ contentEncoding }: AnswerHead): boolean {
+    if (contentEncoding !== "") this.#turns.log.push(`withhold ${contentEncoding}`);
+    return contentEncoding !== "";
+  }
+
   answer(head: AnswerHead): AnswerFilter | undefined {
     this.#turns.failAt("answer");
     const {

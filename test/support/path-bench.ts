@@ -42,6 +42,7 @@ export class KnownEngines implements EngineDirectory {
   readonly closed: string[] = [];
   readonly miscountedAt: string[] = [];
   readonly otherWeightsAt: string[] = [];
+  readonly encodedAt: string[] = [];
 
   engine(_: string, { address }: Endpoint): EngineState {
     return this.states.get(address) ?? { kind: "ready", instance: `engine at ${address}` };
@@ -49,6 +50,10 @@ export class KnownEngines implements EngineDirectory {
 
   miscounted(_: string, { address }: Endpoint): void {
     this.miscountedAt.push(address);
+  }
+
+  encoded(_: string, { address }: Endpoint): void {
+    this.encodedAt.push(address);
   }
 
   /** Those of the tests are of version w1. */
@@ -102,6 +107,7 @@ export class PathBench {
       engines: this.engines,
       reaches: new Reaches(bench.sites),
       bodyLimitBytes: 1_000_000,
+      exposeKv: false,
       holdMs: 10_000,
       passPaths: ["/tokenize"],
       dialect: createDialect({ name: "sglang-session", exposeKv: false }),

@@ -5,13 +5,14 @@
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { IncomingHttpHeaders, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingHttpHeaders, RequestListener, ServerResponse } from "node:http";
+import { createServer as createHttp2Server } from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { startEnvoy, type Envoy } from "../../demo/stack/envoy.ts";
-import { fillBootstrap } from "../../envoy/bootstrap.ts";
+import { type Bootstrap, fillBootstrap } from "../../envoy/bootstrap.ts";
 import { systemClock } from "../../src/clock.ts";
 import { Exchange } from "../../src/extproc/exchange.ts";
 import { createGrpcTransport } from "../../src/extproc/grpc-transport.ts";
@@ -22,6 +23,8 @@ import { extProcFilterOf, type ExtProcFilter } from "./ext-proc-filter.ts";
 import { loopback } from "./grpc-server.ts";
 import { MarkedTurns, type MarkedTurnsOptions } from "./marked-turns.ts";
 
+type Http2Listener = Parameters<typeof createHttp2Server>[1];
+
 export interface SeenByEngine {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
@@ -31,6 +34,8 @@ export interface SeenByEngine {
 export interface TurnStackOptions {
   readonly kv?: MarkedTurnsOptions;
   readonly adapt?: (filter: ExtProcFilter) => void;
+  /** What the engine speaks; `http1` unless given. */
+  readonly engine?: "http1" | "http2";
 }
 
 export interface TurnStack {
@@ -49,7 +54,8 @@ export interface TurnStack {
 
 export async function startTurnStack(options: TurnStackOptions = {}): Promise<TurnStack> {
   const folder = await mkdtemp(join(tmpdir(), "moorline-test-"));
-  const engine = await startScriptedEngine();
+  const isHttp2 = options.engine === "http2";
+  const engine = await startScriptedEngine(isHttp2);
   const edsFile = join(folder, "eds.json");
   await writeFile(edsFile, JSON.stringify(edsOf(engine.port)));
   const turns = new MarkedTurns(options.kv);
@@ -67,6 +73,7 @@ export async function startTurnStack(options: TurnStackOptions = {}): Promise<Tu
   const places = { listenPort: 0, adminPort: 0, extproc, edsFile };
   const bootstrap = await fillBootstrap("override-host", places);
   options.adapt?.(extProcFilterOf(bootstrap));
+  if (isHttp2) speakHttp2(bootstrap);
   const envoy = await startEnvoy({ bootstrap });
   const close = async () => {
     await envoy.close();
@@ -78,19 +85,34 @@ export async function startTurnStack(options: TurnStackOptions = {}): Promise<Tu
   return { url: envoy.url(), envoy, turns, events, counts, seen, answer, close };
 }
 
-async function startScriptedEngine() {
+/** To the engines. */
+function speakHttp2({ static_resources: { clusters } }: Bootstrap): void {
+  const name = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+  const protocol = { explicit_http_config: { http2_protocol_options: {} } };
+  const options = { [name]: { "@type": `type.googleapis.com/${name}`, ...protocol } };
+  const cluster = clusters.find(({ name: each }) => each === "default");
+  Object.assign(cluster ?? {}, { typed_extension_protocol_options: options });
+}
+
+async function startScriptedEngine(isHttp2: boolean) {
   const seen: SeenByEngine[] = [];
   let how = (response: ServerResponse): void => {
     response.setHeader("content-type", "application/json").end("{}");
   };
-  const server = createServer((request, response) => {
+  const serve: RequestListener = (request, response) => {
     const { url: path = "", headers } = request;
     const handle = async () => {
       seen.push({ path, headers, body: await buffer(request) });
       how(response);
     };
     handle().catch(() => response.destroy());
-  });
+  };
+  // The answers of both have the methods that tests use.
+  const server = isHttp2
+    ? createHttp2Server(serve as unknown as Http2Listener)
+    : createServer(serve);
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => void sockets.add(socket));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
@@ -101,7 +123,7 @@ async function startScriptedEngine() {
     },
     close: () => {
       server.close();
-      server.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
     },
   };
 }

@@ -108,8 +108,8 @@ export interface Injection {
   readonly tellsUsage?: boolean | undefined;
 }
 
-/** By the response's content type: server-sent events, or else one JSON text. */
-export type AnswerForm = "events" | "json";
+/** Not 2xx; else by the response's content type: server-sent events, or one JSON text. */
+export type AnswerForm = "error" | "events" | "json";
 
 /**
  * One answer on its way to the client. The members that answer what was injected are removed, with the events that have nothing else,

@@ -20,6 +20,7 @@ import type {
 } from "./engine-connection.ts";
 import { parseSaid, profileDifferences, type Said, tellsUsage } from "./engine-profile.ts";
 import {
+  afterEncoded,
   afterIntroduction,
   afterMiscount,
   afterOtherWeights,
@@ -95,6 +96,10 @@ export class EngineWatch {
 
   miscounted(): void {
     this.#become(afterMiscount(this.#state), undefined);
+  }
+
+  encoded(): void {
+    this.#become(afterEncoded(this.#state), undefined);
   }
 
   /** Of an answer; `why`: what it says that the profile does not. */

@@ -6,18 +6,19 @@ import type { EngineInstance } from "../records.ts";
 export const UNKNOWN: EngineState = { kind: "off", reason: "engine_unknown" };
 const MISMATCH: EngineState = { kind: "off", reason: "engine_mismatch" };
 const MISCOUNTED: EngineState = { kind: "off", reason: "engine_miscounted" };
+const ENCODING: EngineState = { kind: "off", reason: "engine_encodes" };
 /** Its tokenizer made other tokens of a probe than ours. */
 export const OTHER_TOKENIZER: EngineState = { kind: "off", reason: "tokenizer_mismatch" };
 
 /**
  * It has said what it is. An engine whose weights were changed and changed back writes other bytes in between: it is another
- * instance then. One whose tokens are not ours stays off whatever it says.
+ * instance then. One that is off for good stays so whatever it says.
  */
 export function afterIntroduction(
   state: EngineState,
   { matches, tellsUsage, newInstance }: Introduction,
 ): EngineState {
-  if (hasOtherTokens(state)) return state;
+  if (isOffForGood(state)) return state;
   if (!matches) return MISMATCH;
   return state.kind === "ready" ? state : { kind: "ready", instance: newInstance(), tellsUsage };
 }
@@ -33,9 +34,14 @@ export function afterOtherWeights(state: EngineState): EngineState {
   return state.kind === "ready" ? MISMATCH : state;
 }
 
-/** For as long as its process lives: neither its tokenizer nor ours is ever another within one. */
-export function hasOtherTokens(state: EngineState): boolean {
-  return state === MISCOUNTED || state === OTHER_TOKENIZER;
+/** For as long as its process lives: neither its tokenizer nor ours is ever another within one, nor how it answers. */
+function isOffForGood(state: EngineState): boolean {
+  return state === MISCOUNTED || state === OTHER_TOKENIZER || state === ENCODING;
+}
+
+/** It encodes answers that must be read. */
+export function afterEncoded(state: EngineState): EngineState {
+  return state.kind === "ready" ? ENCODING : state;
 }
 
 /** What is not known to match is off for another reason already. */

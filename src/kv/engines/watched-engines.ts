@@ -69,6 +69,10 @@ export class WatchedEngines implements EngineDirectory {
     this.#lookup(pool, endpoint)?.miscounted();
   }
 
+  encoded(pool: string, endpoint: Endpoint): void {
+    this.#lookup(pool, endpoint)?.encoded();
+  }
+
   confirmsWeights(pool: string, endpoint: Endpoint, weightVersion: unknown): boolean {
     const profile = this.#options.profiles.get(pool);
     const [difference] = profile === undefined ? [] : weightDifferences(weightVersion, profile);
@@ -135,6 +139,7 @@ const NONE: Readonly<Record<EngineStateName, number>> = {
   engine_mismatch: 0,
   tokenizer_mismatch: 0,
   engine_miscounted: 0,
+  engine_encodes: 0,
 };
 
 /** An endpoint that moved keeps its id; what was known of the engine was of another one. */

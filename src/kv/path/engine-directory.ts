@@ -9,6 +9,8 @@ export interface EngineDirectory {
    * as after each restart.
    */
   miscounted(pool: string, endpoint: Endpoint): void;
+  /** It encodes answers, though nothing was asked of the kind, so none of them can be read: off for as long. */
+  encoded(pool: string, endpoint: Endpoint): void;
   /**
    * What an answer says of the weights that computed it. False: they are not those of the pool's profile, so the engine is off until
    * it says itself again what it is.
@@ -33,4 +35,5 @@ export type EngineOffReason =
   | "engine_unknown" // it has not answered yet, or not since it was lost
   | "engine_mismatch" // what it says of itself, or in an answer, is not what the pool's profile says
   | "tokenizer_mismatch" // it made other tokens of a text than we do, when it was tested
-  | "engine_miscounted"; // or of a turn's prompt
+  | "engine_miscounted" // or of a turn's prompt
+  | "engine_encodes"; // its answers, so that nobody can read them

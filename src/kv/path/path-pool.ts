@@ -37,6 +37,7 @@ export interface PathPoolOptions extends Omit<
   "engines" | "turns" | "observer" | "tokens" | "predictor" | "clock"
 > {
   readonly bodyLimitBytes: number;
+  readonly exposeKv: boolean;
   readonly holdMs: number;
   /** Raw paths on which bodies pass unread. */
   readonly passPaths: readonly string[];
@@ -179,6 +180,7 @@ export class PathPool implements KvPool {
     const turn: InjectedTurn = new InjectedTurn({
       open: { ...scope, turn: fresh?.turn, prompt, storedEnd, engineSession },
       openAnswer,
+      exposeKv: this.#options.exposeKv,
       endings: this.#endings,
       watch: this.#watch(session, planned),
       over: () => void this.#open.delete(turn),

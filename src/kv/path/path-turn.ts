@@ -14,6 +14,10 @@ export class PassingTurn implements PathTurn {
     this.#over = over;
   }
 
+  withholds(): boolean {
+    return false;
+  }
+
   answer(): undefined {
     this.abandon();
   }
@@ -28,6 +32,8 @@ export interface InjectedOptions {
   readonly open: OpenTurn;
   readonly openAnswer: InjectedBody["openAnswer"];
   readonly endings: Pick<TurnEndings, "commit" | "abort">;
+  /** What is ours stays in what clients get. */
+  readonly exposeKv: boolean;
   readonly watch: Pick<TurnWatch, "opened" | "chunk" | "ended">;
   /** Told once, when it is committed or aborted. */
   readonly over: () => void;
@@ -42,6 +48,12 @@ export class InjectedTurn implements PathTurn {
   constructor({ open, ...options }: InjectedOptions) {
     this.#options = options;
     this.#open = open;
+  }
+
+  withholds(head: AnswerHead): boolean {
+    if (!isEncoded(head) || this.#options.exposeKv) return false;
+    this.answer(head);
+    return true;
   }
 
   answer(head: AnswerHead): AnswerFilter | undefined {
@@ -93,10 +105,14 @@ export class InjectedTurn implements PathTurn {
 
 /** Why nothing of the answer is committed, as far as its head says. */
 function flawOf(head: AnswerHead, open: OpenTurn | undefined): AbortedEnd | undefined {
-  if (head.status < 200 || head.status > 299) return "engine_failed";
+  if (!isSuccess(head.status)) return "engine_failed";
   if (head.attempts !== 1) return "retried";
   if (open !== undefined && head.servedBy !== open.endpoint.address) return "served_elsewhere";
   return isEncoded(head) ? "encoded" : undefined;
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status <= 299;
 }
 
 function isServedBy({ endpoint }: OpenTurn, { attempts, servedBy }: AnswerHead): boolean {
@@ -107,6 +123,7 @@ function isEncoded({ contentEncoding }: AnswerHead): boolean {
   return contentEncoding !== "" && contentEncoding !== "identity";
 }
 
-function formOf({ contentType }: AnswerHead): AnswerForm {
+function formOf({ status, contentType }: AnswerHead): AnswerForm {
+  if (!isSuccess(status)) return "error";
   return /^\s*text\/event-stream\s*(;|$)/i.test(contentType) ? "events" : "json";
 }

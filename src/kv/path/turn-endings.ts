@@ -73,6 +73,8 @@ export class TurnEndings {
   }
 
   abort(open: OpenTurn, reason: AbortedEnd): void {
+    const { engines, pool } = this.#options;
+    if (reason === "encoded") engines.encoded(pool, open.endpoint);
     this.#run(async () => {
       const { turn } = open;
       if (turn !== undefined) await this.#try("abort", (turns) => turns.abort(turn, reason));

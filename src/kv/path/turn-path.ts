@@ -75,9 +75,11 @@ export interface BegunTurn {
 }
 
 export interface PathTurn {
+  /** The response has begun. True: nobody may see its body, as what is ours cannot be taken out of it, and the turn is over. */
+  withholds(head: AnswerHead): boolean;
   /**
-   * The response has begun. Undefined: its body passes as it is, and the turn is over. Otherwise it goes through the filter, and the
-   * turn is committed or aborted by what it said.
+   * It has begun, and is not withheld. Undefined: its body passes as it is, and the turn is over. Otherwise it goes through the
+   * filter, and the turn is committed or aborted by what it said.
    */
   answer(head: AnswerHead): AnswerFilter | undefined;
   /** The exchange ended in some other way: without a response, or before the filter saw the end. Idempotent; does not throw. */

@@ -124,6 +124,18 @@ describe("an engine", () => {
     expect(nameOf(watch.state)).toBe("engine_miscounted");
   });
 
+  it("that encodes answers is off until its connection is another, whatever it says", async () => {
+    await answers(1);
+    watch.encoded();
+    watch.encoded();
+    await answers(2 * QUESTIONS_PER_INTRODUCTION);
+    expect(told.slice(1)).toEqual(["instance-1 -> engine_encodes: "]);
+    connections.latest().lose("ECONNRESET");
+    await clock.advance(RETRY_MS.first);
+    connections.latest().answer();
+    expect(nameOf(watch.state)).toBe("instance-2");
+  });
+
   it("of which an answer has other weights is off until it says what it is", async () => {
     await answers(1);
     watch.hasOtherWeights('weight_version "w2", not w1');

@@ -154,11 +154,13 @@ describe("the engines of a pool", () => {
       [1, "a", "engine_mismatch"],
       [0, "a", "tokenizer_mismatch"],
       [1, "a", "engine_miscounted"],
+      [0, "a", "engine_encodes"],
       [0, "b", "ready"],
       [0, "b", "engine_unknown"],
       [0, "b", "engine_mismatch"],
       [0, "b", "tokenizer_mismatch"],
       [0, "b", "engine_miscounted"],
+      [0, "b", "engine_encodes"],
     ]);
   });
 

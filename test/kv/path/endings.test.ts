@@ -189,13 +189,62 @@ describe("a turn is aborted, its file sealed and the engine's session closed", (
     },
   );
 
-  it("where the answer is encoded, which then passes as it is", async () => {
+  it("where the answer is encoded, which nobody sees, and whose engine is off from then on", async () => {
     const path = await open();
     const begun = await path.begin("one ");
-    expect(begun.turn.answer({ ...SERVED, contentEncoding: "gzip" })).toBeUndefined();
+    expect(begun.turn.withholds({ ...SERVED, contentEncoding: "gzip" })).toBe(true);
+    await path.ended();
+    expect(path.seen).toEqual(["injected 0/4", "encoded"]);
+    expect(path.engines.encodedAt).toEqual([ENGINE_A.address]);
+  });
+
+  it("where it is encoded, which passes as it is where what is ours is exposed", async () => {
+    const path = new PathBench(await benches.open(), { exposeKv: true });
+    const begun = await path.begin("one ");
+    const head = { ...SERVED, contentEncoding: "gzip" };
+    expect(begun.turn.withholds(head)).toBe(false);
+    expect(begun.turn.answer(head)).toBeUndefined();
     await path.ended();
     expect(path.seen).toEqual(["injected 0/4", "encoded"]);
   });
+
+  it.each([
+    ["engine_failed", { status: 500 }],
+    ["retried", { attempts: 2 }],
+  ])("where an answer that is %s is encoded, which nobody sees", async (end, head) => {
+    const path = await open();
+    const begun = await path.begin("one ");
+    expect(begun.turn.withholds({ ...SERVED, ...head, contentEncoding: "br" })).toBe(true);
+    await path.ended();
+    expect(path.seen).toEqual(["injected 0/4", end]);
+    expect(path.engines.encodedAt).toEqual([]);
+  });
+
+  it("where the engine refuses it in words that repeat it, of which the client sees none of ours", async () => {
+    const path = await open();
+    const begun = await path.begin("one ");
+    const request = bodyOf(begun);
+    const uri = request.session_params?.fresh_kv_cache?.[0]?.kv_uri ?? "";
+    const detail = [{ loc: ["body"], input: request }, { msg: `{'kv_uri': '${uri}'}` }];
+    const filter = begun.turn.answer({ ...SERVED, status: 422 });
+    const shown = filter?.push(Buffer.from(JSON.stringify({ detail })), true) ?? [];
+    const { session_params: _, ...rest } = request;
+    expect(JSON.parse(Buffer.from(shown).toString())).toEqual({
+      detail: [{ loc: ["body"], input: rest }, { msg: "{'kv_uri': '[removed]'}" }],
+    });
+    await path.ended();
+    expect(path.seen).toEqual(["injected 0/4", "engine_failed"]);
+  });
+
+  it.each([{}, { contentEncoding: "gzip" }])(
+    "withholds nothing of a request that had nothing of ours: %o",
+    async (head) => {
+      const path = await open();
+      const begun = await path.begin({ input_ids: [[1], [2]] });
+      expect(begun.turn.withholds({ ...SERVED, ...head })).toBe(false);
+      expect(begun.turn.answer({ ...SERVED, ...head })).toBeUndefined();
+    },
+  );
 });
 
 it("is over once it is committed, whatever its exchange does after", async () => {

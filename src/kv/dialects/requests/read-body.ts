@@ -4,16 +4,14 @@
  * Where a key that matters comes twice or is spelled with an escape, it comes once and is spelled plainly before anything else, so that
  * what is read here and what the engine reads cannot differ.
  */
-import { AppError } from "../../../errors.ts";
-import { objectShape, scanJsonMembersInSlices } from "../../../json/json-members.ts";
-import type { MembersQuery, MembersScan } from "../../../json/json-members.ts";
+import { objectShape } from "../../../json/json-members.ts";
 import type { JsonVisitor } from "../../../json/json-walk.ts";
 import { compileKeyNames } from "../../../json/key-names.ts";
-import { withRegularKeysInSlices } from "../../../json/regular-keys.ts";
 import type { Slices } from "../../../json/slices.ts";
 import { splice, type Edit } from "../../../json/splice.ts";
 import { answerOpener, type ReportPlace } from "../answers/open-answer.ts";
-import type { NoTurn, ReadBody, TurnBody, UnreadableBody } from "../dialect.ts";
+import type { Injection, NoTurn, ReadBody, TurnBody, UnreadableBody } from "../dialect.ts";
+import { scanRegular, SERVICE_MEMBERS } from "../service-members.ts";
 import { given, type FoundBody } from "./found-body.ts";
 import { hasSegments, injectionEdits, NULL, usageEdits } from "./injection.ts";
 import { SESSION_MEMBERS, type RequestFormat } from "./request-format.ts";
@@ -25,13 +23,7 @@ export interface TurnRoute {
   readonly exposeKv: boolean;
 }
 
-const FORBIDDEN = compileKeyNames([
-  "stored_kv_cache",
-  "fresh_kv_cache",
-  "stored_kvcache",
-  "fresh_kvcache",
-  "kvcache_params",
-]);
+const FORBIDDEN = compileKeyNames(SERVICE_MEMBERS);
 
 const ELSEWHERE = objectShape({ wanted: SESSION_MEMBERS });
 
@@ -57,24 +49,6 @@ export function* readBody({ body, route, also }: BodyToRead): Slices<ReadBody | 
   return { kind: "body", stripped, removed, turn };
 }
 
-type RegularScan =
-  | (Extract<MembersScan, { kind: "members" }> & Pick<FoundBody, "bytes">)
-  | UnreadableBody;
-
-function* scanRegular(
-  body: Uint8Array,
-  query: MembersQuery,
-  also: JsonVisitor | undefined,
-): Slices<RegularScan> {
-  const scan = yield* scanJsonMembersInSlices(body, query, also);
-  if (scan.kind === "unreadable") return scan;
-  if (!scan.isIrregular) return { ...scan, bytes: body };
-  const bytes = yield* withRegularKeysInSlices(body, query);
-  const again = yield* scanJsonMembersInSlices(bytes, query);
-  if (again.kind === "members" && !again.isIrregular) return { ...again, bytes };
-  throw new AppError("internal", "a JSON text with regular keys is irregular");
-}
-
 /** An id beside what was removed was one for the service. An engine would refuse it: it knows no session of that name. */
 function forgottenId(body: FoundBody): Edit[] {
   const object = given(body, "session_params")?.object;
@@ -97,10 +71,20 @@ function readTurn(body: FoundBody, route: TurnRoute): TurnBody | NoTurn {
       if (addsUsage) edits.push(...usageEdits(body));
       return {
         pieces: splice(body.bytes, [...body.cuts, ...edits]),
-        openAnswer: answerOpener({ place, exposeKv, removesUsage: addsUsage }),
+        openAnswer: answerOpener({
+          place,
+          exposeKv,
+          removesUsage: addsUsage,
+          named: namedIn(injection),
+        }),
       };
     },
   };
+}
+
+/** By which an answer may name what was injected, in words of its own. */
+function namedIn({ engineSession, stored, fresh }: Injection): readonly string[] {
+  return [engineSession, ...new Set([...stored, ...fresh].map(({ kvUri }) => kvUri))];
 }
 
 function none(reason: NoTurn["reason"]): NoTurn {
