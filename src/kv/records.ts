@@ -157,8 +157,8 @@ export interface StoredFile extends FileRef {
   readonly readScore: number;
   /**
    * Never more than the highest priority of those who refer to anything in it, where a pin is above all but for what has another
-   * copy. Raised by an eviction that has looked; 0 again when somebody lets go who may have been the highest, and when another copy
-   * is made.
+   * copy. Raised by who comes, and by an eviction that has looked; 0 again when somebody lets go who may have been the highest, and
+   * when another copy is made. Only where a location comes back with another copy it may be too high until then.
    */
   readonly priorityFloor: number;
   /** Somebody may be reading until then. Only ever moves on, so that a lost reader frees its lease by time alone. */

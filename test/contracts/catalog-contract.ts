@@ -18,6 +18,8 @@ import { describeForks } from "./catalog/forks.ts";
 import { describeMatches } from "./catalog/matches.ts";
 import { describeReadLeases } from "./catalog/read-leases.ts";
 import { describePrefixes } from "./catalog/prefixes.ts";
+import { describeReplicaEvictions } from "./catalog/replica-evictions.ts";
+import { describeReplicas } from "./catalog/replicas.ts";
 import { describeReports } from "./catalog/reports.ts";
 import { describeReservations } from "./catalog/reservations.ts";
 import { describeSessions } from "./catalog/sessions.ts";
@@ -53,5 +55,7 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>): voi
     describeCondemnations(() => desk);
     describeFiles(() => desk);
     describeReadLeases(() => desk);
+    describeReplicas(() => desk);
+    describeReplicaEvictions(() => desk);
   });
 }

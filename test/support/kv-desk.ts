@@ -13,7 +13,6 @@ import type {
   TurnRequest,
   Verdict,
 } from "../../src/kv/catalog.ts";
-import { atLocation } from "../../src/kv/copies.ts";
 import type {
   AttachOutcome,
   CreatePrefixOutcome,
@@ -80,8 +79,8 @@ export class KvDesk {
   trusts = new Map<string, Reader["trusts"]>();
   /** Of the configuration. */
   locations: ReadonlySet<string> = new Set(["disk", "dis", "other", "tmpfs"]);
-  /** Where segments are read that have a copy there. */
-  reads: string | undefined;
+  /** The copy in which segments are read; undefined: their first ones. */
+  reads: FileRef | undefined;
   #made = 0;
   /** The tokens from 0 to the end of each segment that was reported. */
   #texts = new Map<SegmentId, string>();
@@ -142,8 +141,7 @@ export class KvDesk {
   async #reading(ids: readonly SegmentId[], namespace: string): Promise<ListedCopy[]> {
     const copies = this.listed(ids, namespace).map(async (listed) => {
       const known = await this.catalog.segment(listed.segment);
-      const read = known && (atLocation(known, this.reads ?? "") ?? known);
-      return { ...listed, file: read?.file ?? NO_FILE };
+      return { ...listed, file: this.reads ?? known?.file ?? NO_FILE };
     });
     return Promise.all(copies);
   }

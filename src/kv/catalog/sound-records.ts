@@ -35,7 +35,7 @@ import {
   UNLIMITED,
 } from "./keys.ts";
 import { isRemoved } from "./prefix-state.ts";
-import { PINNED, spareWorthOf, worthOf } from "./rules/file-priority.ts";
+import { PINNED, worthOf } from "./rules/file-priority.ts";
 import { isBeingLowered } from "./rules/lowering.ts";
 import {
   ended,
@@ -237,13 +237,12 @@ function withContents(
   });
 }
 
-/** What a reference makes of each file that has a copy. */
+/** The most that a reference makes of each file that has a copy. */
 function worthsOf(
   view: CatalogView,
   { holder, copies }: Reference,
 ): { readonly file: FileRef; readonly worth: number }[] {
-  const worthHere = copies.length > 1 ? spareWorthOf : worthOf;
-  const worth = isBeingLowered(view, holder) ? PINNED : worthHere(view, holder);
+  const worth = isBeingLowered(view, holder) ? PINNED : worthOf(view, holder);
   return copies.map((file) => ({ file, worth }));
 }
 
