@@ -27,12 +27,19 @@ export interface ModelSegment {
   /** Who is charged. */
   tenant: string;
   readonly turn: string;
-  file: string;
+  /** Files, that of the first one first. */
+  copies: readonly string[];
   readonly start: number;
   length: number;
   isDurable: boolean;
   /** The tokens from 0 to its end, once they are reported. */
   text: string;
+}
+
+/** What is read of a segment. */
+export interface ModelCopy {
+  readonly id: string;
+  readonly file: string;
 }
 
 /** By name, so that sessions differ in it. A fork has that of its parent. */
@@ -120,7 +127,7 @@ export class CatalogModel {
   }
 
   /** Takes over what was reserved, if no byte of it was ever handed out before; returns what is wrong with it. */
-  reserved(turn: NewTurn, listed: readonly string[]): string {
+  reserved(turn: NewTurn, listed: readonly ModelCopy[]): string {
     const { session: name, reservation } = turn;
     const id = reservation.turn;
     const { fromBytes, toBytes } = reservation;
@@ -138,23 +145,23 @@ export class CatalogModel {
     for (const part of reservation.parts) {
       const { tokenStart: start, tokenLength: length } = part;
       const tenant = tenantOf(name);
-      const base = { tenant, turn: id, file, isDurable: false, text: "" };
+      const base = { tenant, turn: id, copies: [file], isDurable: false, text: "" };
       this.segments.set(part.segment, { ...base, start, length });
     }
     this.#lease(listed, turn.deadlineMs);
-    for (const segment of listed) this.holders.list(session, segment, this.nowMs);
+    for (const copy of listed) this.holders.list(session, copy.id, this.nowMs);
     if (!isBranch) Object.assign(session, { file, leasedBy: id });
     this.#slide(session, name);
     return "";
   }
 
-  lease(name: string, segment: string, untilMs: number): boolean {
+  lease(name: string, copy: ModelCopy, untilMs: number): boolean {
     const session = this.live(name);
     if (session === undefined) return false;
-    if (!this.holders.sees(session.tenant, segment, this.nowMs)) return false;
+    if (!this.holders.sees(session.tenant, copy.id, this.nowMs)) return false;
     this.#slide(session, name);
-    this.#lease([segment], untilMs);
-    this.holders.list(session, segment, this.nowMs);
+    this.#lease([copy], untilMs);
+    this.holders.list(session, copy.id, this.nowMs);
     return true;
   }
 
@@ -191,7 +198,7 @@ export class CatalogModel {
     if (isGood && equal === undefined) this.#keep(segment);
     else this.segments.delete(part);
     if (isGood) this.holders.list(this.#sessionOf(turn), equal ?? part, this.nowMs);
-    else this.disk.seal(segment.file);
+    else this.disk.seal(segment.copies[0] ?? "");
     this.#closeIfOver(turn.id);
     if (!isGood) return "dropped";
     return equal === undefined ? "durable" : "duplicate";
@@ -199,7 +206,7 @@ export class CatalogModel {
 
   #keep(segment: ModelSegment): void {
     segment.isDurable = true;
-    const file = this.files.get(segment.file);
+    const file = this.files.get(segment.copies[0] ?? "");
     if (file !== undefined) file.committedTokens += segment.length;
   }
 
@@ -209,24 +216,14 @@ export class CatalogModel {
     return turn !== undefined;
   }
 
-  condemn(part: string): boolean {
-    const segment = this.segments.get(part);
-    if (segment?.isDurable !== true) return false;
-    this.disk.seal(segment.file);
-    for (const { listed } of this.holders.listing(part)) listed.delete(part);
-    this.segments.delete(part);
-    return true;
-  }
-
   /** Returns the names of the files that may go. */
   sweep(): string[] {
     for (const turn of this.turns.values()) {
       if (turn.deadlineMs <= this.nowMs) this.#abort(turn);
     }
     this.expire();
-    const used = new Set(
-      [...this.segments.values(), ...this.turns.values()].map(({ file }) => file),
-    );
+    const copies = [...this.segments.values()].flatMap((segment) => segment.copies);
+    const used = new Set([...copies, ...[...this.turns.values()].map(({ file }) => file)]);
     return this.disk.unlinkable(used, this.nowMs);
   }
 
@@ -321,8 +318,8 @@ export class CatalogModel {
     return [...this.segments].filter(([, each]) => each.turn === turn && !each.isDurable);
   }
 
-  #lease(ids: readonly string[], untilMs: number): void {
-    const names = new Set(ids.map((id) => this.segments.get(id)?.file ?? ""));
+  #lease(copies: readonly ModelCopy[], untilMs: number): void {
+    const names = new Set(copies.map(({ file }) => file));
     this.disk.lease(names, { nowMs: this.nowMs, untilMs });
   }
 

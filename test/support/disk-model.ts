@@ -3,6 +3,7 @@ import type { ModelSession } from "./holders-model.ts";
 import { QUARANTINE_MS } from "./kv-desk.ts";
 
 export interface ModelFile {
+  readonly location: string;
   readonly ranges: (readonly [number, number])[];
   /** Below the end of the last range: what reports said is left unused. */
   unusedBytes: number;
@@ -35,7 +36,7 @@ export class DiskModel {
 
   open(name: string, { isSealed, nowMs }: Opening): void {
     const times = { lastEndMs: nowMs, leasedUntilMs: 0, readsAtMs: [nowMs] };
-    const empty = { ranges: [], unusedBytes: 0, committedTokens: 0 };
+    const empty = { location: "disk", ranges: [], unusedBytes: 0, committedTokens: 0 };
     this.files.set(name, { ...empty, ...times, isSealed });
   }
 

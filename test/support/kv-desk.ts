@@ -79,8 +79,8 @@ export class KvDesk {
   trusts = new Map<string, Reader["trusts"]>();
   /** Of the configuration. */
   locations: ReadonlySet<string> = new Set(["disk", "dis", "other", "tmpfs"]);
-  /** The copy in which segments are read; undefined: their first ones. */
-  reads: FileRef | undefined;
+  /** The copy in which a segment is read. */
+  reads: (segment: Segment) => FileRef = ({ file }) => file;
   #made = 0;
   /** The tokens from 0 to the end of each segment that was reported. */
   #texts = new Map<SegmentId, string>();
@@ -141,7 +141,7 @@ export class KvDesk {
   async #reading(ids: readonly SegmentId[], namespace: string): Promise<ListedCopy[]> {
     const copies = this.listed(ids, namespace).map(async (listed) => {
       const known = await this.catalog.segment(listed.segment);
-      return { ...listed, file: this.reads ?? known?.file ?? NO_FILE };
+      return { ...listed, file: known === undefined ? NO_FILE : this.reads(known) };
     });
     return Promise.all(copies);
   }

@@ -4,7 +4,8 @@
  */
 import { READ_HALF_LIFE_MS } from "../../src/kv/catalog/read-score.ts";
 import type { EvictReport } from "../../src/kv/space.ts";
-import type { CatalogModel, ModelSegment } from "./catalog-model.ts";
+import type { CatalogModel, ModelCopy, ModelSegment } from "./catalog-model.ts";
+import type { CopiesModel } from "./copies-model.ts";
 import type { ModelFile } from "./disk-model.ts";
 import { TOKEN_BYTES } from "./kv-desk.ts";
 
@@ -13,38 +14,47 @@ const PINNED = 1_001;
 const TOLERANCE = 1.001;
 
 export interface Evicted {
+  readonly location: string;
   readonly wanted: number;
   readonly priority: number;
   readonly idleBefore: number;
   readonly report: EvictReport;
-  /** The segments that are not there any more. */
-  readonly gone: readonly string[];
+  /** The copies that are not there any more. */
+  readonly lost: readonly ModelCopy[];
 }
 
 export class SpaceModel {
   readonly #model: CatalogModel;
+  readonly #copies: CopiesModel;
 
-  constructor(model: CatalogModel) {
+  constructor(model: CatalogModel, copies: CopiesModel) {
     this.#model = model;
+    this.#copies = copies;
   }
 
-  usage() {
-    const { files, turns } = this.#model;
-    const unwritten = [...turns.values()].map(({ reservation, unusedBytes }) => {
-      return reservation.toBytes - reservation.fromBytes - unusedBytes;
-    });
+  usage(location: string) {
+    const unwritten = [...this.#model.turns.values()]
+      .filter(({ file }) => this.#model.files.get(file)?.location === location)
+      .map(({ reservation, unusedBytes }) => {
+        return reservation.toBytes - reservation.fromBytes - unusedBytes;
+      });
+    const files = this.#filesAt(location);
+    const replicas = files.flatMap(([name]) =>
+      this.#copiesIn(name).filter(([, { copies }]) => copies[0] !== name),
+    );
     return {
-      bookedBytes: sum([...files.values()].map(sizeOf)),
+      location,
+      bookedBytes: sum(files.map(([, file]) => sizeOf(file))),
       unwrittenBytes: sum(unwritten),
-      referencedBytes: sum([...files.keys()].map((name) => this.#referenced(name))),
-      replicas: 0,
-      replicaBytes: 0,
-      idleBytes: this.idleBytes(),
+      referencedBytes: sum(files.map(([name]) => this.#referenced(name))),
+      replicas: replicas.length,
+      replicaBytes: sum(replicas.map(([, { length }]) => length * TOKEN_BYTES)),
+      idleBytes: this.idleBytes(location),
     };
   }
 
-  idleBytes(): number {
-    const idle = [...this.#model.files].filter(
+  idleBytes(location: string): number {
+    const idle = this.#filesAt(location).filter(
       ([name, file]) => file.isSealed && !this.#isWritten(name) && this.#referenced(name) === 0,
     );
     return sum(idle.map(([, file]) => sizeOf(file)));
@@ -59,65 +69,37 @@ export class SpaceModel {
     return found.map(([name]) => name).toSorted();
   }
 
-  openCopy(segment: string, name: string, deadlineMs: number): string {
-    const known = this.#model.segments.get(segment);
-    if (known?.isDurable !== true) return "gone";
-    const { nowMs, files } = this.#model;
-    files.set(name, {
-      ranges: [[0, known.length * TOKEN_BYTES]],
-      unusedBytes: 0,
-      isSealed: true,
-      lastEndMs: nowMs,
-      leasedUntilMs: deadlineMs,
-      committedTokens: 0,
-      readsAtMs: [...(files.get(known.file)?.readsAtMs ?? [])],
-    });
-    return "opened";
-  }
-
-  move(id: string, from: string, to: string): boolean {
-    const { segments, files, nowMs } = this.#model;
-    const segment = segments.get(id);
-    const [old, copy] = [files.get(from), files.get(to)];
-    if (segment?.isDurable !== true || segment.file !== from || !old || !copy) return false;
-    const isCopy = copy.committedTokens === 0 && sizeOf(copy) === segment.length * TOKEN_BYTES;
-    if (!isCopy || nowMs >= copy.leasedUntilMs) return false;
-    segment.file = to;
-    copy.committedTokens = segment.length;
-    old.leasedUntilMs = Math.max(old.leasedUntilMs, nowMs);
-    return true;
-  }
-
   /** Takes over what was evicted, and returns what is wrong with it. */
-  evicted({ wanted, priority, idleBefore, report, gone }: Evicted): string {
-    const { segments, sessions } = this.#model;
-    const before = this.#evictable(priority);
-    const taken = new Set(gone.map((id) => segments.get(id)?.file ?? "none"));
+  evicted(evicted: Evicted): string {
+    const { location, wanted, priority, idleBefore, report, lost } = evicted;
+    const { segments } = this.#model;
+    const before = this.#evictable(location, priority);
+    const taken = new Set(lost.map(({ file }) => file));
     if ([...taken].some((name) => !before.has(name))) return "took what must be kept";
     const kept = [...before].filter(([name]) => !taken.has(name)).map(([, rank]) => rank);
     const ranks = [...before].filter(([name]) => taken.has(name)).map(([, rank]) => rank);
     if (ranks.some((rank) => kept.some((other) => isAfter(rank, other)))) return "wrong order";
-    if (gone.some((id) => this.#isBelowKept(id, gone))) return "not leaf first";
+    if (lost.some((copy) => this.#isBelowKept(copy, lost))) return "not leaf first";
 
-    for (const id of gone) {
-      segments.delete(id);
-      for (const { listed } of sessions.values()) listed.delete(id);
-    }
+    for (const copy of lost) this.#copies.lose(copy);
     for (const name of taken) this.#model.disk.seal(name);
     const whole = [...taken].filter((name) => this.#referenced(name) === 0);
     if (whole.length < taken.size - Number(report.isFull)) return "left half of a file";
-    const bytes = this.idleBytes() - idleBefore;
+    const bytes = this.idleBytes(location) - idleBefore;
     const largest = Math.max(0, ...whole.map((name) => sizeOf(this.#model.files.get(name))));
     if (whole.length > 0 && bytes - largest >= wanted) return "took too much";
     const isShort = bytes < wanted;
-    if (isShort && !report.isFull && this.#evictable(priority).size > 0) return "took too little";
-    const counts = { files: whole.length, segments: gone.length, copies: 0, bytes, isShort };
+    const isMore = this.#evictable(location, priority).size > 0;
+    if (isShort && !report.isFull && isMore) return "took too little";
+    const gone = lost.filter(({ id }) => !segments.has(id)).length;
+    const copies = lost.length - gone;
+    const counts = { files: whole.length, segments: gone, copies, bytes, isShort };
     const told = JSON.stringify({ ...report, ...counts }) === JSON.stringify(report);
     return told ? "" : `told ${JSON.stringify(report)} of ${JSON.stringify(counts)}`;
   }
 
-  #evictable(priority: number): Map<string, Rank> {
-    const ranks = [...this.#model.files]
+  #evictable(location: string, priority: number): Map<string, Rank> {
+    const ranks = this.#filesAt(location)
       .filter(([name]) => !this.#isWritten(name) && this.#referenced(name) > 0)
       .map(([name, file]) => [name, this.#rankOf(name, file)] as const);
     return new Map(ranks.filter(([, rank]) => rank.priority <= priority));
@@ -125,30 +107,42 @@ export class SpaceModel {
 
   #rankOf(name: string, file: ModelFile): Rank {
     const { holders, nowMs } = this.#model;
-    const inFile = this.#segmentsIn(name).map(([id]) => id);
-    const listing = inFile.flatMap((id) => holders.listing(id));
-    const worths = listing.map((each) =>
-      "priority" in each && each.pinnedUntilMs === 0 ? each.priority : PINNED,
+    const inFile = this.#copiesIn(name);
+    const worths = inFile.flatMap(([id, { copies }]) =>
+      holders.listing(id).map((each) => {
+        if (!("priority" in each)) return copies.length > 1 ? 0 : PINNED;
+        return each.pinnedUntilMs === 0 || copies.length > 1 ? each.priority : PINNED;
+      }),
     );
     const reads = file.readsAtMs.map((atMs) => 2 ** ((atMs - nowMs) / READ_HALF_LIFE_MS));
-    return { priority: Math.max(...worths), readsPerByte: sum(reads) / sizeOf(file) };
+    return {
+      priority: Math.max(...worths),
+      hasFirstCopies: inFile.some(([, { copies }]) => copies[0] === name),
+      readsPerByte: sum(reads) / sizeOf(file),
+    };
   }
 
   /** Whether something that was kept in its file ends after it. */
-  #isBelowKept(id: string, gone: readonly string[]): boolean {
+  #isBelowKept({ id, file }: ModelCopy, lost: readonly ModelCopy[]): boolean {
     const segment = this.#model.segments.get(id);
     if (segment === undefined) return true;
-    return this.#segmentsIn(segment.file).some(
-      ([other, each]) => !gone.includes(other) && endOf(each) > endOf(segment),
+    return this.#copiesIn(file).some(
+      ([other, each]) => !lost.some((copy) => copy.id === other) && endOf(each) > endOf(segment),
     );
   }
 
-  #segmentsIn(name: string): [string, ModelSegment][] {
-    return [...this.#model.segments].filter(([, each]) => each.isDurable && each.file === name);
+  #filesAt(location: string): [string, ModelFile][] {
+    return [...this.#model.files].filter(([, file]) => file.location === location);
+  }
+
+  #copiesIn(name: string): [string, ModelSegment][] {
+    return [...this.#model.segments].filter(
+      ([, { isDurable, copies }]) => isDurable && copies.includes(name),
+    );
   }
 
   #referenced(name: string): number {
-    return sum(this.#segmentsIn(name).map(([, { length }]) => length * TOKEN_BYTES));
+    return sum(this.#copiesIn(name).map(([, { length }]) => length * TOKEN_BYTES));
   }
 
   #isWritten(name: string): boolean {
@@ -158,11 +152,13 @@ export class SpaceModel {
 
 interface Rank {
   readonly priority: number;
+  readonly hasFirstCopies: boolean;
   readonly readsPerByte: number;
 }
 
 function isAfter(a: Rank, b: Rank): boolean {
   if (a.priority !== b.priority) return a.priority > b.priority;
+  if (a.hasFirstCopies !== b.hasFirstCopies) return a.hasFirstCopies;
   return a.readsPerByte > b.readsPerByte * TOLERANCE;
 }
 

@@ -70,7 +70,7 @@ export function describeReplicaEvictions(opened: () => KvDesk): void {
       await desk.report(turn, "cold");
       await desk.settle(turn);
       desk.nowMs += 10_000_000;
-      desk.reads = { location: "disk2", name: hot.replace(".", "-") as ObjectName };
+      desk.reads = () => ({ location: "disk2", name: hot.replace(".", "-") as ObjectName });
       for (let read = 0; read < 5; read++) await desk.lease("hot", [hot], desk.nowMs + 1);
       desk.nowMs += 10;
       expect(await evict({ location: "disk2" })).toMatchObject({ segments: 0, copies: 1 });
@@ -91,7 +91,7 @@ export function describeReplicaEvictions(opened: () => KvDesk): void {
       expect(await evict({ ...at, priority: 800 })).toMatchObject({ copies: 1 });
     });
 
-    it("spare no copy of what is pinned but the last", async () => {
+    it("spare of what is pinned the last copy alone", async () => {
       const id = await stored("a");
       await pin("a");
       await replicate(id);
@@ -117,7 +117,7 @@ export function describeReplicaEvictions(opened: () => KvDesk): void {
       expect(await copiesOf(id)).toEqual(["disk", "other"]);
     });
 
-    it("spare the last copy of a prefix, and no other", async () => {
+    it("spare of what a prefix lists the last copy alone", async () => {
       const id = await stored("a");
       await desk.createPrefix("t/p", [id]);
       await catalog.end(key("a"), desk.nowMs);

@@ -120,7 +120,7 @@ export function describeReplicas(opened: () => KvDesk): void {
     it("are leased where they are read, by turns and by others", async () => {
       await addTo("other");
       desk.nowMs += 500;
-      desk.reads = fileAt("other");
+      desk.reads = () => fileAt("other");
       const [byTurn, byReader] = [desk.nowMs + 700, desk.nowMs + 900];
       const leases = async () => [
         (await catalog.file(first))?.leasedUntilMs,
@@ -140,11 +140,11 @@ export function describeReplicas(opened: () => KvDesk): void {
       await addTo("other");
       const next = { listed: [segment], tokenStart: 4 };
       const untilMs = desk.nowMs + 9;
-      desk.reads = fileAt("tmpfs");
+      desk.reads = () => fileAt("tmpfs");
       expect(await desk.lease("a", [segment], untilMs)).toBe(false);
-      expect(await catalog.leaseRead({ segment, file: desk.reads, untilMs })).toBeUndefined();
+      expect(await catalog.leaseRead({ segment, file: fileAt("tmpfs"), untilMs })).toBeUndefined();
       expect(await desk.reserve("a", next)).toMatchObject({ reason: "stale_match" });
-      desk.reads = fileAt("other");
+      desk.reads = () => fileAt("other");
       expect(await desk.lease("a", [segment], untilMs)).toBe(true);
       expect(await desk.reserve("a", next)).toMatchObject({ kind: "reserved" });
     });

@@ -11,7 +11,6 @@ import { expect, it } from "vitest";
 import { MemoryStore } from "../../../src/kv/catalog/memory.ts";
 import { openCatalog } from "../../../src/kv/catalog/rule-catalog.ts";
 import type { Catalog } from "../../../src/kv/catalog.ts";
-import type { ObjectName } from "../../../src/kv/location.ts";
 import { type SegmentId, segmentId, type TurnId } from "../../../src/kv/records.ts";
 import { CatalogModel, PRIORITIES, tenantOf } from "../../support/catalog-model.ts";
 import { DURABLE, key, KvDesk, PLENTY, RETENTION, UNVERIFIED } from "../../support/kv-desk.ts";
@@ -29,6 +28,7 @@ const met = new Map<string, number>();
 
 const usual = "report accepted,reserve busy,settle durable,abort true,end true,condemn true"
   .concat(",evict true,evict false,copy opened,move true,move false")
+  .concat(",replicate true,replicate false,drop dropped,drop last")
   .concat(",attach attached,attach no_segment,share created,unshare true,amend true")
   .split(",");
 
@@ -106,7 +106,7 @@ class Run {
       case "reserve":
         return this.#reserve(command);
       case "lease":
-        return this.#lease(name, segment);
+        return this.#lease(name, segment, pick);
       case "report":
         return this.#report(turn, command.few);
       case "settle": {
@@ -118,7 +118,7 @@ class Run {
       case "abort":
         return this.#same(verb, await catalog.abort({ turn, nowMs }), model.abort(turn));
       case "condemn":
-        return this.#condemn(segment, isSo);
+        return this.#same(verb, ...(await this.#space.condemn(this.#desk, segment, command)));
       case "pass":
         model.nowMs += times[pick % times.length] ?? 0;
         this.#desk.nowMs = model.nowMs;
@@ -139,9 +139,13 @@ class Run {
       case "evict":
         return this.#same(verb, ...(await this.#space.evict(this.#desk, command)));
       case "copy":
-        return this.#same(verb, ...(await this.#space.openCopy(this.#desk, segment)));
+        return this.#same(verb, ...(await this.#space.openCopy(this.#desk, segment, pick)));
       case "move":
         return this.#same(verb, ...(await this.#space.move(this.#desk, command)));
+      case "replicate":
+        return this.#same(verb, ...(await this.#space.replicate(this.#desk, command)));
+      case "drop":
+        return this.#same(verb, ...(await this.#space.drop(this.#desk, segment, pick)));
       case "repair":
         return this.#repair(pick);
       case "sweep":
@@ -151,14 +155,6 @@ class Run {
       case "crash":
         return this.#crash();
     }
-  }
-
-  /** Mostly where it is, else where it is not. */
-  async #condemn(segment: SegmentId, isThere: boolean): Promise<void> {
-    const name = isThere ? (this.#model.segments.get(segment)?.file ?? "none") : "none";
-    const file = { location: "disk", name: name as ObjectName };
-    const condemned = await this.#desk.catalog.condemn({ segment, file });
-    this.#same("condemn", condemned, isThere && this.#model.condemn(segment));
   }
 
   async #create(name: string): Promise<string> {
@@ -180,6 +176,8 @@ class Run {
     // Now and then it does not look, as if another session stored the same at the same moment.
     const matched = await this.#desk.match(name, pick % 4 === 0 ? "" : text);
     const listed = matched.segments.map(({ id }) => id);
+    const read = listed.map((id) => ({ id, file: this.#space.copyOf(id, pick).name }));
+    this.#desk.reads = ({ id }) => this.#space.copyOf(id, pick);
     const fresh = text.length - matched.tokens;
     const parts = isSo && few > 0 ? [fresh, few] : [fresh + few];
     const tokenStart = matched.tokens;
@@ -194,17 +192,20 @@ class Run {
     const { reservation } = outcome;
     const whole = text + "z".repeat(few);
     const turn = { session: name, reservation, text: whole, deadlineMs };
-    expect(this.#model.reserved(turn, listed)).toBe("");
+    expect(this.#model.reserved(turn, read)).toBe("");
     expect(this.#gone.has(reservation.file.name)).toBe(false);
     this.#turns.push(reservation.turn);
     this.#texts.set(reservation.turn, whole);
   }
 
-  async #lease(name: string, segment: SegmentId): Promise<void> {
+  async #lease(name: string, segment: SegmentId, pick: number): Promise<void> {
     const { nowMs } = this.#model;
     const untilMs = nowMs + 700;
+    const file = this.#space.copyOf(segment, pick);
+    this.#desk.reads = () => file;
     const leased = await this.#desk.lease(name, [segment], untilMs);
-    this.#same("lease", leased, this.#model.lease(name, segment, untilMs));
+    const copy = { id: segment, file: file.name };
+    this.#same("lease", leased, this.#model.lease(name, copy, untilMs));
   }
 
   /** All of it, or a few tokens less. */
