@@ -210,7 +210,8 @@ export function describeReplicas(opened: () => KvDesk): void {
       const again = { location: "other", name: "again" as ObjectName };
       expect(await copied(desk, { segment, to: again, from: fileAt("other") })).toBe(true);
       expect(await files()).toEqual(["disk/moved", "other/again"]);
-      expect(await copied(desk, { segment, to: fileAt("other"), from: moved })).toBe(false);
+      const fresh = { location: "other", name: "fresh" as ObjectName };
+      expect(await copied(desk, { segment, to: fresh, from: moved })).toBe(false);
     });
 
     it("are read in the file that is asked for what is in it", async () => {

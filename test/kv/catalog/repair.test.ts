@@ -17,8 +17,11 @@ import { sessions } from "../../../src/kv/catalog/tables.ts";
 import type { Key } from "../../../src/kv/catalog/transaction.ts";
 import type { Catalog } from "../../../src/kv/catalog.ts";
 import type { ObjectName } from "../../../src/kv/location.ts";
-import { type Segment, segmentId, type StoredFile } from "../../../src/kv/records.ts";
+import { type Segment, segmentId, type StoredFile, type TurnId } from "../../../src/kv/records.ts";
+import { copied } from "../../support/kv-copies.ts";
 import { condemn, key, KvDesk, PLENTY, QUARANTINE_MS, RETENTION } from "../../support/kv-desk.ts";
+
+const REPLICA = { location: "other", name: "replica" as ObjectName };
 
 type State = ReadonlyMap<Key, Uint8Array>;
 
@@ -36,6 +39,9 @@ async function everything(): Promise<{ state: State; nowMs: number }> {
   await desk.createPrefix("t/paper", shared, { to: ["other"], expiresAtMs: desk.nowMs + 5_000 });
   await desk.lease("other/c", shared, desk.nowMs + 500);
   await catalog.pin({ session: key("b"), nowMs: desk.nowMs, untilMs: 2e6, quota: PLENTY });
+  for (const location of ["other", "tmpfs"]) {
+    await copied(desk, { segment: segmentId(first.turn, 0), to: { ...REPLICA, location } });
+  }
   await desk.abort(await desk.reserved("b", { parts: [3, 3] }));
   await desk.reserved("b", { parts: [3, 3] });
   await desk.report(await desk.reserved("b", { whenBusy: "branch", parts: [5] }), "vwxyz");
@@ -207,7 +213,7 @@ it("mends every sum that is wrong", async () => {
   ];
   for (const each of wrong) {
     const catalog = await expectMended(each);
-    expect((await catalog.totals()).locations).toHaveLength(1);
+    expect((await catalog.totals()).locations).toHaveLength(3);
   }
 });
 
@@ -229,6 +235,27 @@ it("takes from a file what it cannot be: too dear, too small, or less stored in 
   expect((await empty.file(FIRST))?.committedBytes).toBe(sound?.referencedBytes);
 });
 
+it("puts a replica in the place of a first copy whose file is lost, and drops one whose own is", async () => {
+  const without = (at: Key) => new Map([...state].filter(([other]) => !other.startsWith(at)));
+  const first = await expectMended(without(`fdisk\0${FIRST.name}`));
+  expect(await first.segment(segmentId("turn-1" as TurnId, 0))).toMatchObject({
+    file: REPLICA,
+    replicas: [{ ...REPLICA, location: "tmpfs" }],
+  });
+  const other = await expectMended(without("fother\0"));
+  expect(await other.segment(segmentId("turn-1" as TurnId, 0))).toMatchObject({
+    file: FIRST,
+    replicas: [{ ...REPLICA, location: "tmpfs" }],
+  });
+});
+
+it("mends replicas that are counted wrongly", async () => {
+  const more = <T>(record: T) => ({ ...record, replicaBytes: 1, replicas: 7 });
+  const wrong = changedBy("lother", locationUsageCodec, more);
+  const { locations } = await (await expectMended(wrong)).totals();
+  expect(locations).toMatchObject([{}, { replicas: 1, replicaBytes: 40 }, { replicas: 1 }]);
+});
+
 it("charges what its tenant does not list any more to who still does", async () => {
   const rest = new Map(
     [...state].filter(([at]) => !at.startsWith("rst\0") && !at.startsWith("rp")),
@@ -243,7 +270,7 @@ it("begins the quarantine of a file whose turn is lost, since its engine may sti
   const { catalog } = await openWith(rest);
   await catalog.repair(nowMs + 7);
   const { locations } = await catalog.totals();
-  expect(locations).toMatchObject([{ unwrittenBytes: 0 }]);
+  expect(locations[0]).toMatchObject({ location: "disk", unwrittenBytes: 0 });
   const session = await catalog.session(key("b"));
   expect(session).toMatchObject({ turns: [], leasedBy: undefined, file: undefined });
   const file = await catalog.file({ location: "disk", name: "file-4" as ObjectName });

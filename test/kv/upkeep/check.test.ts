@@ -16,6 +16,7 @@ import { tenantKey } from "../../../src/kv/catalog/keys.ts";
 import { MemoryStore } from "../../../src/kv/catalog/memory.ts";
 import { openCatalog } from "../../../src/kv/catalog/rule-catalog.ts";
 import { check, type CheckOptions } from "../../../src/kv/upkeep/check.ts";
+import { BenchCopier } from "../../support/bench-copier.ts";
 import { failingFs } from "../../support/failing-fs.ts";
 import { session, TurnBench } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "../turns/catalogs.ts";
@@ -68,6 +69,32 @@ describe.each(CATALOGS)("a check of the $name catalog", (kind) => {
     expect(await findings(bench, { repair: REPAIR })).toEqual(["file_missing disk/a mended"]);
     expect([await listed(bench, "a"), await listed(bench, "b")]).toEqual([0, 1]);
     expect(await findings(bench)).toEqual([]);
+  });
+
+  it("finds the copies of a segment that are missing or damaged, and lets go of those alone", async () => {
+    const bench = await benches.open({ memoryBytes: 2 ** 20 });
+    const copier = new BenchCopier(bench);
+    await bench.create("a");
+    await bench.turn("a", "one ", "two ");
+    await bench.turn("a", "one two three ", "four ");
+    await copier.copyAll("a", "disk");
+    const [first, second] = await bench.catalog.segments(session("a"));
+    // The one location lies in the other's root.
+    const named = async (options: Partial<CheckOptions>) =>
+      (await findings(bench, options))
+        .filter((text) => text !== "foreign disk/memory")
+        .map((text) => text.replace(second?.id ?? "", "ID"));
+    expect(await named({ repair: REPAIR })).toEqual([]);
+    await rm(join(bench.root, "memory/a"));
+    await bench.write({ kvUri: "file:///replica2", kvStart: 0, tokenStart: 0, tokenLength: 1 }, 1);
+    const found = ["segment_damaged ID", "file_missing memory/a"];
+    expect(await named({})).toEqual(found);
+    expect(await named({ reads: "stats" })).toEqual(found.slice(1));
+    expect(await named({ repair: REPAIR })).toEqual(found.map((text) => `${text} mended`));
+    expect(await bench.catalog.segments(session("a"))).toMatchObject([
+      { id: first?.id, file: { location: "disk", name: "replica1" }, replicas: [] },
+    ]);
+    expect(await named({})).toEqual([]);
   });
 
   it("finds a link in the place of a file", async () => {

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { Location } from "../../../src/kv/location.ts";
 import { olderThan, scrubbedSegments } from "../../../src/kv/upkeep/scrubbed-segments.ts";
 import { Scrubber } from "../../../src/kv/verify/scrubber.ts";
+import { BenchCopier } from "../../support/bench-copier.ts";
 import { settle } from "../../support/fake-clock.ts";
 import { session, type TurnBench } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "../turns/catalogs.ts";
@@ -32,6 +33,13 @@ describe.each(CATALOGS)("what is scrubbed over the $name catalog", (kind) => {
     const bench = await stored();
     const [first, second] = await idsOf(bench);
     await bench.write({ kvUri: "file:///a", kvStart: 0, tokenStart: 0, tokenLength: 1 }, 0x11);
+    expect(await scrubOnce(bench)).toEqual(["crc", "ok"]);
+    expect(await idsOf(bench)).toEqual([second]);
+    expect(await bench.catalog.segment(first ?? ("" as never))).toBeUndefined();
+  });
+
+  /** A round; what it came to, in order of the words. */
+  async function scrubOnce(bench: TurnBench): Promise<readonly string[]> {
     const results: string[] = [];
     let rounds = 0;
     const scrubber = new Scrubber({
@@ -54,9 +62,30 @@ describe.each(CATALOGS)("what is scrubbed over the $name catalog", (kind) => {
       else await bench.clock.advance(1);
     }
     await scrubber.close();
-    expect(results.toSorted()).toEqual(["crc", "ok"]);
-    expect(await idsOf(bench)).toEqual([second]);
-    expect(await bench.catalog.segment(first ?? ("" as never))).toBeUndefined();
+    return results.toSorted();
+  }
+
+  it("is each copy of a segment, and the damaged one alone is condemned", async () => {
+    const bench = await benches.open({ memoryBytes: 2 ** 20 });
+    const copier = new BenchCopier(bench);
+    await bench.create("a");
+    await bench.turn("a", "one ", "two ");
+    await copier.copyAll("a", "disk");
+    const segments = scrubbedSegments({ catalog: bench.catalog, locations: locationsOf(bench) });
+    const before = await copier.segment("a");
+    const copies = await segments.next(undefined);
+    expect(copies.map(({ location, segment }) => [location.profile.id, segment.file])).toEqual([
+      ["memory", before.file],
+      ["disk", { location: "disk", name: "replica1" }],
+    ]);
+    expect(await segments.find(before.id)).toEqual(copies);
+    await bench.write({ kvUri: "file:///replica1", kvStart: 0, tokenStart: 0, tokenLength: 1 }, 1);
+    expect(await scrubOnce(bench)).toEqual(["crc", "ok"]);
+    expect(await copier.segment("a")).toEqual({ ...before, replicas: [] });
+    const left = new Map([...locationsOf(bench)].filter(([id]) => id !== "memory"));
+    expect(
+      await scrubbedSegments({ catalog: bench.catalog, locations: left }).next(undefined),
+    ).toEqual([]);
   });
 
   it("is nothing at a location that there is no more, and the search for others goes on", async () => {
