@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { rm, utimes } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { BenchCopier } from "../../support/bench-copier.ts";
@@ -115,22 +115,33 @@ describe.each(CATALOGS)("plans with replicas over the $name catalog", (kind) => 
   describe("in one tier", () => {
     const SITES = ["x", "y"].map((id) => ({ id, labels: {}, engines: true }));
 
-    it("list the copy whose location is the least loaded", async () => {
+    /** One segment of the session `a`, at both. */
+    beforeEach(async () => {
       bench = await benches.open({ sites: SITES, policy: BRANCH });
       copier = new BenchCopier(bench);
       await bench.create("a");
       await bench.turn("a", "one ", "two three four ");
-      const { file } = await copier.segment("a");
-      const other = file.location === "x" ? "y" : "x";
-      await copier.copy(await copier.segment("a"), copier.location(other));
-      for (const [busy, calm] of [
-        ["x", "y"],
-        ["y", "x"],
-      ] as const) {
-        bench.loads.set(busy, 2).set(calm, 1);
-        const { stored } = await bench.plan("a", ASKED);
-        expect(stored.map(({ kvUri }) => kvUri.split("/")[3])).toEqual([calm]);
+      const first = await copier.segment("a");
+      await copier.copy(first, copier.location(first.file.location === "x" ? "y" : "x"));
+    });
+
+    async function listedWhile(busy: string): Promise<string | undefined> {
+      bench.loads.clear();
+      bench.loads.set(busy, 1);
+      return (await bench.plan("a", ASKED)).stored[0]?.kvUri.split("/")[3];
+    }
+
+    it("list the copy whose location is the least loaded", async () => {
+      expect([await listedWhile("x"), await listedWhile("y")]).toEqual(["y", "x"]);
+    });
+
+    it("read each copy again once after a change of its file", async () => {
+      const { file, replicas } = await copier.segment("a");
+      for (const { location, name } of [file, ...replicas]) {
+        await utimes(bench.pathOf(`file:///${location}/${name}`), 1, 1);
       }
+      for (const busy of ["x", "y", "x", "y"]) await listedWhile(busy);
+      expect(bench.verifier.rechecks).toBe(2);
     });
   });
 });

@@ -1,0 +1,48 @@
+/** What a caller sees of copies: where they are, and bytes for as long as one of them is whole. */
+import { rm } from "node:fs/promises";
+import { afterEach, describe, expect, it } from "vitest";
+
+import { CATALOGS } from "../kv/turns/catalogs.ts";
+import { BenchCopier } from "../support/bench-copier.ts";
+import { ApiBenches } from "./api-benches.ts";
+
+describe.each(CATALOGS)("replicas over the $name catalog", (kind) => {
+  const benches = new ApiBenches(kind);
+  afterEach(() => benches.close());
+
+  /** A segment of the session `a`, in memory, and its copy on the disk. */
+  async function open() {
+    const { bench, client } = await benches.openWithSession({ memoryBytes: 2 ** 20 });
+    await bench.turn(client, "a", ["one ", "two "]);
+    const copier = new BenchCopier(bench.turns);
+    await copier.copyAll("a", "disk");
+    const { id } = await copier.segment("a");
+    const path = { id };
+    const segment = async () => (await client.GET("/v1/segments/{id}", { params: { path } })).data;
+    const bytes = async () => {
+      const response = await fetch(`${bench.url}/v1/segments/${id}/bytes`);
+      return { status: response.status, length: (await response.arrayBuffer()).byteLength };
+    };
+    return { bench, segment, bytes };
+  }
+
+  it("are shown with their locations", async () => {
+    const { segment } = await open();
+    expect(await segment()).toMatchObject({
+      location: "memory",
+      replicas: [{ location: "disk", kv_uri: "file:///replica1", kv_start: 0 }],
+    });
+  });
+
+  it("are read when the first copy is gone, which is forgotten then, and nothing when all are", async () => {
+    const { bench, segment, bytes } = await open();
+    const whole = await bytes();
+    expect(whole.status).toBe(200);
+    await rm(bench.turns.pathOf("file:///memory/a"));
+    expect(await bytes()).toEqual(whole);
+    expect(await segment()).toMatchObject({ location: "disk", replicas: [] });
+    await rm(bench.turns.pathOf("file:///replica1"));
+    expect((await bytes()).status).toBe(410);
+    expect((await bytes()).status).toBe(404);
+  });
+});
