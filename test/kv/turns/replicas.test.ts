@@ -2,7 +2,7 @@ import { rm, utimes } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { BenchCopier } from "../../support/bench-copier.ts";
-import { session, spans, type TurnBench } from "../../support/turn-bench.ts";
+import { session, spans, tokens, type TurnBench } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "./catalogs.ts";
 
 const STORY = "one two three four ";
@@ -92,13 +92,7 @@ describe.each(CATALOGS)("plans with replicas over the $name catalog", (kind) => 
 
     it("are explained as they would be, and nothing is condemned", async () => {
       await rm(bench.pathOf("file:///memory/a"));
-      const prompt = {
-        kind: "engine",
-        context: {},
-        grid: [],
-        ids: [...Buffer.from(ASKED)],
-      } as const;
-      const explained = await bench.desk.explain({ session: session("a"), prompt });
+      const explained = await bench.desk.explain({ session: session("a"), prompt: tokens(ASKED) });
       expect(explained).toMatchObject({
         segments: [{ file: { location: "disk" } }, { file: { location: "disk" } }],
       });
@@ -128,7 +122,8 @@ describe.each(CATALOGS)("plans with replicas over the $name catalog", (kind) => 
     async function listedWhile(busy: string): Promise<string | undefined> {
       bench.loads.clear();
       bench.loads.set(busy, 1);
-      return (await bench.plan("a", ASKED)).stored[0]?.kvUri.split("/")[3];
+      const found = await bench.desk.explain({ session: session("a"), prompt: tokens(ASKED) });
+      return typeof found === "string" ? found : found.segments[0]?.file.location;
     }
 
     it("list the copy whose location is the least loaded", async () => {
