@@ -60,7 +60,7 @@ export class Committer {
     const { layout } = model;
     const written = outcome.pending.map((segment) => {
       const cuts = text?.cutsOf(segment) ?? "whole";
-      return { segment, layout, location, writer, cuts };
+      return { segment, layout, location, writer, cuts, settleByMs };
     });
     return { ...outcome, settled: this.#options.settlements.add(written) };
   }

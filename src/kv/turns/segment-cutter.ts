@@ -16,6 +16,14 @@ import { cutSums } from "./cut-sums.ts";
 /** The first tokens of a segment, or those behind the part before. */
 export type SegmentCut = Pick<CutPart, "tokenLength" | "chain" | "place">;
 
+export interface AskedCuts {
+  readonly cuts: readonly SegmentCut[];
+  /** Of the whole. */
+  readonly crc: number;
+  /** Of the turn. Copies that are not listed by then are swept. */
+  readonly deadlineMs: number;
+}
+
 export interface SegmentCutterOptions {
   readonly catalog: Pick<Catalog, "openCut" | "unlinked">;
   readonly crc32: Crc32;
@@ -25,9 +33,6 @@ export interface SegmentCutterOptions {
   readonly newName: () => string;
 }
 
-/** Longer than any turn takes to be settled. What is left of a copy after a crash waits as long. */
-const COPY_MS = 600_000;
-
 export class SegmentCutter {
   readonly #options: SegmentCutterOptions;
 
@@ -35,11 +40,9 @@ export class SegmentCutter {
     this.#options = options;
   }
 
-  /** As many of the parts, from the first on, as could be copied. `crc`: of the whole. */
-  async cut(
-    written: WrittenSegment,
-    { cuts, crc }: { readonly cuts: readonly SegmentCut[]; readonly crc: number },
-  ): Promise<readonly CutPart[]> {
+  /** As many of the parts, from the first on, as could be copied. */
+  async cut(written: WrittenSegment, asked: AskedCuts): Promise<readonly CutPart[]> {
+    const { cuts, crc, deadlineMs } = asked;
     const sums = await this.#sums(written, cuts);
     if (sums?.whole !== crc) return [];
     const parts: CutPart[] = [];
@@ -47,7 +50,7 @@ export class SegmentCutter {
     for (const [index, cut] of cuts.entries()) {
       const { tokenLength } = cut;
       const ranges = rangesOf(written, { start, length: tokenLength });
-      const copied = await this.#copy(written, ranges, sums.parts[index] ?? 0);
+      const copied = await this.#copy(written, { ranges, crc: sums.parts[index] ?? 0, deadlineMs });
       if (copied === undefined) break;
       parts.push({ ...cut, ...copied });
       start += tokenLength;
@@ -66,8 +69,7 @@ export class SegmentCutter {
 
   async #copy(
     { segment, location }: WrittenSegment,
-    ranges: readonly ByteRange[],
-    crc: number,
+    { ranges, crc, deadlineMs }: AskedCopy,
   ): Promise<Pick<CutPart, "file" | "stat" | "crc"> | undefined> {
     const { catalog, nowMs, newName } = this.#options;
     const bytes = ranges.reduce((sum, { length }) => sum + length, 0);
@@ -75,8 +77,7 @@ export class SegmentCutter {
     if (freeBytes instanceof LocationFault) return undefined;
     const { profile: limits } = location;
     const newFile = { location: limits.id, name: newName() as ObjectName, limits, freeBytes };
-    const startMs = nowMs();
-    const times = { nowMs: startMs, deadlineMs: startMs + COPY_MS };
+    const times = { nowMs: nowMs(), deadlineMs };
     const opened = await catalog.openCut({ segment: segment.id, bytes, newFile, ...times });
     if (opened !== "opened") return undefined;
     const source = location.read(segment.file.name, ranges);
@@ -98,6 +99,12 @@ export class SegmentCutter {
     const removal = await location.removeIf(copy.name, () => true);
     if (removal === "removed" || removal === "absent") await this.#options.catalog.unlinked([copy]);
   }
+}
+
+interface AskedCopy extends Pick<AskedCuts, "deadlineMs"> {
+  readonly ranges: readonly ByteRange[];
+  /** Of the bytes in them. */
+  readonly crc: number;
 }
 
 function rangesOf(

@@ -22,6 +22,8 @@ export interface SettlementsOptions {
 export interface PendingPart extends WrittenSegment {
   /** Empty: nobody knows of any part where it ends. */
   readonly cuts: readonly SegmentCut[] | "whole";
+  /** Of the turn, by the wall clock. */
+  readonly settleByMs: number;
 }
 
 const UNVERIFIED: Verdict = { kind: "dropped", reason: "unverified" };
@@ -82,10 +84,10 @@ export class Settlements {
   }
 
   async #settle(part: PendingPart, verdict: Verdict): Promise<SettledPart[]> {
-    const { cuts, segment } = part;
+    const { cuts, segment, settleByMs: deadlineMs } = part;
     if (cuts === "whole" || verdict.kind === "dropped") return this.#settleWhole(part, verdict);
     const { catalog, cutter, places, nowMs, observer } = this.#options;
-    const parts = await cutter.cut(part, { cuts, crc: verdict.crc });
+    const parts = await cutter.cut(part, { cuts, crc: verdict.crc, deadlineMs });
     if (parts.length === 0) return this.#settleWhole(part, UNCUT);
     const locations = places.asGoodAs(segment.file.location);
     const request = { segment: segment.id, nowMs: nowMs(), parts, locations };
