@@ -7,7 +7,7 @@ import { expect, it } from "vitest";
 const root = resolve(import.meta.dirname, "..");
 
 /** How many cases each list has. */
-const lists = { A: 21, B: 22, C: 27, L: 16, H: 14, R: 10, D: 5 };
+const lists = { A: 21, B: 22, C: 27, L: 16, H: 14, R: 10, D: 5, T: 7 };
 
 const ids = Object.entries(lists).flatMap(([list, count]) =>
   Array.from({ length: count }, (_, index) => `${list}${index + 1}`),
@@ -41,7 +41,7 @@ async function readTags(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const files = names.filter((name) => name.endsWith(".ts")).map((name) => join("test", name));
   const found = files.map(async (file) => {
     const source = await readFile(join(root, file), "utf8");
-    const endings = source.matchAll(/((?: \[[A-Z]\d+\])+)"/g);
+    const endings = source.matchAll(/((?: \[[A-Z]\d+\])+)["`]/g);
     return [file, new Set([...endings].flatMap(([ending]) => ending.match(/[A-Z]\d+/g)))] as const;
   });
   return new Map((await Promise.all(found)) as (readonly [string, Set<string>])[]);

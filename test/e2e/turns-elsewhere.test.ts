@@ -31,7 +31,7 @@ function expectRight(turn: Turn, answer: TurnAnswer): void {
 
 describe("SGLang's own scenario of stored caches", () => {
   it.each(["sglang-explicit", "sglang-session"])(
-    "comes out as there with %s: pages of 64, 768 tokens and 150 new ones, a flush, and more than 800 are cached",
+    "comes out as there with %s: pages of 64, 768 tokens and 150 new ones, a flush, and more than 800 are cached [T2]",
     async (dialect) => {
       const limits = { pageSize: 64, loadThreshold: 256, cacheTokens: 65_536 };
       const stack = await start({ engines: ["a"], limits, turns: { dialect } });
@@ -48,7 +48,7 @@ describe("SGLang's own scenario of stored caches", () => {
 });
 
 describe("the next turn of a conversation", () => {
-  it("loads on another engine without a cache, and again when the first was killed, and answers sooner", async () => {
+  it("loads on another engine without a cache, and again when the first was killed, and answers sooner [T4]", async () => {
     const stack = await start({
       engines: [],
       processes: ["a", "b"],

@@ -11,7 +11,7 @@ const END = "data: [DONE]\n\n";
 const PATIENCE_MS = 5_000;
 const TEXT = "What is moored here, and where does it lie? ".repeat(20);
 
-it("have nothing of them held back, and nothing changed but what is taken out", async () => {
+it("have nothing of them held back, and nothing changed but what is taken out [T5]", async () => {
   const files = await createFiles();
   onTestFinished(() => files.close());
   const exchanges: Exchange[] = [];

@@ -68,7 +68,7 @@ describe.each(["sglang-session", "sglang-explicit"] as const)("%s", (dialect) =>
     expect([name, forged]).toEqual([name, []]);
   }
 
-  it("lets none of the forged members through, whatever the form, the path, the method, the type and the way", async () => {
+  it("lets none of the forged members through, whatever the form, the path, the method, the type and the way [T6]", async () => {
     const random = seededRandom(SEED);
     const forger = new Forger(random);
     const texts = [...forgedTexts(), ...paddedTexts].map((each) => Buffer.from(each));
@@ -92,7 +92,7 @@ describe.each(["sglang-session", "sglang-explicit"] as const)("%s", (dialect) =>
     expect(await metric(stack.moorline, "moorline_exchange_failures_total")).toBe(0);
   });
 
-  it("lets none through on the path of turns, from which the engine is told of the turn alone", async () => {
+  it("lets none through on the path of turns, from which the engine is told of the turn alone [T6]", async () => {
     const cases = forgedTexts().map((each, at) => [`turn-${at}`, Buffer.from(each)] as const);
     await inTurns(cases, async ([name, body]) => {
       const { status } = await ask(name, { path: "/generate", method: "POST", headers: {}, body });
@@ -116,7 +116,7 @@ describe.each(["sglang-session", "sglang-explicit"] as const)("%s", (dialect) =>
     },
   );
 
-  it("reads a body whole that comes byte by byte", async () => {
+  it("reads a body whole that comes byte by byte [T6]", async () => {
     const forged = forgedTexts()[1] ?? "";
     const chunks = Array.from(
       Buffer.from(forged),

@@ -76,7 +76,7 @@ describe.each(["sglang-session", "sglang-explicit"] as const)("%s", (dialect) =>
         return found;
       };
 
-      it("is answered as by an engine that has computed all of it", () => {
+      it("is answered as by an engine that has computed all of it [T3]", () => {
         const { turns, answers } = find();
         for (const [at, turn] of turns.entries()) {
           const { text, digest, promptTokens } = freshTurn(turn);
@@ -85,7 +85,7 @@ describe.each(["sglang-session", "sglang-explicit"] as const)("%s", (dialect) =>
         expect(answers.map(({ engine }) => engine)).toEqual(["a", "b"]);
       });
 
-      it("loads what the two turns have in common, or says why it cannot", () => {
+      it("loads what the two turns have in common, or says why it cannot [T3]", () => {
         const { turns, answers } = find();
         const [first, second] = answers;
         const reused = reusable(turns);
@@ -97,7 +97,7 @@ describe.each(["sglang-session", "sglang-explicit"] as const)("%s", (dialect) =>
         expect(reused).toBeGreaterThanOrEqual(2 * PAGE);
       });
 
-      it("reaches the client byte for byte as from the engine alone", async () => {
+      it("reaches the client byte for byte as from the engine alone [T3] [T5]", async () => {
         const { turns, answers } = find();
         const body = bodyOf({ ...turns[0], isStream });
         const engine = stack.engines.get("a");

@@ -8,7 +8,7 @@ import { askTurn, freshTurn, type Turn } from "../support/turn-client.ts";
 
 const NEW_TOKENS = 8;
 
-it("are cached as predicted, and take about as long, computed or loaded", async () => {
+it("are cached as predicted, and take about as long, computed or loaded [T4]", async () => {
   const listen = `127.0.0.1:${await freePort()}`;
   const prices = { currency: "USD", uncachedInput: 2, cachedInput: 1, output: 4 };
   const stack = await startComputingStack({

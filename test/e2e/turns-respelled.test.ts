@@ -63,7 +63,7 @@ describe.each(MODES)("where %s", (_, turns, promptOf) => {
     throw new Error(`no such cut after ${start}`);
   }
 
-  it("nothing is reused of a page whose last token is another now", async () => {
+  it("nothing is reused of a page whose last token is another now [T7]", async () => {
     const safe = cutAfter(0, true);
     const respelled = cutAfter(safe, false);
     const prompts = [safe, respelled, WHOLE.length].map((end) => promptOf(WHOLE.slice(0, end)));
@@ -79,7 +79,7 @@ describe.each(MODES)("where %s", (_, turns, promptOf) => {
     expect(reused).toEqual([0, stored, stored]);
   });
 
-  it("nothing is reused of an answer that is spelled otherwise as text", async () => {
+  it("nothing is reused of an answer that is spelled otherwise as text [T7]", async () => {
     const text = WHOLE.slice(0, 160);
     const prompt = promptOf(text);
     const { text: answer } = await ask("answered", prompt, "a");

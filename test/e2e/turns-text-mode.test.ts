@@ -64,7 +64,7 @@ describe.each(["sglang-session", "sglang-explicit"] as const)("%s", (dialect) =>
     }
   });
 
-  it("reuses nothing of a text that grows, whose tokens may become others", async () => {
+  it("reuses nothing of a text that grows, whose tokens may become others [T7]", async () => {
     for (const chars of [1_000, 1_010, 1_025]) {
       const prompt = { text: CORPUS.slice(0, chars) };
       expect((await ask({ session: "grown", prompt }, "a")).cachedTokens).toBe(0);

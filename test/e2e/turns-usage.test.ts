@@ -25,7 +25,7 @@ function chat(body: object) {
   return stack.toItsEnd(() => send(stack.url, { path, headers, body: { ...asked, ...body } }));
 }
 
-it("stores a streamed chat that did not ask for its usage, and shows it none", async () => {
+it("stores a streamed chat that did not ask for its usage, and shows it none [T5]", async () => {
   const first = await chat({ messages, rid: "first" });
   const engine = stack.engines.get("a");
   const direct = await send(engine?.url ?? "", {
@@ -40,7 +40,7 @@ it("stores a streamed chat that did not ask for its usage, and shows it none", a
   expect(second.headers["x-moorline-kv"]).toMatch(/^reused=[1-9]/);
 });
 
-it("shows the usage of an engine that tells it to everybody", async () => {
+it("shows the usage of an engine that tells it to everybody [T5]", async () => {
   const telling = await startComputingStack({
     engines: ["a"],
     turns: { dialect: "sglang-explicit" },

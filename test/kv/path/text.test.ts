@@ -33,7 +33,7 @@ it("reuses what stands before the special string behind which the text goes on o
   expect((await path.begin(asked(`${SECOND} z<s>`))).status).toBe("reused=26");
 });
 
-it("reuses nothing of a text that goes on in plain text", async () => {
+it("reuses nothing of a text that goes on in plain text [T7]", async () => {
   const path = await open();
   await path.turn(asked("one two three"), " x y");
   expect((await path.begin(asked("one two three x y four"))).status).toBe("reused=0");

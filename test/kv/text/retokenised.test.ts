@@ -42,7 +42,7 @@ it.each<[string, SpecialStrings, Encode]>([
   ["one of NFD", new SpecialStrings(SPECIAL), encodeOf(normalised("NFD"))],
   ["one that puts spaces in front", new SpecialStrings(SPECIAL), encodeOf(prefixed())],
 ])(
-  "shares the tokens before an end with whatever goes on there, by %s",
+  "shares the tokens before an end with whatever goes on there, by %s [T7]",
   async (_, special, encode) => {
     let shared = 0;
     await fc.assert(

@@ -107,7 +107,7 @@ function faultOf(body: Uint8Array, where: Where): string | undefined {
 let turns = 0;
 
 it(
-  `removes what is forged from ${BODIES} bodies of seed ${seed}, and nothing else`,
+  `removes what is forged from ${BODIES} bodies of seed ${seed}, and nothing else [T6]`,
   () => {
     const random = seededRandom(seed);
     const forger = new Forger(random);
