@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { Agent, request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { medianOf } from "../figures.ts";
-import { partsOf, type PartsReport, readTimes, type Spent } from "./parts.ts";
+import { type Parts, partsOf, readTimes } from "./parts.ts";
 import { createFiles, type Stack, startStack } from "./stack.ts";
 import { type AskedTurn, standInAnswer, startStandIn } from "./stand-in.ts";
 
@@ -22,7 +22,8 @@ export interface AddedReport {
   readonly addedP50Ms: number;
   readonly plainP50Ms: number;
   readonly moorlineP50Ms: number;
-  readonly parts: PartsReport;
+  /** Turn by turn. */
+  readonly parts: readonly Parts[];
 }
 
 const BODY_BYTES = 100_000;
@@ -55,7 +56,7 @@ export async function measureAdded(plan: AddedPlan): Promise<AddedReport> {
   closers.defer(() => agent.destroy());
 
   const turns: Pair[] = [];
-  const spent: Spent[] = [];
+  const parts: Parts[] = [];
   for (let number = 0; number < plan.conversations; number += 1) {
     const session = `long-talk-${number}`;
     const time = async (url: string, body: Buffer) => {
@@ -65,20 +66,23 @@ export async function measureAdded(plan: AddedPlan): Promise<AddedReport> {
     let said = `${session} `.padEnd(BODY_BYTES, MESSAGE);
     await time(stack.url, bodyOf(said));
     await pause(LONG_THINK_MS);
-    const before = await readTimes(stack.moorline);
     for (let turn = 0; turn < plan.turns; turn += 1) {
       said += MESSAGE;
-      turns.push(await timePair({ time, stack, body: bodyOf(said), isPlainFirst: turn % 2 === 0 }));
+      const before = await readTimes(stack.moorline);
+      const isPlainFirst = turn % 2 === 0;
+      const pair = await timePair({ time, stack, body: bodyOf(said), isPlainFirst });
+      const after = await readTimes(stack.moorline);
+      turns.push(pair);
+      parts.push(partsOf({ before, after, addedMs: pair.moorline - pair.plain }));
       await pause(THINK_MS);
     }
-    spent.push({ before, after: await readTimes(stack.moorline) });
   }
   const addedMs = turns.map(({ plain, moorline }) => moorline - plain);
   return {
     addedP50Ms: medianOf(addedMs),
     plainP50Ms: medianOf(turns.map(({ plain }) => plain)),
     moorlineP50Ms: medianOf(turns.map(({ moorline }) => moorline)),
-    parts: partsOf(spent, addedMs),
+    parts,
   };
 }
 

@@ -1,8 +1,9 @@
 /** Where the time goes that Moorline adds to a turn, by its own metrics, and by what they leave over. */
 import type { Moorline } from "../../demo/stack/moorline.ts";
+import { medianOf, percentileOf } from "../figures.ts";
 
-/** Means over the turns, in ms. */
-export type PartsReport = Readonly<Record<(typeof PARTS)[number], number>>;
+/** Of one turn, in ms. */
+export type Parts = Readonly<Record<(typeof PARTS)[number], number>>;
 
 /** In the order in which a turn meets them. `look up`: what a plan takes besides its commit and its file. */
 const PARTS = ["read body", "tokens", "look up", "commit", "file", "inject", "carry"] as const;
@@ -19,23 +20,19 @@ export async function readTimes({ adminUrl }: Pick<Moorline, "adminUrl">): Promi
 export interface Spent {
   readonly before: Times;
   readonly after: Times;
+  /** By how much the turn in between took longer through Moorline. */
+  readonly addedMs: number;
 }
 
 /**
- * `addedMs`: of each turn in between, by how much it took longer through Moorline. `carry` is what of that Moorline does not see: both
- * bodies between client, Envoy, Moorline and engine, of which the engine's is the larger.
+ * `carry` is what Moorline does not see: both bodies between client, Envoy, Moorline and engine, of which the engine's is the larger.
  */
-export function partsOf(spent: readonly Spent[], addedMs: readonly number[]): PartsReport {
-  const mean = (sum: number) => sum / addedMs.length;
-  const meanMs = (series: string) =>
-    mean(
-      spent.reduce((sum, { before, after }) => {
-        return sum + 1_000 * ((after.get(series) ?? 0) - (before.get(series) ?? 0));
-      }, 0),
-    );
-  const part = (name: string) => meanMs(`kv_turn_part_seconds ${name}`);
-  const io = (name: string) => meanMs(`kv_io_duration_seconds ${name}`);
-  const commit = meanMs("kv_catalog_change_duration_seconds reserve");
+export function partsOf({ before, after, addedMs }: Spent): Parts {
+  const spentMs = (series: string) =>
+    1_000 * ((after.get(series) ?? 0) - (before.get(series) ?? 0));
+  const part = (name: string) => spentMs(`kv_turn_part_seconds ${name}`);
+  const io = (name: string) => spentMs(`kv_io_duration_seconds ${name}`);
+  const commit = spentMs("kv_catalog_change_duration_seconds reserve");
   const file = io("extend") + io("reserve");
   const held = part("read") + part("tokens") + part("plan") + part("inject");
   return {
@@ -45,12 +42,17 @@ export function partsOf(spent: readonly Spent[], addedMs: readonly number[]): Pa
     commit,
     file,
     inject: part("inject"),
-    carry: mean(addedMs.reduce((sum, each) => sum + each, 0)) - held,
+    carry: addedMs - held,
   };
 }
 
-export function partsTable(report: PartsReport): string {
-  return PARTS.map((part) => `${part.padEnd(10)} ${report[part].toFixed(2).padStart(7)} ms`).join(
-    "\n",
-  );
+export function partsTable(turns: readonly Parts[]): string {
+  const rows = PARTS.map((part) => {
+    const ms = turns.map((turn) => turn[part]);
+    const columns = [percentileOf(ms, 0.1), medianOf(ms)].map((each) =>
+      each.toFixed(2).padStart(8),
+    );
+    return [part.padEnd(10), ...columns].join("");
+  });
+  return ["100 KB, ms     p10     p50", ...rows].join("\n");
 }

@@ -48,7 +48,7 @@ export async function measureTurns(
   const added = await measureAdded(plan.added);
   const { plainP50Ms, moorlineP50Ms, addedP50Ms } = added;
   progress(
-    `100 KB: ${moorlineP50Ms.toFixed(2)} ms, ${plainP50Ms.toFixed(2)} without ext_proc, added ${addedP50Ms.toFixed(2)}, on average\n${partsTable(added.parts)}`,
+    `100 KB: ${moorlineP50Ms.toFixed(2)} ms, ${plainP50Ms.toFixed(2)} without ext_proc, added ${addedP50Ms.toFixed(2)}\n${partsTable(added.parts)}`,
   );
   const lag = await measureLag(plan.lag);
   progress(
