@@ -36,6 +36,7 @@ import type { WatchedEngines } from "./kv/engines/watched-engines.ts";
 import type { TurnPath } from "./kv/path/turn-path.ts";
 import type { Tenants } from "./kv/turns/tenants.ts";
 import { LastTurns } from "./kv/prediction/last-turns.ts";
+import { hurriedIn } from "./kv/turns/hurried.ts";
 import { Models } from "./kv/turns/models.ts";
 import { Places } from "./kv/turns/places.ts";
 import { SessionDesk } from "./kv/turns/session-desk.ts";
@@ -128,6 +129,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   const engines = openEngines(config, { closers, observers, tokenizers });
   const turns = new TurnDesk({
     ...known,
+    hurried: hurriedIn(known),
     places: placesOf(kv, locations),
     verifier,
     checker,

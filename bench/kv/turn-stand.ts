@@ -12,6 +12,7 @@ import { type Location, LocationFault } from "../../src/kv/location.ts";
 import { openDirectory } from "../../src/kv/locations/directory.ts";
 import { timed } from "../../src/kv/locations/timed.ts";
 import type { SessionKey } from "../../src/kv/records.ts";
+import { hurriedIn } from "../../src/kv/turns/hurried.ts";
 import { Models } from "../../src/kv/turns/models.ts";
 import { Places } from "../../src/kv/turns/places.ts";
 import { SessionDesk } from "../../src/kv/turns/session-desk.ts";
@@ -60,6 +61,7 @@ export async function openStand(options: StandOptions): Promise<Stand> {
   const sessions = new SessionDesk({ ...shared, quotaRefused: () => undefined });
   const desk = new TurnDesk({
     ...shared,
+    hurried: hurriedIn(shared),
     places: new Places({
       places: [{ location, fileNames: "random", headroomBytes: 0, labels: {}, engines: true }],
       tiers: ["disk"],

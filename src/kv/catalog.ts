@@ -274,6 +274,8 @@ export interface SweepReport {
 }
 
 export interface Catalog extends HolderRules, SpaceRules, FileRules, CutRules {
+  /** Upkeep gives way to this as to a rule that waits for its commit: it is to end in milliseconds, with a rule or without. */
+  ahead(work: () => Promise<void>): Promise<void>;
   /** Changes nothing; `reserve` or `lease` says that the match is used. */
   match(request: MatchRequest): MaybePromise<Match>;
   /** Takes the turn's lease, the byte range and the charge, and counts as a use of the session and of what it lists. */

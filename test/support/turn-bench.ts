@@ -188,6 +188,7 @@ export class TurnBench {
       this.#configured = configured;
       return new TurnDesk({
         ...shared,
+        hurried: (work) => work(),
         places: new Places({
           places: this.sites.flatMap(({ id, ...who }) => {
             const location = configured.find(({ profile }) => profile.id === id);

@@ -58,6 +58,7 @@ export async function openCatalog(
   const upkeep = <T>(rule: Rule<T>): Promise<T> =>
     precedence.upkeep(() => store.write((tx) => layered(tx, rule)));
   return {
+    ahead: (work) => precedence.request(work),
     create: (request) => write((tx) => create(tx, request)),
     match: (request) => store.read((view) => match(view, request)),
     reserve: (request) => write((tx) => reserve(tx, request)),

@@ -18,6 +18,7 @@ import type { Crc32 } from "../verify/segment-pass.ts";
 import type { SegmentVerifier } from "../verify/segment-verifier.ts";
 import { Admission, type Candidate } from "./admission.ts";
 import { Committer } from "./committer.ts";
+import type { Hurried } from "./hurried.ts";
 import { listedIn } from "./listed.ts";
 import { Lister, type Listing } from "./listing.ts";
 import { Onlooker } from "./onlooker.ts";
@@ -76,6 +77,8 @@ export interface TurnDeskOptions extends SettingsOptions {
   readonly copies: CopyChoice;
   /** Of waiting, which no jump of the wall clock makes longer. */
   readonly scheduler: Clock & Scheduler;
+  /** Runs a plan before what the catalog has to keep up. */
+  readonly hurried: Hurried;
   /** Random, never the same twice: up to 39 letters, digits, `_` and `-`. */
   readonly newTurn: () => string;
   /** The same, up to 32 of them. */
@@ -202,34 +205,40 @@ export class TurnDesk {
   }
 
   async #plan(request: PlanRequest): Promise<TurnPlan> {
-    const { policy, places, nowMs, scheduler } = this.#options;
+    const { policy, hurried, nowMs, scheduler } = this.#options;
     const waitUntilMs = scheduler.now() + policy.waitMs;
     for (let attempt = 1; attempt <= PLAN_ATTEMPTS;) {
-      const setting = await this.#settings.settingOf(request.session);
-      if (typeof setting === "string") return unplanned(setting, nowMs());
-      if (!isPlannable(request, setting)) return unplanned("other_model", nowMs());
-      const prefixes = await this.#settings.prefixesOf(setting);
-      const prompt = { sequence: request.prompt, output: [] };
-      const index = await this.#settings.indexOf(prompt, setting, prefixes);
-      const { session, reach } = request;
-      const { model } = setting;
-      const locations = places.within(reach);
-      const listing = await this.#lister.list(
-        { session, prompt: index.view, rules: model.rules, locations },
-        model,
-      );
-      const now = nowMs();
-      const turn = { request, setting, index, listing, nowMs: now };
-      const fresh = await this.#reserve(turn);
+      const begun = await hurried(() => this.#begin(request));
+      if (typeof begun === "string") return unplanned(begun, nowMs());
+      const { turn, fresh } = begun;
       if (fresh.kind === "busy") {
-        const waitMs = Math.min(waitUntilMs - scheduler.now(), fresh.deadlineMs - now);
-        if (waitMs > 0 && (await this.#wait(session, fresh.turn, waitMs))) continue;
+        const waitMs = Math.min(waitUntilMs - scheduler.now(), fresh.deadlineMs - turn.nowMs);
+        if (waitMs > 0 && (await this.#wait(request.session, fresh.turn, waitMs))) continue;
       }
       const plan = await this.#finish(turn, fresh);
       if (plan !== undefined) return plan;
       attempt++;
     }
     return unplanned("contended", nowMs());
+  }
+
+  async #begin(request: PlanRequest): Promise<BegunTurn | UnplannedReason> {
+    const { places, nowMs } = this.#options;
+    const setting = await this.#settings.settingOf(request.session);
+    if (typeof setting === "string") return setting;
+    if (!isPlannable(request, setting)) return "other_model";
+    const prefixes = await this.#settings.prefixesOf(setting);
+    const prompt = { sequence: request.prompt, output: [] };
+    const index = await this.#settings.indexOf(prompt, setting, prefixes);
+    const { session, reach } = request;
+    const { model } = setting;
+    const locations = places.within(reach);
+    const listing = await this.#lister.list(
+      { session, prompt: index.view, rules: model.rules, locations },
+      model,
+    );
+    const turn = { request, setting, index, listing, nowMs: nowMs() };
+    return { turn, fresh: await this.#reserve(turn) };
   }
 
   /** Undefined when something that was matched has gone since. */
@@ -311,6 +320,11 @@ interface PlannedTurn {
   readonly index: PromptIndex;
   readonly listing: Listing;
   readonly nowMs: number;
+}
+
+interface BegunTurn {
+  readonly turn: PlannedTurn;
+  readonly fresh: FreshOutcome;
 }
 
 function candidateOf({ index, listing, setting }: PlannedTurn): Candidate {
