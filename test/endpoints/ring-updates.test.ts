@@ -146,16 +146,20 @@ describe("ring updates with the real ring", () => {
 function timeTurns(): { longestMs(): number } {
   const turnsMs: number[] = [];
   let from = process.threadCpuUsage();
-  const turn = () => {
+  const end = () => {
     const { user, system } = process.threadCpuUsage(from);
     from = process.threadCpuUsage();
     turnsMs.push((user + system) / 1000);
+  };
+  const turn = () => {
+    end();
     next = setImmediate(turn);
   };
   let next = setImmediate(turn);
   return {
     longestMs: () => {
       clearImmediate(next);
+      end();
       return Math.max(...turnsMs);
     },
   };
