@@ -69,6 +69,7 @@ describe.each(CATALOGS)("sharing over HTTP and the $name catalog", (kind) => {
       location: "disk",
       kv_uri: "file:///a",
       kv_start: 0,
+      replicas: [],
       bytes: 7 * 32,
       crc32: expect.stringMatching(/^[0-9a-f]{8}$/),
       usage: { references: 1, times_read: 0, last_read_at_ms: expect.any(Number) },

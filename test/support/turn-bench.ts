@@ -2,7 +2,7 @@
  * A turn desk over a real catalog and a real directory, with an engine that writes into its files, and time in the test's hand.
  * Tokens are the character codes of short strings.
  */
-import { mkdir, mkdtemp, open, rm, stat } from "node:fs/promises";
+import { mkdtemp, open, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
@@ -12,7 +12,7 @@ import type { Catalog, SettleOutcome } from "../../src/kv/catalog.ts";
 import type { CopyChoice } from "../../src/kv/copies.ts";
 import type { Quota, Reader } from "../../src/kv/holders.ts";
 import { NamespaceKeys } from "../../src/kv/chain/namespace-keys.ts";
-import { type DirectoryLocation, openDirectory } from "../../src/kv/locations/directory.ts";
+import type { DirectoryLocation } from "../../src/kv/locations/directory.ts";
 import type { Tier } from "../../src/kv/location.ts";
 import type { FileSystem } from "../../src/kv/locations/directory-folder.ts";
 import { layoutOf } from "../../src/kv/model/layout.ts";
@@ -35,9 +35,9 @@ import type {
 } from "../../src/kv/turns/turn-plan.ts";
 import { SegmentChecker } from "../../src/kv/verify/segment-checker.ts";
 import type { SegmentVerifier } from "../../src/kv/verify/segment-verifier.ts";
+import { openFolder } from "./bench-folder.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { PLENTY, RETENTION } from "./kv-desk.ts";
-import { ok } from "./location-results.ts";
 import { ReadingVerifier } from "./reading-verifier.ts";
 
 /** 32 bytes for each token, so that a file is read in no time. */
@@ -293,35 +293,6 @@ export class TurnBench {
   async sizeOf(kvUri: string): Promise<number> {
     return (await stat(this.pathOf(kvUri))).size;
   }
-}
-
-interface FolderOptions {
-  readonly root: string;
-  /** Below the root. */
-  readonly folder: string;
-  readonly id: string;
-  readonly tier: "memory" | "disk";
-  readonly capacityBytes: number;
-}
-
-/** The one disk is the root itself; all else are folders in it, as under one engine root. */
-async function openFolder(
-  { fs, fileNames }: BenchOptions,
-  { root, folder, id, tier, capacityBytes }: FolderOptions,
-): Promise<DirectoryLocation> {
-  await mkdir(join(root, folder), { recursive: true });
-  return ok(
-    await openDirectory({
-      profile: { id, tier, weight: 1, capacityBytes, freeFloorBytes: 0 },
-      root: join(root, folder),
-      naming: fileNames === "random" ? "sharded" : "flat",
-      uriPrefix: `file:///${folder}`,
-      isKnown: false,
-      nowMs: () => 1_000_000,
-      draftId: () => "draft",
-      ...(fs === undefined ? {} : { fs }),
-    }),
-  );
 }
 
 /** What an engine that has `end` tokens by now stores of the plan's parts. */
