@@ -8,7 +8,7 @@ const suite = process.env["TEST_RESULTS"] ?? (process.env["CI"] && "vitest");
 const results = suite ? [new ResultsReporter(join(RESULTS_FOLDER, `${suite}.json`))] : [];
 
 /**
- * `unit` holds everything that needs no other process: unit, property, contract and stress tests.
+ * `unit` holds everything that needs no Envoy: unit, property, contract and stress tests, and those of processes of our own.
  * `e2e` starts a real Envoy and real engines, one file at a time, because a run on two cores must not starve Envoy.
  * `crash` kills the KV service again and again (scripts/test-crash.ts).
  * `docker` (scripts/test-docker.ts) is e2e again, with Envoy and the sidecar in containers.

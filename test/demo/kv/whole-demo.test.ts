@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { runNpm } from "../support/npm.ts";
+import { runNpm } from "../../support/npm.ts";
 
 async function runDemo(signalAt?: { readonly text: string; readonly signal: NodeJS.Signals }) {
   const folder = await mkdtemp(join(tmpdir(), "moorline-demo-"));
@@ -82,6 +82,7 @@ it.each([
     expect({ code, stderr, left }).toEqual({ code: expected, stderr: "", left: [] });
     expect(stdout).toMatch(/\nStopping\.\n$/);
   },
+  60_000,
 );
 
 it("`npm run demo` says which demos there are, and runs no other", async () => {
