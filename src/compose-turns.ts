@@ -29,6 +29,7 @@ import type { PoolPrediction, Predictions } from "./kv/prediction/pool-predictio
 import { Predictor } from "./kv/prediction/predictor.ts";
 import { openPromptTokens } from "./kv/tokens/open-prompt-tokens.ts";
 import type { PromptTokens } from "./kv/tokens/prompt-tokens.ts";
+import { specialProbes } from "./kv/tokens/special-probes.ts";
 import { TextPrompts } from "./kv/tokens/text-prompts.ts";
 import { tokenizerProbes, type TokenizerProbe } from "./kv/tokens/tokenizer-probes.ts";
 import { withoutTokenizer } from "./kv/tokens/without-tokenizer.ts";
@@ -79,8 +80,8 @@ async function openTokenizer(
   const files = tokenizerFiles(pool);
   const { specialTokens } = pool.kv;
   if (files === undefined) {
-    const texts = specialTokens.length === 0 ? withoutTokenizer : new TextPrompts(specialTokens);
-    return { tokens: texts, probes: [] };
+    if (specialTokens.length === 0) return { tokens: withoutTokenizer, probes: [] };
+    return { tokens: new TextPrompts(specialTokens), probes: specialProbes(specialTokens) };
   }
   const workerLost = (reason: unknown) => observers.tokenWorkerLost(pool.name, reason);
   const tokens = await openPromptTokens({ files, scheduler: systemClock, workerLost });

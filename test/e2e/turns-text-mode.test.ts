@@ -3,7 +3,7 @@
  * ends. What one engine stored, another one loads as far as it is sure to be the same tokens, and the answer is as if nothing was.
  */
 import { readFileSync } from "node:fs";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { CORPUS_FILE } from "../../demo/engine/tokenizer/files.ts";
 import { startComputingStack, type ComputingStack } from "../support/computing-stack.ts";
 import { onlyAt, withEngineChoice } from "../support/engine-choice.ts";
@@ -77,6 +77,16 @@ describe.each(["sglang-session", "sglang-explicit"] as const)("%s", (dialect) =>
     const { kv } = await askTurn(stack.url, turn);
     expect(kv).toBe(dialect === "sglang-explicit" ? "no_tokenizer" : "path");
   });
+});
+
+it("gives no KV to an engine whose tokenizer does not know what texts are split at", async () => {
+  const specialTokens = [...SPECIAL_TOKENS, "<|user|>"];
+  const turns = { tokenizer: null, specialTokens };
+  const stack = await startComputingStack({ turns, engineState: "tokenizer_mismatch" });
+  onTestFinished(() => stack.close());
+  const prompt = { text: message("user", "Where is it?") };
+  const { kv } = await askTurn(stack.url, { session: "other", prompt, newTokens: 1 });
+  expect(kv).toBe("tokenizer_mismatch");
 });
 
 function message(role: string, content: string): string {

@@ -10,7 +10,8 @@ export interface TokenizerProbe {
   readonly name: string;
   /** For the engine, as JSON: `{prompt}` or `{messages}`, as SGLang and vLLM take it. */
   readonly request: string;
-  readonly ids: Uint32Array;
+  /** Of our tokenizer. Or, without one: `one_more` than those of the probe before, at their end but for one that ends texts. */
+  readonly ids: Uint32Array | "any" | "one_more";
 }
 
 export interface ProbedTokens extends Pick<PromptTokens, "encode"> {

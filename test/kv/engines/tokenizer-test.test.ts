@@ -38,6 +38,36 @@ describe("a test", () => {
     expect(test.answered(answer)).toEqual({ result: "mismatch", why });
   });
 
+  const RELATED = [
+    { name: "any", request: "{}", ids: "any" },
+    { name: "more", request: "{}", ids: "one_more" },
+  ] as const;
+
+  it.each([
+    [tokens(1), tokens(1, 9)],
+    [tokens(1, 2, 0), tokens(1, 2, 9, 0)], // 0 ends texts
+  ])("is passed by one token more than before where it has no ids", (before, after) => {
+    const test = new TokenizerTest(RELATED);
+    expect(test.answered(before)).toBeUndefined();
+    expect(test.answered(after)).toEqual({ result: "passed", why: undefined });
+  });
+
+  it.each([
+    [tokens(1, 2), tokens(1, 9), "probe 1 (more): 1 9, after 1 2"],
+    [tokens(1), tokens(1, 9, 9), "probe 1 (more): 1 9 9, after 1"],
+    [tokens(1, 2, 3), tokens(1, 9, 3, 4), "probe 1 (more): 1 9 3 4, after 1 2 3"],
+  ])("is over with as many, two more, or others than before", (before, after, why) => {
+    const test = new TokenizerTest(RELATED);
+    test.answered(before);
+    expect(test.answered(after)).toEqual({ result: "mismatch", why });
+  });
+
+  it("compares with no answer that there was not", () => {
+    const test = new TokenizerTest(RELATED);
+    test.answered({ status: 400, text: "" });
+    expect(test.answered(tokens(7, 7, 7))).toEqual({ result: "partial", why: "any: 400" });
+  });
+
   it.each([404, 405, 501])("is over where there is no such path: %i", (status) => {
     const test = new TokenizerTest(PROBES);
     const why = `${status} from POST /tokenize`;
