@@ -8,6 +8,7 @@ import type { Closers } from "./closers.ts";
 import { systemClock, systemRandom, systemWallClock } from "./clock.ts";
 import { openKvStore, type KvStore } from "./compose-kv-store.ts";
 import { createPredictions, openEngines, openTokenizers, openTurnPath } from "./compose-turns.ts";
+import { openReadahead } from "./compose-readahead.ts";
 import type { Config } from "./config/config.ts";
 import {
   configuredProfiles,
@@ -32,6 +33,7 @@ import { Copier } from "./kv/copier.ts";
 import type { CopyChoice } from "./kv/copies.ts";
 import type { Location } from "./kv/location.ts";
 import { layoutsByGeometry } from "./kv/model/layouts.ts";
+import type { Pressure } from "./kv/space.ts";
 import type { WatchedEngines } from "./kv/engines/watched-engines.ts";
 import type { TurnPath } from "./kv/path/turn-path.ts";
 import type { Tenants } from "./kv/turns/tenants.ts";
@@ -114,7 +116,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     tierOf: (id) => locations.get(id)?.profile.tier,
     load: () => 0,
   };
-  const { scrubber, keeper } = openUpkeep(options, { ...store, observers });
+  const { scrubber, keeper, copier } = openUpkeep(options, { ...store, observers });
   const keys = new NamespaceKeys(secret, digests);
   const known = {
     catalog,
@@ -127,18 +129,30 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   };
   const tokenizers = await openTokenizers(config, { closers, observers });
   const engines = openEngines(config, { closers, observers, tokenizers });
+  const places = placesOf(kv, locations);
+  const pressed = (pressure: Pressure) => keeper.press(pressure);
+  const { readahead, gate, prefetcher } = openReadahead({
+    kv,
+    known,
+    places,
+    copier,
+    pressed,
+    observer: observers.readahead,
+    closers,
+  });
   const turns = new TurnDesk({
     ...known,
     hurried: hurriedIn(known),
-    places: placesOf(kv, locations),
+    places,
     verifier,
     checker,
     copies,
+    gate,
     newTurn: newName,
     newName,
     crc32,
     policy: turnPolicy(kv),
-    pressed: (pressure) => keeper.press(pressure),
+    pressed,
     observer: observers.turns((segment, outcome) => {
       const older = olderThan(catalog, segment, outcome);
       void older.then(
@@ -158,6 +172,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     sessions,
     models,
     engines,
+    prefetcher,
     tokenizers,
     predictions,
     lastTurns,
@@ -168,6 +183,8 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     {
       sessions,
       turns,
+      prefetcher,
+      clock: systemClock,
       catalog,
       location: (id) => locations.get(id),
       predictions,
@@ -210,6 +227,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
       ...store,
       verifying: () => verifier.load.verifying,
       engines: () => engines.counts(),
+      readahead: () => readahead.load,
     }),
   );
   const drain = () => {
@@ -283,7 +301,7 @@ function placesOf({ locations }: KvConfig, opened: ReadonlyMap<string, Location>
       labels: config.labels,
       engines: config.engines,
     })),
-    tiers: ["memory", "disk"],
+    tiers: ["memory", "disk", "remote"],
     random: systemRandom,
     newName,
   });

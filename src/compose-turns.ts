@@ -34,6 +34,7 @@ import { TextPrompts } from "./kv/tokens/text-prompts.ts";
 import { tokenizerProbes, type TokenizerProbe } from "./kv/tokens/tokenizer-probes.ts";
 import { withoutTokenizer } from "./kv/tokens/without-tokenizer.ts";
 import type { Models } from "./kv/turns/models.ts";
+import type { Prefetcher } from "./kv/turns/prefetcher.ts";
 import type { SessionDesk } from "./kv/turns/session-desk.ts";
 import type { TurnDesk } from "./kv/turns/turn-desk.ts";
 import type { KvObservers } from "./kv-observers.ts";
@@ -46,6 +47,7 @@ export interface TurnPathOptions {
   readonly sessions: SessionDesk;
   readonly models: Models;
   readonly engines: WatchedEngines;
+  readonly prefetcher: Prefetcher;
   readonly tokenizers: Tokenizers;
   readonly predictions: Predictions;
   readonly lastTurns: Pick<LastTurns, "set">;
@@ -160,6 +162,7 @@ function openPool(
     engines,
     reaches,
     turns,
+    prefetcher: options.prefetcher,
     sessions,
     predictor,
     observer: {

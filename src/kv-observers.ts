@@ -7,6 +7,7 @@ import type { ChangeEnd } from "./kv/catalog/timed-changes.ts";
 import type { Location } from "./kv/location.ts";
 import type { OperationEnd } from "./kv/locations/timed.ts";
 import type { PathCall, PathObserver } from "./kv/path/path-observer.ts";
+import type { Readahead } from "./kv/readahead/readahead.ts";
 import type { SegmentId } from "./kv/records.ts";
 import type { CommitConflict, TurnObserver } from "./kv/turns/turn-plan.ts";
 import type {
@@ -19,6 +20,7 @@ import type { EvictionCause, KeeperObserver } from "./kv/upkeep/keeper-observer.
 import { AppError } from "./errors.ts";
 import { createEngineObserver } from "./kv-engine-observer.ts";
 import { catalogGauges } from "./kv-gauges.ts";
+import { createReadaheadObserver } from "./kv-readahead-observer.ts";
 import { createPredictionObserver } from "./kv-prediction-observer.ts";
 import type { Logger } from "./log.ts";
 
@@ -50,6 +52,7 @@ export function createKvObservers(options: KvObserversOptions) {
       orphanBytes.set(location, bytes);
     }),
     engines: createEngineObserver(log, metrics),
+    readahead: createReadaheadObserver(log, metrics),
     requests: ({ operation, status, durationMs }: KvAnswer) => {
       metrics.add("kv_requests_total", 1, operation, String(status));
       metrics.observeMs("kv_request_duration_seconds", durationMs, operation);
@@ -85,11 +88,19 @@ export function createKvObservers(options: KvObserversOptions) {
       metrics.observeMs("kv_io_duration_seconds", durationMs, operation);
       if (fault !== undefined) metrics.add("kv_io_faults_total", 1, operation, fault);
     },
-    gauges: ({ catalog, locations, verifying, engines }: GaugeOwners): KvGaugeSources => {
+    gauges: ({
+      catalog,
+      locations,
+      verifying,
+      engines,
+      readahead,
+    }: GaugeOwners): KvGaugeSources => {
       return {
         kv_bytes_in_flight: () => [[inFlight]],
         kv_verifying: () => [[verifying()]],
         kv_engines: engines,
+        kv_readahead_queue: () => [[readahead().copies]],
+        kv_readahead_queue_bytes: () => [[readahead().bytes]],
         kv_orphan_bytes: () => [...locations.keys()].map((id) => [orphanBytes.get(id) ?? 0, id]),
         ...catalogGauges(catalog, locations),
       };
@@ -103,6 +114,7 @@ interface GaugeOwners {
   readonly verifying: () => number;
   /** How many, by pool and state. */
   readonly engines: () => Iterable<KvRow>;
+  readonly readahead: () => Readahead["load"];
 }
 
 function turnObserver(
@@ -284,6 +296,7 @@ const PATH_CALLS: Readonly<Record<PathCall, true>> = {
   commit: true,
   abort: true,
   end: true,
+  prefetch: true,
 };
 const EVICTION_CAUSES: Readonly<Record<EvictionCause, true>> = { full: true, headroom: true };
 

@@ -51,7 +51,13 @@ it("shows no bytes that the catalog does not know at each location, until stock 
     ["disk", {} as Location],
     ["memory", {} as Location],
   ]);
-  const gauges = observers.gauges({ catalog, locations, verifying: () => 0, engines: () => [] });
+  const gauges = observers.gauges({
+    catalog,
+    locations,
+    verifying: () => 0,
+    engines: () => [],
+    readahead: () => ({ copies: 0, bytes: 0 }),
+  });
   const stock = { objects: 9, leftovers: 0, discarded: 0, foreign: 0 };
   observers.keeper.stockTaken({ location: "disk", ...stock, orphans: 9, orphanBytes: 90 });
   expect(await gauges.kv_orphan_bytes()).toEqual([
@@ -73,6 +79,7 @@ it("asks the catalog for its totals once for each scrape", async () => {
       locations: new Map(),
       verifying: () => 0,
       engines: () => [],
+      readahead: () => ({ copies: 0, bytes: 0 }),
     }),
   );
   for (const scrape of [1, 2]) {
@@ -180,8 +187,9 @@ describe("engines", () => {
     const { observers, metrics, samples } = open();
     const catalog = { totals: () => ({ locations: [], segments: [] }) };
     const engines = () => [[3, "p", "ready"] as const];
+    const readahead = () => ({ copies: 2, bytes: 70 });
     const owners = { catalog, locations: new Map<string, Location>(), verifying: () => 0 };
-    metrics.watch(observers.gauges({ ...owners, engines }));
+    metrics.watch(observers.gauges({ ...owners, engines, readahead }));
     observers.engines.sessionClosed("failed");
     expect(await samples("kv_engines")).toEqual(['moorline_kv_engines{pool="p",state="ready"} 3']);
     expect(await samples("kv_session_closes_total")).toEqual([

@@ -71,6 +71,7 @@ export async function openStand(options: StandOptions): Promise<Stand> {
     verifier: believing,
     checker: new SegmentChecker({ catalog, verifier: believing }),
     copies: { tierOf: () => "disk", load: () => 0 },
+    gate: { pass: async () => undefined, open: () => undefined },
     newTurn: newName,
     newName,
     crc32,

@@ -105,6 +105,7 @@ const LIMITS = {
   unknown_model: "the session's model has no KV profile",
   unknown_tenant: "there is no such tenant",
   other_model: "the session's model is not the engine's",
+  client_gone: "nobody waited for the plan any more",
   contended: "others took what was found, again and again",
   catalog_failed: "the catalog cannot be written now",
 } as const satisfies Record<PlanLimit, string>;

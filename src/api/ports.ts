@@ -1,10 +1,12 @@
 /** What the KV API needs of the program. */
+import type { Clock } from "../clock.ts";
 import type { Catalog } from "../kv/catalog.ts";
 import type { Quota, Reader } from "../kv/holders.ts";
 import type { Location } from "../kv/location.ts";
 import type { LastTurns } from "../kv/prediction/last-turns.ts";
 import type { Predictions } from "../kv/prediction/pool-prediction.ts";
 import type { Retention } from "../kv/records.ts";
+import type { Prefetcher } from "../kv/turns/prefetcher.ts";
 import type { SessionDesk } from "../kv/turns/session-desk.ts";
 import type { TurnDesk } from "../kv/turns/turn-desk.ts";
 import type { BytesPorts } from "./bytes/bytes-ports.ts";
@@ -25,6 +27,9 @@ export interface Quotas {
 export interface KvApiPorts {
   readonly sessions: Pick<SessionDesk, "create" | "fork" | "attach" | "pin" | "createPrefix">;
   readonly turns: Pick<TurnDesk, "plan" | "commit" | "abort" | "end" | "explain">;
+  readonly prefetcher: Pick<Prefetcher, "prefetch">;
+  /** Monotonic. */
+  readonly clock: Clock;
   readonly catalog: Pick<
     Catalog,
     | "amend"

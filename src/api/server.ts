@@ -19,6 +19,7 @@ import { addExplain } from "./explain.ts";
 import { addOpenApi, describeRoutes } from "./openapi.ts";
 import type { KvApiPorts } from "./ports.ts";
 import { createAuthentication, type Tokens, unauthorized } from "./principal.ts";
+import { addPrefetch } from "./prefetch.ts";
 import { addPredict } from "./predict.ts";
 import { addPrefixes } from "./prefixes.ts";
 import { PromptBodies } from "./prompt-bodies.ts";
@@ -118,6 +119,7 @@ export async function createKvApi(
     addSharing(api, ports);
     addTurns(api, ports, turnLimits);
     addExplain(api, ports, turnLimits);
+    addPrefetch(api, ports, turnLimits);
     addPredict(api, ports, turnLimits);
     addPrefixes(api, ports);
     addSegments(api, ports);

@@ -1,8 +1,11 @@
 /** Turns: what an engine is given to load and where it may store, and what becomes of it. */
+import type { FastifyReply } from "fastify";
 import * as z from "zod";
 
+import type { Clock } from "../clock.ts";
 import { Problem } from "../http/problem.ts";
 import type { PoolPrediction } from "../kv/prediction/pool-prediction.ts";
+import type { Hold } from "../kv/readahead/gate.ts";
 import type { Segment, TurnId } from "../kv/records.ts";
 import type { TokenSequence } from "../kv/turns/token-sequence.ts";
 import type {
@@ -62,12 +65,13 @@ export function addTurns(api: Api, ports: KvApiPorts, limits: TurnRouteLimits): 
         response: { 200: planSchema, ...problemAnswers },
       },
     },
-    async (request) => {
-      const { prompt, max_new_tokens: maxNewTokens, engine } = request.body;
+    async (request, reply) => {
+      const { prompt, max_new_tokens: maxNewTokens, engine, wait_ms: waitMs } = request.body;
       const session = keyOf(request);
       const { model, retention } = await sessionAt(session, ports);
       const sequence = sequenceOf(prompt);
-      const plan = await turns.plan({ session, prompt: sequence, maxNewTokens, engine });
+      const hold = waitMs === 0 ? undefined : holdFor(waitMs, ports.clock, reply);
+      const plan = await turns.plan({ session, prompt: sequence, maxNewTokens, engine, hold });
       if (plan.limit === "no_session" || plan.limit === "unknown_tenant") throw noSuch("session");
       const found = ports.predictions.ofModel(model);
       const prediction = predicted(plan, { found, maxNewTokens, ttlMs: retention.ttlMs });
@@ -127,6 +131,13 @@ export function addTurns(api: Api, ports: KvApiPorts, limits: TurnRouteLimits): 
       return reply.code(204).send();
     },
   );
+}
+
+/** The caller has said what the wait is worth. */
+function holdFor(waitMs: number, clock: Clock, { raw: response }: FastifyReply): Hold {
+  const leaving = new AbortController();
+  response.once("close", () => leaving.abort());
+  return { signal: leaving.signal, untilMs: clock.now() + waitMs };
 }
 
 /** Another tenant's turn is told like one that is over: both are none of the caller's. */

@@ -27,7 +27,7 @@ const location = z.strictObject({
   root: filePath,
   naming: z.enum(["sharded", "flat"]).default("sharded"),
   uriPrefix: uriPrefix.default("file:///"),
-  tier: z.enum(["memory", "disk"]).default("disk"),
+  tier: z.enum(["memory", "disk", "remote"]).default("disk"),
   capacityBytes: integer(MIB, PIB),
   freeFloorBytes: integer(0, PIB).default(GIB),
   headroomBytes: integer(0, PIB).default(0),
@@ -113,6 +113,12 @@ const keeper = z.strictObject({
   quarantineMs: integer(SECOND_MS, 7 * DAY_MS).default(15 * MINUTE_MS),
 });
 
+const readahead = z.strictObject({
+  copiesAtOnce: integer(1, 64).default(4),
+  bytesPerSecond: integer(KIB, 64 * GIB).default(GIB),
+  queueLimit: integer(1, 1_000_000).default(1024),
+});
+
 const api = z.strictObject({
   bodyLimitBytes: integer(KIB, 64 * MIB).default(8 * MIB),
   bytesInFlightLimit: integer(4 * MIB, 64 * GIB).default(256 * MIB),
@@ -136,5 +142,6 @@ export const kvSchema = z.strictObject({
   turns: turns.prefault({}),
   verify: verify.prefault({}),
   keeper: keeper.prefault({}),
+  readahead: readahead.prefault({}),
   api: api.prefault({}),
 });

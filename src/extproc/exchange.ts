@@ -29,7 +29,8 @@ import type { RequestFacts } from "./request-reader.ts";
 import { decideRoute, routeChanges, routingHeaders, type Routed } from "./route.ts";
 import { isLocalReply, observeServed } from "./served.ts";
 import type { ExchangeHandler, ReplySink } from "./transport.ts";
-import { openTurnExchange, type TurnExchange } from "./turn-exchange.ts";
+import { TurnExchange } from "./turn-exchange.ts";
+import { readTurnOpening } from "./turn-opening.ts";
 
 type State =
   /** No request headers yet. Envoy may be set up to send none: then everything passes. */
@@ -127,8 +128,9 @@ export class Exchange implements ExchangeHandler {
     this.#sessionId = facts.sessionId;
     const bodyBytes = this.#ports.reader.bytesToWaitFor(facts, message);
     const opening = { facts, message, modes: this.#modes, isBodyRead: bodyBytes !== undefined };
-    const turn = openTurnExchange(this.#ports, this.#sink, opening);
-    if (turn !== undefined) {
+    const turnOpening = readTurnOpening(this.#ports, opening);
+    if (turnOpening !== undefined) {
+      const turn = new TurnExchange(this.#ports, this.#sink, turnOpening);
       this.#state = { at: "turn", turn };
       return turn.ask();
     }

@@ -8,6 +8,7 @@ import {
   createSessionKeyReader,
   MODEL_LIMIT_BYTES,
   parseField,
+  SESSION_ID_LIMIT_BYTES,
   TENANT_LIMIT_BYTES,
   type SessionKeyReader,
   type SessionSources,
@@ -62,6 +63,8 @@ export interface TurnHeaders {
   readonly isUpgrade: boolean;
   readonly retentionClass: string | undefined;
   readonly isFinal: boolean;
+  /** Of another session of the same tenant, of which a turn is to come. */
+  readonly prefetch: string | undefined;
   /** The client asks for `KV_STATUS_HEADER` in the response. */
   readonly wantsStatus: boolean;
 }
@@ -72,6 +75,11 @@ export const KV_STATUS_HEADER = "x-moorline-kv";
 export const KV_CLASS_HEADER = "x-moorline-class";
 /** `true` or `1`: the session is over with this request. */
 export const KV_FINAL_HEADER = "x-session-final";
+
+/** A session whose KV is to be brought near, before its own request is there. */
+export const KV_PREFETCH_HEADER = "x-moorline-prefetch";
+
+const PREFETCH_RULE = { field: KV_PREFETCH_HEADER, limitBytes: SESSION_ID_LIMIT_BYTES };
 
 const MODEL_FIELD = "model";
 
@@ -92,7 +100,8 @@ export class RequestReader {
       | "cookie"
       | "kvStatus"
       | "kvClass"
-      | "kvFinal",
+      | "kvFinal"
+      | "kvPrefetch",
       number
     >
   >;
@@ -117,6 +126,7 @@ export class RequestReader {
         KV_STATUS_HEADER,
         KV_CLASS_HEADER,
         KV_FINAL_HEADER,
+        KV_PREFETCH_HEADER,
         ...(options.tenantHeader === null ? [] : [options.tenantHeader]),
         ...(options.modelHeader === null ? [] : [options.modelHeader]),
       ]),
@@ -133,6 +143,7 @@ export class RequestReader {
       kvStatus: names.indexOf(KV_STATUS_HEADER),
       kvClass: names.indexOf(KV_CLASS_HEADER),
       kvFinal: names.indexOf(KV_FINAL_HEADER),
+      kvPrefetch: names.indexOf(KV_PREFETCH_HEADER),
     };
     this.#tenantAt = options.tenantHeader === null ? -1 : names.indexOf(options.tenantHeader);
     this.#modelAt = options.modelHeader === null ? -1 : names.indexOf(options.modelHeader);
@@ -193,6 +204,7 @@ export class RequestReader {
   readTurnHeaders({ headers: values }: ProcessingMessage): TurnHeaders {
     const length = Number(values[this.#at.length]);
     const isFinal = values[this.#at.kvFinal]?.trim().toLowerCase();
+    const prefetch = parseField(values[this.#at.kvPrefetch], PREFETCH_RULE);
     return {
       rawPath: values[this.#at.path] ?? "",
       lengthBytes: length >= 0 ? length : undefined, // not NaN
@@ -200,6 +212,7 @@ export class RequestReader {
       isUpgrade: values[this.#at.upgrade] !== undefined || values[this.#at.method] === "CONNECT",
       retentionClass: values[this.#at.kvClass]?.trim() || undefined,
       isFinal: isFinal === "true" || isFinal === "1",
+      prefetch: typeof prefetch === "string" ? prefetch : undefined,
       wantsStatus: values[this.#at.kvStatus] !== undefined,
     };
   }

@@ -27,44 +27,8 @@ import { answerHead, isLocalReply, observeServed } from "./served.ts";
 import type { ReplySink } from "./transport.ts";
 import { type KvBody, readTurnBody } from "./turn-body.ts";
 import { TurnReplies, type Next } from "./turn-replies.ts";
+import type { ReadOpening } from "./turn-opening.ts";
 import { decideTurn } from "./turn-route.ts";
-
-export interface TurnOpening {
-  readonly facts: RequestFacts;
-  /** The request headers. */
-  readonly message: ProcessingMessage;
-  readonly modes: ProtocolModes;
-  /** The session id or the model may have to come from the body. */
-  readonly isBodyRead: boolean;
-}
-
-/** Undefined where the request has no body, or none that a pool with KV could get. */
-export function openTurnExchange(
-  ports: ExchangePorts,
-  sink: ReplySink,
-  opening: TurnOpening,
-): TurnExchange | undefined {
-  if (opening.message.endOfStream) return undefined;
-  const { pools, turns } = ports;
-  const { facts, isBodyRead } = opening;
-  const isModelOpen = facts.model === undefined && pools.hasSeveral && isBodyRead;
-  const candidates = isModelOpen ? pools.all() : [pools.forModel(facts.model)];
-  let headers: TurnHeaders | undefined;
-  let limitBytes = 0;
-  for (const pool of candidates) {
-    const kv = pool === undefined ? undefined : turns.pool(pool.name);
-    if (kv === undefined) continue;
-    headers ??= ports.reader.readTurnHeaders(opening.message);
-    if (!kv.passes(headers.rawPath)) limitBytes = Math.max(limitBytes, kv.bodyLimitBytes);
-  }
-  if (headers === undefined || limitBytes === 0) return undefined;
-  if (isModelOpen) limitBytes = Math.max(limitBytes, ports.bodyLimitBytes);
-  // A body over `extproc.bodyLimitBytes` comes all the same here.
-  const isOverLimit = facts.bodyObstacle === "body_too_large";
-  if (isOverLimit) facts.bodyObstacle = undefined;
-  const isRead = isBodyRead || isOverLimit;
-  return new TurnExchange(ports, sink, { ...opening, isBodyRead: isRead, headers, limitBytes });
-}
 
 type State =
   /** Nothing is answered yet. */
@@ -93,16 +57,14 @@ export class TurnExchange {
   readonly #isBodyRead: boolean;
   /** The largest body that any pool takes that this one may go to. */
   readonly #limitBytes: number;
+  /** Aborted when nothing more is said. */
+  readonly #closing = new AbortController();
   #state: State = { at: "start" };
   /** Of the turn, once it has begun. */
   #kvStatus: string | undefined = undefined;
   #isResponseStarted = false;
 
-  constructor(
-    ports: ExchangePorts,
-    sink: ReplySink,
-    opening: TurnOpening & { readonly headers: TurnHeaders; readonly limitBytes: number },
-  ) {
+  constructor(ports: ExchangePorts, sink: ReplySink, opening: ReadOpening) {
     this.#ports = ports;
     this.#replies = new TurnReplies(ports, sink, opening.modes);
     this.#facts = opening.facts;
@@ -164,6 +126,7 @@ export class TurnExchange {
   close(): void {
     const state = this.#state;
     this.#state = { at: "closed" };
+    this.#closing.abort();
     if (state.at === "asked") this.#ports.budget.give(state.takenBytes);
     else if (state.at === "gathering") state.held.release();
     else if (state.at === "routed" || state.at === "answering") state.turn?.abandon();
@@ -243,6 +206,7 @@ export class TurnExchange {
   }
 
   #turnRequest(body: ReadBody, { request, decision }: Routed): TurnRequest {
+    const { prefetch } = this.#headers;
     return {
       session: { tenant: request.tenant, id: request.sessionId },
       body,
@@ -250,6 +214,8 @@ export class TurnExchange {
       fallbacks: decision.fallbacks,
       retentionClass: this.#headers.retentionClass,
       isFinal: this.#headers.isFinal,
+      prefetch: prefetch === undefined ? undefined : { tenant: request.tenant, id: prefetch },
+      signal: this.#closing.signal,
     };
   }
 

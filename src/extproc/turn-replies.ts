@@ -17,7 +17,12 @@ import {
   encodeStreamedBody,
   noChanges,
 } from "./replies.ts";
-import { KV_CLASS_HEADER, KV_FINAL_HEADER, KV_STATUS_HEADER } from "./request-reader.ts";
+import {
+  KV_CLASS_HEADER,
+  KV_FINAL_HEADER,
+  KV_PREFETCH_HEADER,
+  KV_STATUS_HEADER,
+} from "./request-reader.ts";
 import { routeChanges, routingHeaders, type Routed } from "./route.ts";
 import type { ReplySink } from "./transport.ts";
 
@@ -32,6 +37,7 @@ const REMOVED_HEADERS = [
   KV_STATUS_HEADER,
   KV_CLASS_HEADER,
   KV_FINAL_HEADER,
+  KV_PREFETCH_HEADER,
 ];
 
 export interface AnswerHeaders {

@@ -50,6 +50,10 @@ export interface CopyChoice {
 
 const SPEED: Readonly<Record<Tier, number>> = { memory: 0, disk: 1, remote: 2 };
 
+export function isFaster(tier: Tier, than: Tier): boolean {
+  return SPEED[tier] < SPEED[than];
+}
+
 /**
  * The segment in each copy that may be read, best first: the fastest tier, then the least load, then the location's id. So equal
  * questions have equal answers.

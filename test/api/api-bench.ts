@@ -134,6 +134,8 @@ function portsOf(turns: TurnBench): KvApiPorts {
   return {
     sessions: turns.sessions,
     turns: turns.desk,
+    prefetcher: turns.prefetcher,
+    clock: turns.clock,
     catalog: turns.catalog,
     location: (id) => turns.location(id),
     reader: (tenant) => turns.reader(tenant),

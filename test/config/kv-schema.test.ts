@@ -103,8 +103,8 @@ describe("values", () => {
 
   it.each([
     [
-      { locations: location("a", "root: a, tier: remote") },
-      'kv.locations[0].tier "remote" must be one of memory, disk',
+      { locations: location("a", "root: a, tier: tape") },
+      'kv.locations[0].tier "tape" must be one of memory, disk, remote',
     ],
     [
       { locations: '{ id: a, root: a, capacityBytes: 1048576, uriPrefix: "file:///a" }' },

@@ -21,6 +21,7 @@ const removedAlways = [
   "accept-encoding",
   "x-moorline-kv",
   "x-moorline-class",
+  "x-moorline-prefetch",
   "x-session-final",
 ];
 
@@ -161,7 +162,12 @@ describe("a body", () => {
 
   it("gives the turn its session, its endpoints and what the headers ask for", async () => {
     const { exchange, body, turns } = setUpTurns();
-    const asked = { "x-moorline-class": " premium ", "x-session-final": "TRUE", "x-tenant": "t" };
+    const asked = {
+      "x-moorline-class": " premium ",
+      "x-moorline-prefetch": " next ",
+      "x-session-final": "TRUE",
+      "x-tenant": "t",
+    };
     await exchange.send(posted(asked));
     const replies = await body('{"prompt_cache_key":"from-body"}');
     const [request] = turns.requests;
@@ -169,6 +175,7 @@ describe("a body", () => {
       session: { tenant: "t", id: "from-body" },
       retentionClass: "premium",
       isFinal: true,
+      prefetch: { tenant: "t", id: "next" },
     });
     const offered = [request?.endpoint, ...(request?.fallbacks ?? [])];
     expect(headersOf(replies.at(-1))[DESTINATION]).toBe(

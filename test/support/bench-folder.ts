@@ -2,6 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
+import type { Tier } from "../../src/kv/location.ts";
 import { type DirectoryLocation, openDirectory } from "../../src/kv/locations/directory.ts";
 import { ok } from "./location-results.ts";
 import type { BenchOptions } from "./turn-bench.ts";
@@ -11,7 +12,7 @@ interface FolderOptions {
   /** Below the root. */
   readonly folder: string;
   readonly id: string;
-  readonly tier: "memory" | "disk";
+  readonly tier: Tier;
   readonly capacityBytes: number;
 }
 

@@ -104,6 +104,7 @@ export class PathBench {
       tokens: letterTokens,
       sessions: bench.sessions,
       turns: bench.desk,
+      prefetcher: bench.prefetcher,
       engines: this.engines,
       reaches: new Reaches(bench.sites),
       bodyLimitBytes: 1_000_000,
@@ -149,6 +150,8 @@ export class PathBench {
       fallbacks: [ENGINE_B],
       retentionClass: undefined,
       isFinal: false,
+      prefetch: undefined,
+      signal: new AbortController().signal,
       ...changes,
     });
   }

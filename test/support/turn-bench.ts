@@ -18,9 +18,11 @@ import type { FileSystem } from "../../src/kv/locations/directory-folder.ts";
 import { layoutOf } from "../../src/kv/model/layout.ts";
 import type { MhaProfile, ModelProfile } from "../../src/kv/model/profile.ts";
 import type { Site } from "../../src/kv/reach.ts";
+import type { Readahead, ReadaheadLimits } from "../../src/kv/readahead/readahead.ts";
 import type { SessionKey, TurnId } from "../../src/kv/records.ts";
 import { Models } from "../../src/kv/turns/models.ts";
 import { Places } from "../../src/kv/turns/places.ts";
+import type { Prefetcher } from "../../src/kv/turns/prefetcher.ts";
 import { SessionDesk } from "../../src/kv/turns/session-desk.ts";
 import type { TokenSequence } from "../../src/kv/turns/token-sequence.ts";
 import type { Pressure } from "../../src/kv/space.ts";
@@ -36,6 +38,7 @@ import type {
 import { SegmentChecker } from "../../src/kv/verify/segment-checker.ts";
 import type { SegmentVerifier } from "../../src/kv/verify/segment-verifier.ts";
 import { openFolder } from "./bench-folder.ts";
+import { openReadahead, READAHEAD } from "./bench-readahead.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { PLENTY, RETENTION } from "./kv-desk.ts";
 import { ReadingVerifier } from "./reading-verifier.ts";
@@ -77,6 +80,7 @@ export interface BenchOptions {
   readonly catalog: Catalog;
   readonly profile?: ModelProfile;
   readonly policy?: Partial<TurnPolicy>;
+  readonly readahead?: Partial<ReadaheadLimits>;
   readonly quota?: Quota;
   readonly fileNames?: "random" | "session";
   /** Default 0. */
@@ -87,8 +91,8 @@ export interface BenchOptions {
   readonly fs?: FileSystem;
   /** Of a memory tier before the disk; none by default. */
   readonly memoryBytes?: number;
-  /** In place of the disk: one each, in a folder of its own. */
-  readonly sites?: readonly Site[];
+  /** In place of the disk: one each, in a folder of its own; disks unless they say otherwise. */
+  readonly sites?: readonly (Site & { readonly tier?: Tier; readonly capacityBytes?: number })[];
   /** Default one that finds whole what it can read. */
   readonly verifier?: (clock: FakeClock) => SegmentVerifier;
   /** In place of `seen`. */
@@ -97,6 +101,9 @@ export interface BenchOptions {
 
 export class TurnBench {
   desk: TurnDesk;
+  /** The desk's. */
+  declare readahead: Readahead;
+  declare prefetcher: Prefetcher;
   /** The desk's. */
   checker: SegmentChecker;
   /** May change, as when an engine gets new weights. */
@@ -135,8 +142,9 @@ export class TurnBench {
       const memory = { root, tier: "memory", capacityBytes: options.memoryBytes } as const;
       opened.push(await openFolder(options, { ...memory, id: "memory", folder: "memory/" }));
     }
-    for (const { id } of options.sites ?? []) {
-      opened.push(await openFolder(options, { ...disk, id, folder: `${id}/` }));
+    for (const { id, tier = "disk", capacityBytes = diskBytes } of options.sites ?? []) {
+      const folder = `${id}/`;
+      opened.push(await openFolder(options, { root, tier, capacityBytes, id, folder }));
     }
     if (options.sites === undefined) {
       opened.push(await openFolder(options, { ...disk, id: "disk", folder: "" }));
@@ -186,18 +194,31 @@ export class TurnBench {
     this.checker = this.#newChecker();
     this.#newDesk = (configured) => {
       this.#configured = configured;
+      const places = new Places({
+        places: this.sites.flatMap(({ id, ...who }) => {
+          const location = configured.find(({ profile }) => profile.id === id);
+          return location === undefined ? [] : [{ location, fileNames, headroomBytes, ...who }];
+        }),
+        tiers: ["memory", "disk", "remote"],
+        random: () => 0.5,
+        newName: () => `e${++names}`,
+      });
+      const ahead = openReadahead({
+        ...shared,
+        places,
+        locations: configured,
+        newName: () => `copy${++names}`,
+        limits: { ...READAHEAD, ...options.readahead },
+        pressed: (pressure) => this.pressures.push(pressure),
+        tell: (line) => this.seen.push(line),
+      });
+      this.readahead = ahead.readahead;
+      this.prefetcher = ahead.prefetcher;
       return new TurnDesk({
         ...shared,
+        places,
+        gate: ahead.gate,
         hurried: (work) => work(),
-        places: new Places({
-          places: this.sites.flatMap(({ id, ...who }) => {
-            const location = configured.find(({ profile }) => profile.id === id);
-            return location === undefined ? [] : [{ location, fileNames, headroomBytes, ...who }];
-          }),
-          tiers: ["memory", "disk"],
-          random: () => 0.5,
-          newName: () => `e${++names}`,
-        }),
         verifier,
         checker: this.checker,
         copies: this.copies,
@@ -234,6 +255,7 @@ export class TurnBench {
 
   async close(): Promise<readonly string[]> {
     await this.desk.close();
+    await this.readahead.close();
     const faults = await this.catalog.audit();
     await this.catalog.close();
     for (const directory of this.locations) await directory.close();

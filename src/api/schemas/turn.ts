@@ -17,6 +17,7 @@ import { predictedTurnSchema } from "./prediction.ts";
 const LARGEST_TOKEN = 0xffff_ffff;
 /** Of 64 tokens each, as a page chain has them at least. */
 const GRID_LIMIT = TOKENS_LIMIT / 64;
+const WAIT_LIMIT_MS = 60_000;
 const PARTS_LIMIT = 64;
 const DIGEST = /^[0-9a-f]{64}$/;
 /** What stands for no tokens at all, so a chain that goes on from it would begin anew in the middle. */
@@ -89,7 +90,18 @@ export const planBody = z.strictObject({
     .default(0)
     .describe("For which room is reserved; predictions take 0 for as many as engines like"),
   engine: engineField.optional().describe("Which process is to write; compared at the commit"),
+  wait_ms: z
+    .int()
+    .min(0)
+    .max(WAIT_LIMIT_MS)
+    .default(0)
+    .describe("How long the answer may wait for what is brought nearer first"),
 });
+
+export const prefetchBody = z
+  .strictObject({ prompt: promptField.optional() })
+  .nullish()
+  .describe("With a prompt: what is stored of it, in place of all that the session has");
 
 export const predictBody = z
   .strictObject({
@@ -157,6 +169,17 @@ export const planSchema = z
       .describe("Null where the turn could not be planned, or its model is in no pool"),
   })
   .meta({ id: "Plan" });
+
+export const prefetchSchema = z
+  .object({
+    segments: wholeField,
+    bytes: wholeField.describe("Theirs"),
+    near_bytes: wholeField.describe("Of those that are as near as they can be"),
+    queued_bytes: wholeField.describe(
+      "Of those that are on their way; for the rest there is no room",
+    ),
+  })
+  .meta({ id: "Prefetch" });
 
 const partSchema = z.object({
   segment: segmentIdField,

@@ -75,4 +75,4 @@ export type TurnEnd = "committed" | "unreserved" | "failed" | CommitConflict | A
 
 export type AbortedEnd = PathAbortReason | Extract<AbortReason, "engine_failed" | "not_reported">;
 
-export type PathCall = "weigh" | "begin" | "create" | "commit" | "abort" | "end";
+export type PathCall = "weigh" | "begin" | "create" | "commit" | "abort" | "end" | "prefetch";

@@ -10,6 +10,7 @@ import { unhurried } from "../../json/slices.ts";
 import type { Dialect, ReadBody, UnreadableBody } from "../dialects/dialect.ts";
 import { isWithin } from "../reach.ts";
 import type { SessionKey } from "../records.ts";
+import type { Prefetcher } from "../turns/prefetcher.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
 import type { TurnPlan } from "../turns/turn-plan.ts";
 import { UnderWay } from "../turns/under-way.ts";
@@ -46,6 +47,7 @@ export interface PathPoolOptions extends Omit<
   readonly tokens: TurnPromptsOptions["tokens"];
   readonly turns: Pick<TurnDesk, "plan" | "survey" | "commit" | "abort" | "end">;
   readonly predictor: WatchOptions["predictor"];
+  readonly prefetcher: Pick<Prefetcher, "prefetch">;
   readonly observer: PathObserver;
   readonly clock: Clock & Scheduler;
   /** Ids of the engines' own sessions: random, never the same twice. */
@@ -119,6 +121,7 @@ export class PathPool implements KvPool {
   async #begin(request: TurnRequest): Promise<BegunTurn> {
     const { clock, observer, pool } = this.#options;
     const beganAtMs = clock.now();
+    this.#prefetch(request);
     const planned = await this.#planInTime(request);
     const injected = planned.kind === "planned" ? this.#inject(request, planned) : planned.reason;
     const isInjected = typeof injected !== "string";
@@ -131,6 +134,14 @@ export class PathPool implements KvPool {
       heldMs: clock.now() - beganAtMs,
     });
     return isInjected ? injected : this.#pass(request, injected);
+  }
+
+  #prefetch({ prefetch: session }: TurnRequest): void {
+    if (session === undefined) return;
+    const { prefetcher, observer } = this.#options;
+    prefetcher
+      .prefetch({ session })
+      .catch((reason: unknown) => observer.failed("prefetch", reason));
   }
 
   async #planInTime(request: TurnRequest): Promise<Planned> {

@@ -62,6 +62,10 @@ export interface TurnRequest {
   readonly retentionClass: string | undefined;
   /** The session is over with this turn. */
   readonly isFinal: boolean;
+  /** What it has is brought near meanwhile; this request does not wait for that. */
+  readonly prefetch: SessionKey | undefined;
+  /** Aborted when the exchange is over: nobody waits for what is planned. */
+  readonly signal: AbortSignal;
 }
 
 export interface BegunTurn {

@@ -9,6 +9,8 @@ import type { SessionDesk } from "../turns/session-desk.ts";
 import type { TextSequence, TokenSequence } from "../turns/token-sequence.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
 import type { TurnPlan } from "../turns/turn-plan.ts";
+import type { Predictor } from "../prediction/predictor.ts";
+import type { Hold } from "../readahead/gate.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
 import type { PassReason, PathObserver, TurnPart } from "./path-observer.ts";
 import type { TurnRequest } from "./turn-path.ts";
@@ -25,8 +27,15 @@ export interface PlannerOptions {
   readonly turns: Pick<TurnDesk, "plan">;
   readonly sessions: Pick<SessionDesk, "create">;
   readonly observer: Pick<PathObserver, "failed" | "spent">;
+  /** Of times to the first token. */
+  readonly predictor: Pick<Predictor, "predict">;
+  /** Of which a turn may wait for its KV for a share. */
+  readonly holdMs: number;
   readonly clock: Clock;
 }
+
+/** What is left of it, until planning is late, is for the plan itself. */
+const HOLDING_SHARE = 0.6;
 
 /** Of the configuration. */
 export interface RetentionClasses {
@@ -64,7 +73,8 @@ export class TurnPlanner {
 
   /** Rejects for a bug only. */
   async plan(request: TurnRequest): Promise<Planned> {
-    const { engines, pool } = this.#options;
+    const { engines, pool, clock, holdMs } = this.#options;
+    const untilMs = clock.now() + holdMs * HOLDING_SHARE;
     const { turn: body } = request.body;
     if (body.kind === "none") return pass(body.reason);
     const engine = engines.engine(pool, request.endpoint);
@@ -74,7 +84,7 @@ export class TurnPlanner {
 
     const { prompt, inputIds } = encoded;
     const { instance } = engine;
-    const asked = { body, prompt, instance };
+    const asked = { body, prompt, instance, untilMs };
     const plan = await this.#timed("plan", () => this.#planOrCreate(request, asked));
     if (typeof plan === "string") return pass(plan);
     const isLoaded = plan.stored.length > 0 && this.#options.dialect.loadsAlone;
@@ -89,10 +99,22 @@ export class TurnPlanner {
     // Where the engine tokenises, the ids of its answer are none of the chain: as text they may be spelled by others.
     const maxNewTokens = prompt.kind === "engine" ? (body.maxNewTokens ?? 0) : 0;
     const reach = this.#options.reaches.of(endpoint);
-    const wanted = { session, prompt, maxNewTokens, engine, geometry, reach };
+    const hold = this.#hold(request, asked);
+    const wanted = { session, prompt, maxNewTokens, engine, geometry, reach, hold };
     const plan = await this.#options.turns.plan(wanted);
     if (plan.limit !== "no_session") return plan;
     return (await this.#create(session, request)) ?? this.#options.turns.plan(wanted);
+  }
+
+  #hold({ signal }: TurnRequest, { body, prompt, untilMs }: Asked): Hold {
+    const { predictor } = this.#options;
+    const { maxNewTokens } = body;
+    const promptTokens = prompt.kind === "text" ? prompt.guessedTokens : prompt.ids.length;
+    const turnMs = (stored: number): number | undefined => {
+      const storedTokens = Math.min(stored, promptTokens);
+      return predictor.predict({ promptTokens, storedTokens, maxNewTokens }).times?.ttftMs;
+    };
+    return { signal, untilMs, turnMs };
   }
 
   /** Why it could not be created. */
@@ -128,6 +150,8 @@ interface Asked {
   readonly body: TurnBody;
   readonly prompt: TokenSequence | TextSequence;
   readonly instance: EngineInstance;
+  /** Monotonic: it is held no longer. */
+  readonly untilMs: number;
 }
 
 function pass(reason: PassReason): Pass {

@@ -29,6 +29,9 @@ export interface PlacesOptions {
   readonly newName: () => string;
 }
 
+/** The fastest first. */
+const TIERS: readonly Tier[] = ["memory", "disk", "remote"];
+
 const SESSION_NAME = /^[A-Za-z0-9_-]{1,128}$/;
 
 export class Places {
@@ -53,6 +56,30 @@ export class Places {
     return new Set(reach === undefined ? ids : ids.filter((id) => reach.has(id)));
   }
 
+  /** Ids of all, also of those that no engine reaches. */
+  all(): Reach {
+    return new Set(this.#byId.keys());
+  }
+
+  /** Whether who has this reach reads all that there is, and from one tier, or nothing at all. */
+  isFlat(reach: Reach | undefined): boolean {
+    const reached = this.#inReach(reach);
+    const tiers = new Set(reached.map(({ location }) => location.profile.tier));
+    return tiers.size === 0 || (tiers.size === 1 && reached.length === this.#byId.size);
+  }
+
+  /** Ids of those that every engine reaches. */
+  everywhere(): Reach {
+    const open = this.#engines.filter(({ labels }) => Object.keys(labels).length === 0);
+    return new Set(open.map(({ location }) => location.profile.id));
+  }
+
+  /** Those in reach, the fastest tier first, in each by chance with the weights. Undefined: all that engines reach. */
+  fastest(reach: Reach | undefined): Place[] {
+    const inReach = this.#inReach(reach);
+    return TIERS.flatMap((tier) => this.#shuffled(inReach, tier));
+  }
+
   /** Ids of those that everybody reaches who reaches this one: what lies there is as good to all of them as what lies here. */
   asGoodAs(id: string): Reach {
     const from = this.#byId.get(id);
@@ -67,12 +94,16 @@ export class Places {
    */
   ranked({ file }: Session, reach: Reach | undefined): Place[] {
     const { tiers } = this.#options;
-    const ids = this.within(reach);
-    const inReach = this.#engines.filter(({ location }) => ids.has(location.profile.id));
+    const inReach = this.#inReach(reach);
     const others = tiers.flatMap((tier) => this.#shuffled(inReach, tier));
     const current = inReach.find(({ location }) => location.profile.id === file?.location);
     if (current === undefined) return others;
     return [current, ...others.filter((place) => place !== current)];
+  }
+
+  #inReach(reach: Reach | undefined): readonly Place[] {
+    if (reach === undefined) return this.#engines;
+    return this.#engines.filter(({ location }) => reach.has(location.profile.id));
   }
 
   /** `isFirst`: nothing has the session's own name yet. */

@@ -16,6 +16,7 @@ import type { Pressure } from "../space.ts";
 import type { SegmentChecker } from "../verify/segment-checker.ts";
 import type { Crc32 } from "../verify/segment-pass.ts";
 import type { SegmentVerifier } from "../verify/segment-verifier.ts";
+import type { Gate, HoldOutcome } from "../readahead/gate.ts";
 import { Admission, type Candidate } from "./admission.ts";
 import { Committer } from "./committer.ts";
 import type { Hurried } from "./hurried.ts";
@@ -30,7 +31,8 @@ import { SegmentCutter } from "./segment-cutter.ts";
 import { SessionQueue } from "./session-queue.ts";
 import { Settlements } from "./settlements.ts";
 import { locationsOf, plannedReservation, plannedSegments, unplanned } from "./planned.ts";
-import { isPlannable, type Setting, Settings, type SettingsOptions } from "./settings.ts";
+import { seek } from "./seek.ts";
+import { type Setting, Settings, type SettingsOptions } from "./settings.ts";
 import type {
   AbortReason,
   CommitOutcome,
@@ -75,6 +77,8 @@ export interface TurnDeskOptions extends SettingsOptions {
   readonly checker: SegmentChecker;
   /** Which copy of a segment is listed. */
   readonly copies: CopyChoice;
+  /** Which every plan passes before anything is reserved for it. */
+  readonly gate: Pick<Gate, "pass" | "open">;
   /** Of waiting, which no jump of the wall clock makes longer. */
   readonly scheduler: Clock & Scheduler;
   /** Runs a plan before what the catalog has to keep up. */
@@ -192,9 +196,10 @@ export class TurnDesk {
     return this.#settlements.idle();
   }
 
-  /** No turn waits for another from now on: whoever does is given a plan at once, without a reservation. */
+  /** No turn waits from now on: who waits for another is given a plan at once, without a reservation. */
   drain(): void {
     this.#queue.close();
+    this.#options.gate.open();
   }
 
   /** Idempotent. Takes no more work, ends all waiting, and waits for all that is under way; neither catalog nor verifier is closed. */
@@ -206,6 +211,7 @@ export class TurnDesk {
 
   async #plan(request: PlanRequest): Promise<TurnPlan> {
     const { policy, hurried, nowMs, scheduler } = this.#options;
+    if ((await this.#hold(request)) === "left") return unplanned("client_gone", nowMs());
     const waitUntilMs = scheduler.now() + policy.waitMs;
     for (let attempt = 1; attempt <= PLAN_ATTEMPTS;) {
       const begun = await hurried(() => this.#begin(request));
@@ -222,21 +228,23 @@ export class TurnDesk {
     return unplanned("contended", nowMs());
   }
 
+  /** Before anything is reserved, so that nothing has to be taken back. */
+  #hold(request: PlanRequest): Promise<HoldOutcome | undefined> {
+    const { reach, hold } = request;
+    const match = async () => {
+      const sought = await seek(request, this.#settings);
+      return typeof sought === "string" ? undefined : sought.match;
+    };
+    return this.#options.gate.pass({ match, reach, hold });
+  }
+
   async #begin(request: PlanRequest): Promise<BegunTurn | UnplannedReason> {
     const { places, nowMs } = this.#options;
-    const setting = await this.#settings.settingOf(request.session);
-    if (typeof setting === "string") return setting;
-    if (!isPlannable(request, setting)) return "other_model";
-    const prefixes = await this.#settings.prefixesOf(setting);
-    const prompt = { sequence: request.prompt, output: [] };
-    const index = await this.#settings.indexOf(prompt, setting, prefixes);
-    const { session, reach } = request;
-    const { model } = setting;
-    const locations = places.within(reach);
-    const listing = await this.#lister.list(
-      { session, prompt: index.view, rules: model.rules, locations },
-      model,
-    );
+    const sought = await seek(request, this.#settings);
+    if (typeof sought === "string") return sought;
+    const { setting, index, match } = sought;
+    const locations = places.within(request.reach);
+    const listing = await this.#lister.list({ ...match, locations }, setting.model);
     const turn = { request, setting, index, listing, nowMs: nowMs() };
     return { turn, fresh: await this.#reserve(turn) };
   }

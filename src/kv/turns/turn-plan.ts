@@ -11,6 +11,7 @@ import type { Digest } from "../digest.ts";
 import type { FaultCode } from "../location.ts";
 import type { GeometryKey } from "../model/geometry-key.ts";
 import type { LoadRules } from "../model/load-rules.ts";
+import type { Hold } from "../readahead/gate.ts";
 import type { Reach } from "../reach.ts";
 import type { EngineInstance, Prefix, Segment, SegmentId, SessionKey, TurnId } from "../records.ts";
 import type { Unadmitted } from "./admission.ts";
@@ -27,6 +28,8 @@ export interface PlanRequest {
   readonly geometry?: GeometryKey | undefined;
   /** Of that process: nothing elsewhere is listed or reserved. Undefined: it has all that any engine reaches, by the caller's word. */
   readonly reach?: Reach | undefined;
+  /** For what could be nearer, before the plan is made. Undefined: it is brought for the next turn, and this one does not wait. */
+  readonly hold?: Hold | undefined;
 }
 
 export interface ExplainRequest extends Pick<PlanRequest, "session"> {
@@ -63,6 +66,7 @@ export type UnplannedReason =
   | "unknown_tenant"
   | "other_model" // than the engine's
   | "contended"
+  | "client_gone" // while it was held
   | "catalog_failed";
 
 /** Why a plan lists no more. */

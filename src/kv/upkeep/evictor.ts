@@ -23,6 +23,7 @@ export interface EvictorOptions {
 
 export class Evictor {
   readonly #options: EvictorOptions;
+  /** By location and priority: what is asked for little is never taken from those that are worth more. */
   readonly #pressures = new Map<string, Pressure>();
 
   constructor(options: EvictorOptions) {
@@ -30,19 +31,16 @@ export class Evictor {
   }
 
   press({ location, priority, bytes }: Pressure): void {
-    const known = this.#pressures.get(location);
-    this.#pressures.set(location, {
-      location,
-      priority: Math.max(priority, known?.priority ?? 0),
-      bytes: Math.max(bytes, known?.bytes ?? 0),
-    });
+    const at = keyOf({ location, priority });
+    const known = this.#pressures.get(at)?.bytes ?? 0;
+    this.#pressures.set(at, { location, priority, bytes: Math.max(bytes, known) });
   }
 
   /** One transaction. True when there is more to be evicted. */
   async step(nowMs: number): Promise<boolean> {
     const [pressure] = this.#pressures.values();
     if (pressure === undefined) return false;
-    this.#pressures.delete(pressure.location);
+    this.#pressures.delete(keyOf(pressure));
     const isMet = await this.#relieve(pressure, nowMs);
     if (!isMet) this.press(pressure);
     return this.#pressures.size > 0;
@@ -66,4 +64,8 @@ export class Evictor {
     observer.evicted({ ...report, location: id, cause: pressure.bytes > 0 ? "full" : "headroom" });
     return !(report.isShort && report.isFull);
   }
+}
+
+function keyOf({ location, priority }: Pick<Pressure, "location" | "priority">): string {
+  return `${priority} ${location}`;
 }

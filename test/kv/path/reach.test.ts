@@ -26,12 +26,14 @@ async function open(): Promise<PathBench> {
   return new PathBench(await benches.open({ sites: SITES }));
 }
 
-it("gives an engine what its labels say that it reaches, and no more", async () => {
+it("gives an engine what its labels say that it reaches, and what was brought there first", async () => {
   const path = await open();
   await path.turn("one ", "two ", { endpoint: A });
   const there = await path.begin("one two three ", { endpoint: B });
-  expect(there.status).toBe("reused=0");
-  expect(bodyOf(there).session_params?.fresh_kv_cache).toMatchObject([{ kv_uri: "file:///two/a" }]);
+  expect(there.status).toBe("reused=7");
+  const { session_params: kv } = bodyOf(there);
+  expect(kv?.stored_kv_cache).toMatchObject([{ kv_uri: expect.stringMatching(/\/two\/copy/) }]);
+  expect(kv?.fresh_kv_cache).toMatchObject([{ kv_uri: "file:///two/a", token_start: 7 }]);
   there.turn.abandon();
   await path.ended();
   const here = await path.begin("one two three ", { endpoint: ALSO_ONE });

@@ -104,16 +104,18 @@ describe.each(CATALOGS)("eviction over the $name catalog", (kind) => {
     expect(stand.evictions.length).toBeGreaterThan(3);
   });
 
-  it("asks for the highest priority and the most bytes of all that were refused", async () => {
+  it("gives each refusal the most that was asked for at its priority, and none that is worth more", async () => {
     const stand = await disk(3);
     for (const id of ["a", "b", "c"]) await store(stand, id, 5);
     await stand.pass();
-    stand.keeper.press({ location: "disk", priority: 1, bytes: 2 * TURN_BYTES });
+    stand.keeper.press({ location: "disk", priority: 1, bytes: 3 * TURN_BYTES });
     stand.keeper.press({ location: "disk", priority: 5, bytes: TURN_BYTES });
+    stand.keeper.press({ location: "disk", priority: 5, bytes: 2 * TURN_BYTES });
     stand.keeper.press({ location: "disk", priority: 2, bytes: 0 });
     stand.keeper.press({ location: "nowhere", priority: 9, bytes: 1 });
     await stand.pass();
-    expect(stand.evictions).toMatchObject([{ location: "disk", cause: "full", files: 2 }]);
+    const evicted = stand.evictions.filter(({ files }) => files > 0);
+    expect(evicted).toMatchObject([{ location: "disk", cause: "full", files: 2 }]);
     expect(stand.failures).toEqual([]);
   });
 });

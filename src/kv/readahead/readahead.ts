@@ -1,0 +1,319 @@
+/**
+ * Brings segments to the fastest tier with room: further copies of them, made ahead of whoever reads them. One copy of a segment at a
+ * time, few at once, all within one bandwidth, each checked against its CRC as it is made; one that nobody wants any more is
+ * cancelled. Nothing is evicted for the sake of a read: where there is no room, the keeper is asked for what is worth least.
+ */
+import type { Clock, Scheduler } from "../../clock.ts";
+import type { Catalog } from "../catalog.ts";
+import type { Copier } from "../copier.ts";
+import { chooseCopy, copiesOf, isFaster } from "../copies.ts";
+import { type Location, LocationFault, roomIn, type Tier } from "../location.ts";
+import type { Reach } from "../reach.ts";
+import { COPIES_LIMIT, type Segment } from "../records.ts";
+import type { Pressure } from "../space.ts";
+import { CopyPace } from "./copy-pace.ts";
+import { CopyTimes } from "./copy-times.ts";
+import { Flight, type FlightResult } from "./flight.ts";
+
+export interface ReadaheadLimits {
+  readonly copiesAtOnce: number;
+  /** Of all copies together. */
+  readonly bytesPerSecond: number;
+  /** Copies under way or waiting for their turn; beyond it nothing is brought. */
+  readonly queueLimit: number;
+}
+
+export interface ReadaheadOptions {
+  readonly catalog: Pick<Catalog, "locationUsage">;
+  readonly shelves: Shelves;
+  readonly copier: Pick<Copier, "copy">;
+  readonly clock: Clock & Scheduler;
+  readonly limits: ReadaheadLimits;
+  /** Returns at once and does not throw. */
+  readonly pressed: (pressure: Pressure) => void;
+  readonly observer: ReadaheadObserver;
+}
+
+/** Where copies are put. */
+export interface Shelf {
+  readonly location: Location;
+  /** Left free for what engines store. */
+  readonly headroomBytes: number;
+}
+
+export interface Shelves {
+  /** Of all, also of those that no engine reaches. */
+  location(id: string): Location | undefined;
+  /** Ids; undefined: of all that engines reach. */
+  within(reach: Reach | undefined): Reach;
+  /** Those in reach, best first. */
+  fastest(reach: Reach | undefined): readonly Shelf[];
+}
+
+/** Told at once; must not throw. */
+export interface ReadaheadObserver {
+  brought(flight: EndedFlight): void;
+  /** A segment that stays where it is. */
+  left(reason: "no_room" | "queue_full"): void;
+  failed(error: unknown): void;
+}
+
+export interface EndedFlight {
+  readonly from: Tier;
+  readonly to: Tier;
+  /** That were copied. */
+  readonly bytes: number;
+  readonly result: FlightResult;
+}
+
+export interface BringRequest {
+  readonly segments: readonly Segment[];
+  /** Of who is to read them. Undefined: all that engines reach. */
+  readonly reach: Reach | undefined;
+  /** Where copies may be put, if that is less. */
+  readonly to?: Reach;
+}
+
+/** A segment as it was found. */
+export interface Sighting {
+  readonly segment: Segment;
+  /** Of the fastest copy in reach; undefined: there is none. */
+  readonly tier: Tier | undefined;
+  /** Nothing that is in reach is faster. */
+  readonly isNear: boolean;
+  /** To somewhere faster. Undefined: it stays where it is. */
+  readonly flight: Flight | undefined;
+}
+
+/** What one caller wants brought. Ends once, by `keep` or by `leave`. */
+export interface Errand {
+  /** In the order of the segments. */
+  readonly sightings: readonly Sighting[];
+  /** What is under way goes on, for whoever comes next. */
+  keep(): void;
+  /** What nobody else wants is cancelled. */
+  leave(): void;
+}
+
+export interface Left {
+  /** Where `isKnown` is false, no less than this. */
+  readonly ms: number;
+  readonly isKnown: boolean;
+}
+
+export class Readahead {
+  readonly #options: ReadaheadOptions;
+  readonly #pace: CopyPace;
+  readonly #times = new CopyTimes();
+  /** Under way or waiting, in the order of their beginning. */
+  readonly #flights = new Set<Flight>();
+  readonly #running = new Set<Promise<void>>();
+  #isClosed = false;
+
+  constructor(options: ReadaheadOptions) {
+    this.#options = options;
+    const { clock, limits } = options;
+    this.#pace = new CopyPace({ clock, bytesPerSecond: limits.bytesPerSecond });
+  }
+
+  /** Under way or waiting. */
+  get load(): { readonly copies: number; readonly bytes: number } {
+    const bytes = [...this.#flights].reduce((sum, { leftBytes }) => sum + leftBytes, 0);
+    return { copies: this.#flights.size, bytes };
+  }
+
+  /** Begins in the order of the segments. Rejects where the catalog does. */
+  async bring(request: BringRequest): Promise<Errand> {
+    const { shelves } = this.#options;
+    const { reach, to = reach, segments } = request;
+    const known = new Map(shelves.fastest(to).map((shelf) => [shelf.location.profile.id, shelf]));
+    const readable = shelves.within(reach);
+    const seen = segments.map((segment) => this.#see(segment, readable, known));
+    const wanted = new Set(seen.flatMap(({ candidates }) => candidates));
+    const rooms = await this.#roomsOf([...wanted]);
+    // Nothing is awaited from here on, so no other caller begins the same.
+    const promised = new Map(rooms);
+    for (const {
+      to: { profile },
+      segment,
+      isBegun,
+    } of this.#flights) {
+      if (!isBegun) promised.set(profile.id, (promised.get(profile.id) ?? 0) - segment.bytes);
+    }
+    const sightings = seen.map((each) => this.#send(each, promised));
+    this.#begin();
+    return errandOf(sightings);
+  }
+
+  /** For each of the flights, how long it takes until it and those before it have ended. */
+  leftMs(flights: readonly Flight[]): Left[] {
+    const { clock, limits } = this.#options;
+    const nowMs = clock.now();
+    const ends = new Map<Flight, Left>();
+    let [count, bytes, sumMs, isKnown] = [0, 0, 0, true];
+    for (const flight of this.#flights) {
+      const ownMs = flight.leftMs(this.#times, nowMs);
+      count++;
+      bytes += flight.leftBytes;
+      sumMs += ownMs ?? 0;
+      isKnown &&= ownMs !== undefined;
+      const inTurnMs = sumMs / Math.min(count, limits.copiesAtOnce);
+      const ms = Math.max(ownMs ?? 0, inTurnMs, this.#pace.msOf(bytes));
+      ends.set(flight, { ms, isKnown });
+    }
+    let last: Left = { ms: 0, isKnown: true };
+    return flights.map((flight) => {
+      const own = ends.get(flight) ?? { ms: 0, isKnown: true };
+      last = { ms: Math.max(last.ms, own.ms), isKnown: last.isKnown && own.isKnown };
+      return last;
+    });
+  }
+
+  /** By whoever reads it from its tier, as this does. Undefined: nothing is known. */
+  readMs(from: Tier, flight: Flight): number | undefined {
+    return this.#times.msOf({ ...flight.way, from }, flight.segment.bytes);
+  }
+
+  /** Idempotent. Cancels what is under way, and waits for it. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const flight of this.#flights) flight.cancel();
+    await Promise.all(this.#running);
+  }
+
+  #see(segment: Segment, readable: Reach, shelves: ReadonlyMap<string, Shelf>): Seen {
+    const tierOf = (id: string) => (readable.has(id) ? this.#tierOf(id) : undefined);
+    const reached = chooseCopy(segment, { tierOf, load: () => 0 });
+    const tier = reached && this.#tierOf(reached.file.location);
+    const has = new Set(copiesOf(segment).map(({ location }) => location));
+    const isFull = has.size >= COPIES_LIMIT;
+    const candidates = [...shelves.values()].filter(
+      ({ location: { profile } }) =>
+        !isFull && !has.has(profile.id) && (tier === undefined || isFaster(profile.tier, tier)),
+    );
+    return { segment, tier, candidates };
+  }
+
+  #send(seen: Seen, rooms: Map<string, number>): Sighting {
+    const { limits, pressed, observer } = this.#options;
+    const { segment, tier, candidates } = seen;
+    const [first] = candidates;
+    const isNear = first === undefined && tier !== undefined;
+    const stays = { segment, tier, isNear, flight: undefined };
+    const from = chooseCopy(segment, { tierOf: (id) => this.#tierOf(id), load: () => 0 });
+    const fromTier = from && this.#tierOf(from.file.location);
+    if (first === undefined || from === undefined || fromTier === undefined) return stays;
+    const joined = [...this.#flights].find(
+      ({ segment: { id }, to, signal }) =>
+        id === segment.id &&
+        !signal.aborted &&
+        candidates.some(({ location }) => location.profile.id === to.profile.id),
+    );
+    if (joined !== undefined) return { ...stays, flight: claimed(joined) };
+    const roomAt = ({ location: { profile } }: Shelf) => rooms.get(profile.id) ?? 0;
+    const shelf = candidates.find((each) => roomAt(each) >= segment.bytes);
+    if (shelf === undefined) {
+      const { id } = first.location.profile;
+      pressed({ location: id, priority: 0, bytes: segment.bytes });
+      observer.left("no_room");
+      return stays;
+    }
+    if (this.#isClosed || this.#flights.size >= limits.queueLimit) {
+      observer.left("queue_full");
+      return stays;
+    }
+    rooms.set(shelf.location.profile.id, roomAt(shelf) - segment.bytes);
+    const flight = new Flight({ segment: from, from: fromTier, to: shelf.location });
+    this.#flights.add(flight);
+    flight.signal.addEventListener("abort", () => this.#drop(flight));
+    return { ...stays, flight: claimed(flight) };
+  }
+
+  async #roomsOf(shelves: readonly Shelf[]): Promise<ReadonlyMap<string, number>> {
+    const { catalog } = this.#options;
+    const rooms = shelves.map(async ({ location, headroomBytes }) => {
+      const { profile } = location;
+      const freeBytes = await location.freeBytes();
+      if (freeBytes instanceof LocationFault) return [profile.id, 0] as const;
+      const usage = await catalog.locationUsage(profile.id);
+      return [profile.id, roomIn(profile, { ...usage, freeBytes }) - headroomBytes] as const;
+    });
+    return new Map(await Promise.all(rooms));
+  }
+
+  #begin(): void {
+    for (const flight of this.#flights) {
+      if (this.#running.size >= this.#options.limits.copiesAtOnce) return;
+      if (flight.isBegun) continue;
+      flight.begin(this.#options.clock.now());
+      const running = this.#copy(flight).finally(() => {
+        this.#running.delete(running);
+        this.#begin();
+      });
+      this.#running.add(running);
+    }
+  }
+
+  async #copy(flight: Flight): Promise<void> {
+    const { copier, clock, observer } = this.#options;
+    const { segment, to, signal, way } = flight;
+    const startMs = clock.now();
+    let paidBytes = 0;
+    const pace = async (bytes: number): Promise<void> => {
+      flight.copied(paidBytes);
+      paidBytes = bytes;
+      await this.#pace.pay(bytes, signal);
+    };
+    const result = await copier
+      .copy(segment, to, { signal, pace })
+      .catch((reason: unknown): FlightResult => {
+        observer.failed(reason);
+        return "failed";
+      });
+    const bytes = result === "copied" ? segment.bytes : flight.copiedBytes;
+    this.#times.add(way, bytes, clock.now() - startMs);
+    this.#end(flight, { ...way, bytes, result });
+  }
+
+  /** One that is under way ends by itself. */
+  #drop(flight: Flight): void {
+    if (flight.isBegun) return;
+    this.#end(flight, { ...flight.way, bytes: 0, result: "cancelled" });
+  }
+
+  #end(flight: Flight, ended: EndedFlight): void {
+    this.#flights.delete(flight);
+    flight.end(ended.result);
+    this.#options.observer.brought(ended);
+  }
+
+  #tierOf(id: string): Tier | undefined {
+    return this.#options.shelves.location(id)?.profile.tier;
+  }
+}
+
+interface Seen {
+  readonly segment: Segment;
+  readonly tier: Tier | undefined;
+  /** Where it would be read faster, best first. */
+  readonly candidates: readonly Shelf[];
+}
+
+function claimed(flight: Flight): Flight {
+  flight.claim();
+  return flight;
+}
+
+function errandOf(sightings: readonly Sighting[]): Errand {
+  let open = sightings.flatMap(({ flight }) => flight ?? []);
+  const end = (how: (flight: Flight) => void): void => {
+    const ending = open;
+    open = [];
+    for (const flight of ending) how(flight);
+  };
+  return {
+    sightings,
+    keep: () => end((flight) => flight.keep()),
+    leave: () => end((flight) => flight.leave()),
+  };
+}

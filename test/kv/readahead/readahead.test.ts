@@ -1,0 +1,223 @@
+import { describe, expect, it } from "vitest";
+
+import { settle } from "../../support/fake-clock.ts";
+import { CopyStand, segmentAt } from "./copy-stand.ts";
+
+const MEMORY = { id: "memory", tier: "memory" } as const;
+const DISK = { id: "disk", tier: "disk" } as const;
+const REMOTE = { id: "remote", tier: "remote" } as const;
+const ARCHIVE = { id: "archive", tier: "remote", engines: false } as const;
+
+describe("readahead", () => {
+  it("makes one copy of a segment, whoever else wants it meanwhile", async () => {
+    const stand = new CopyStand([MEMORY, DISK]);
+    const segments = [segmentAt("s", ["disk"])];
+    const errands = await Promise.all([stand.bring(segments), stand.bring(segments)]);
+    const flights = errands.flatMap(({ sightings }) => sightings.map(({ flight }) => flight));
+    expect(flights[0]).toBeDefined();
+    expect(flights[1]).toBe(flights[0]);
+    await stand.clock.advance(10);
+    expect(stand.seen).toEqual(["copied 1000 from disk to memory"]);
+  });
+
+  it("makes another one for who does not reach where the first goes", async () => {
+    const stand = new CopyStand([MEMORY, { ...MEMORY, id: "elsewhere" }, DISK]);
+    const segments = [segmentAt("s", ["disk"])];
+    await stand.bring(segments, new Set(["memory", "disk"]));
+    await stand.bring(segments, new Set(["elsewhere", "disk"]));
+    expect(stand.running).toBe(2);
+    await stand.clock.advance(10);
+    expect(stand.seen).toHaveLength(2);
+  });
+
+  it("copies no more than so many at once, in the order they were asked for", async () => {
+    const stand = new CopyStand([MEMORY, DISK], { copiesAtOnce: 2 });
+    const segments = ["a", "b", "c", "d", "e"].map((id, at) =>
+      segmentAt(id, ["disk"], { bytes: 1_001 + at }),
+    );
+    await stand.bring(segments);
+    await stand.clock.advance(1_000);
+    expect(stand.most).toBe(2);
+    expect(stand.seen.map((line) => line.split(" ")[1])).toEqual([
+      "1001",
+      "1002",
+      "1003",
+      "1004",
+      "1005",
+    ]);
+  });
+
+  it("stays within its bandwidth, all copies together", async () => {
+    const stand = new CopyStand([MEMORY, DISK], { bytesPerSecond: 10_000 });
+    stand.chunkMs = 0;
+    const segments = ["a", "b", "c", "d"].map((id) => segmentAt(id, ["disk"], { bytes: 5_000 }));
+    await stand.bring(segments);
+    await stand.clock.advance(1_900);
+    expect(stand.seen).not.toHaveLength(4);
+    await stand.clock.advance(100);
+    expect(stand.seen).toHaveLength(4);
+  });
+
+  it("cancels what nobody waits for any more, also what has not begun, and keeps what somebody does", async () => {
+    const stand = new CopyStand([MEMORY, DISK], { copiesAtOnce: 1 });
+    const [a, b, c] = ["a", "b", "c"].map((id) => segmentAt(id, ["disk"], { bytes: 5_000 }));
+    if (a === undefined || b === undefined || c === undefined) throw new Error("three");
+    const leaving = await stand.bring([a, b, c]);
+    await stand.bring([b]);
+    await stand.clock.advance(25);
+    leaving.leave();
+    leaving.leave();
+    await stand.clock.advance(1_000);
+    expect(stand.seen).toEqual([
+      "cancelled 0 from disk to memory",
+      "cancelled 3000 from disk to memory",
+      "copied 5000 from disk to memory",
+    ]);
+  });
+
+  it("goes on with what was left to go on, whoever leaves afterwards", async () => {
+    const stand = new CopyStand([MEMORY, DISK]);
+    const segments = [segmentAt("s", ["disk"])];
+    const first = await stand.bring(segments);
+    const second = await stand.bring(segments);
+    first.keep();
+    second.leave();
+    await stand.clock.advance(10);
+    expect(stand.seen).toEqual(["copied 1000 from disk to memory"]);
+  });
+
+  it("begins anew what was cancelled and is wanted again", async () => {
+    const stand = new CopyStand([MEMORY, DISK]);
+    const segments = [segmentAt("s", ["disk"], { bytes: 3_000 })];
+    const first = await stand.bring(segments);
+    first.leave();
+    const second = await stand.bring(segments);
+    expect(second.sightings[0]?.flight).not.toBe(first.sightings[0]?.flight);
+    await stand.clock.advance(100);
+    expect(stand.seen).toContain("copied 3000 from disk to memory");
+  });
+
+  it("brings nothing where nothing in reach is faster", async () => {
+    const stand = new CopyStand([MEMORY, DISK, REMOTE]);
+    const near = segmentAt("near", ["remote", "memory"]);
+    const reached = segmentAt("reached", ["disk"]);
+    const reach = new Set(["disk", "remote"]);
+    const one = await stand.bring([near]);
+    const other = await stand.bring([reached], reach);
+    expect([...one.sightings, ...other.sightings]).toMatchObject([
+      { tier: "memory", isNear: true, flight: undefined },
+      { tier: "disk", isNear: true, flight: undefined },
+    ]);
+    expect(stand.seen).toEqual([]);
+  });
+
+  it("brings what is not reached at all to any place that is", async () => {
+    const stand = new CopyStand([
+      { ...DISK, id: "here" },
+      { ...DISK, id: "there" },
+    ]);
+    const reach = new Set(["here"]);
+    const segments = [segmentAt("s", ["there"])];
+    const { sightings } = await stand.bring(segments, reach);
+    expect(sightings[0]).toMatchObject({ tier: undefined, isNear: false });
+    expect(sightings[0]?.flight?.to.profile.id).toBe("here");
+  });
+
+  it("reads from where no engine does, by the fastest copy that there is", async () => {
+    const stand = new CopyStand([MEMORY, ARCHIVE, { ...DISK, engines: false }]);
+    const segments = [segmentAt("s", ["archive", "disk"])];
+    const { sightings } = await stand.bring(segments);
+    expect(sightings[0]?.flight?.segment.file.location).toBe("disk");
+    expect(sightings[0]?.flight?.way).toEqual({ from: "disk", to: "memory" });
+  });
+
+  it("goes on to the next tier where the fastest has no room, and never to one that is slower", async () => {
+    const stand = new CopyStand([{ ...MEMORY, room: 999 }, DISK, REMOTE]);
+    const segments = [segmentAt("far", ["remote"]), segmentAt("closer", ["disk"])];
+    const { sightings } = await stand.bring(segments);
+    expect(sightings.map(({ flight }) => flight?.to.profile.id)).toEqual(["disk", undefined]);
+  });
+
+  it("leaves the headroom free, and asks for room that is worth least where there is none", async () => {
+    const stand = new CopyStand([{ ...MEMORY, room: 2_500, headroomBytes: 500 }, DISK]);
+    const segments = ["a", "b", "c"].map((id) => segmentAt(id, ["disk"]));
+    const { sightings } = await stand.bring(segments);
+    expect(sightings.map(({ flight }) => flight !== undefined)).toEqual([true, true, false]);
+    expect(stand.seen).toEqual(["pressed memory 0 1000", "left no_room"]);
+  });
+
+  it("counts what waits for its turn where there is room", async () => {
+    const stand = new CopyStand([{ ...MEMORY, room: 2_000 }, DISK], { copiesAtOnce: 1 });
+    for (const id of ["a", "b", "c"]) {
+      await stand.bring([segmentAt(id, ["disk"])]);
+    }
+    expect(stand.readahead.load).toEqual({ copies: 2, bytes: 2_000 });
+  });
+
+  it("brings nothing beyond its queue", async () => {
+    const stand = new CopyStand([MEMORY, DISK], { queueLimit: 2 });
+    const segments = ["a", "b", "c"].map((id) => segmentAt(id, ["disk"]));
+    await stand.bring(segments);
+    expect(stand.seen).toEqual(["left queue_full"]);
+    expect(stand.readahead.load.copies).toBe(2);
+  });
+
+  it("cancels and waits for all of it when it is closed, and begins nothing more", async () => {
+    const stand = new CopyStand([MEMORY, DISK], { copiesAtOnce: 1 });
+    const segments = ["a", "b"].map((id) => segmentAt(id, ["disk"], { bytes: 2_000 }));
+    await stand.bring(segments);
+    let isClosed = false;
+    void stand.readahead.close().then(() => (isClosed = true));
+    await settle();
+    expect(isClosed).toBe(false);
+    await stand.clock.advance(10);
+    expect(isClosed).toBe(true);
+    expect(stand.running).toBe(0);
+    await stand.bring(segments);
+    expect(stand.running).toBe(0);
+  });
+});
+
+describe("what copies take", () => {
+  it("is unknown before the first, but never less than the bandwidth allows", async () => {
+    const stand = new CopyStand([MEMORY, DISK], { bytesPerSecond: 1_000 });
+    const segments = [segmentAt("s", ["disk"], { bytes: 3_000 })];
+    const { sightings } = await stand.bring(segments);
+    const flights = sightings.flatMap(({ flight }) => flight ?? []);
+    expect(stand.readahead.leftMs(flights)).toEqual([{ ms: 3_000, isKnown: false }]);
+  });
+
+  it("is what those of late took, with all that goes before", async () => {
+    const stand = new CopyStand([MEMORY, DISK], { copiesAtOnce: 1 });
+    await bringAll(stand, "first");
+    const segments = ["a", "b"].map((id) => segmentAt(id, ["disk"], { bytes: 4_000 }));
+    const { sightings } = await stand.bring(segments);
+    const flights = sightings.flatMap(({ flight }) => flight ?? []);
+    const left = () => stand.readahead.leftMs(flights).map(({ ms }) => ms);
+    expect(left()).toEqual([40, 80]);
+    await stand.clock.advance(30);
+    expect(left()).toEqual([10, 50]);
+    await stand.clock.advance(50);
+    expect(left()).toEqual([0, 0]);
+  });
+
+  it("grows where a copy is later than expected, by how far it has come", async () => {
+    const stand = new CopyStand([MEMORY, DISK]);
+    await bringAll(stand, "first");
+    stand.chunkMs = 100;
+    const segments = [segmentAt("slow", ["disk"], { bytes: 4_000 })];
+    const { sightings } = await stand.bring(segments);
+    const flights = sightings.flatMap(({ flight }) => flight ?? []);
+    await stand.clock.advance(60);
+    expect(stand.readahead.leftMs(flights)).toEqual([{ ms: 60, isKnown: true }]);
+    await stand.clock.advance(140);
+    expect(stand.readahead.leftMs(flights)).toEqual([{ ms: 200, isKnown: true }]);
+  });
+
+  async function bringAll(stand: CopyStand, id: string): Promise<void> {
+    const segments = [segmentAt(id, ["disk"], { bytes: 4_000 })];
+    await stand.bring(segments);
+    await stand.clock.advance(40);
+    expect(stand.readahead.load.copies).toBe(0);
+  }
+});
