@@ -24,18 +24,20 @@ export async function decideTurn(
 ): Promise<Routed | Refusal> {
   const request = routeRequest(ports, turn.facts);
   if ("code" in request) return request;
-  return decideRequest(ports, await withCosts(ports, request, turn), turn);
+  const weigh = weighingOf(request, turn);
+  if (weigh === undefined || !(await ports.router.isChoosing(request))) {
+    return decideRequest(ports, request, turn);
+  }
+  const costMs = await weigh();
+  // By the pool as it is by now: to an older one, a session that was bound meanwhile may seem to have lost its endpoint.
+  const asked = routeRequest(ports, turn.facts);
+  return "code" in asked ? asked : decideRequest(ports, { ...asked, costMs }, turn);
 }
 
-/** Nothing is weighed for a session that stays where it is. */
-async function withCosts(
-  ports: ExchangePorts,
-  request: RouteRequest,
+function weighingOf(
+  { tenant, sessionId: id, pool }: RouteRequest,
   { kv, body }: TurnToRoute,
-): Promise<RouteRequest> {
-  if (kv === undefined || body === undefined) return request;
-  const { tenant, sessionId: id, pool } = request;
-  const weigh = kv.weigh({ session: { tenant, id }, body, endpoints: pool.endpoints });
-  if (weigh === undefined || !(await ports.router.isChoosing(request))) return request;
-  return { ...request, costMs: await weigh() };
+): ReturnType<KvPool["weigh"]> {
+  if (kv === undefined || body === undefined) return undefined;
+  return kv.weigh({ session: { tenant, id }, body, endpoints: pool.endpoints });
 }

@@ -2,7 +2,7 @@
 import { setImmediate } from "node:timers/promises";
 import { expect, it } from "vitest";
 
-import { DESTINATION, headersOf } from "../support/exchange-harness.ts";
+import { DESTINATION, headersOf, poolOf, threeReady } from "../support/exchange-harness.ts";
 import { modes, posted } from "../support/exchange-messages.ts";
 import { setUpTurns } from "../support/turn-harness.ts";
 
@@ -54,4 +54,24 @@ it("nobody is sent anywhere while its turn is weighed, and a client that leaves 
   await setImmediate();
   expect(exchange.replies).toEqual([]);
   expect(turns.turns.log).toEqual(["read /generate", "weigh s"]);
+});
+
+it("a session that was bound while another of its turns was weighed stays where it is, though the endpoint is newer", async () => {
+  const pools = [poolOf("default", threeReady)];
+  const turns = setUpTurns({}, { pools });
+  const gate = Promise.withResolvers<void>();
+  turns.turns.gate = gate.promise;
+  turns.turns.costs = {};
+  const early = turns.open();
+  await early.send(posted({ "x-session-id": "s" }));
+  await early.send({ request_body: { body: Buffer.from("{}"), end_of_stream: true } });
+  await setImmediate();
+
+  pools[0] = poolOf("default", { ...threeReady, "10.0.0.4:80": "ready" });
+  turns.turns.gate = undefined;
+  turns.turns.costs = Object.fromEntries(ADDRESSES.map((each) => [each, 5]));
+  expect(await turn(turns)).toMatchObject({ to: "10.0.0.4:80" });
+  gate.resolve();
+  await setImmediate();
+  expect(await turn(turns)).toEqual({ to: "10.0.0.4:80", log: ["begin s"] });
 });
