@@ -116,23 +116,37 @@ function pickUnderLimit(walk: Walk, load: LoadView, loadFactor: number): Endpoin
   return pickFirst(walk);
 }
 
-/** Of those under their limits the one with the least cost, of equal ones the first rank. Undefined without costs, or where nobody is. */
+/**
+ * Of those under their limits the one with the least cost, of equal ones the first rank. Undefined without costs, or where nobody is.
+ * Every member is asked, but not in the order of the slot: all ranks of a large pool take milliseconds to find.
+ */
 function pickCheapest(walk: Walk, load: LoadView, loadFactor: number): Endpoint | undefined {
-  const { costMs } = walk.request;
+  const { pool, request } = walk;
+  const { costMs } = request;
   if (costMs === undefined) return undefined;
   const perWeight = limitPerWeight(walk, load, loadFactor);
-  let cheapest: Endpoint | undefined;
-  let least = 0;
-  for (let rank = 0; rank < ranksOf(walk); rank++) {
-    const endpoint = endpointAt(walk, rank);
+  let cheapest: Endpoint[] = [];
+  let least = Infinity;
+  for (let member = 0; member < pool.ring.members.length; member++) {
+    const endpoint = pool.endpoints[member];
     if (endpoint === undefined || !takesSessions(walk, endpoint)) continue;
     if (load.on(endpoint.id) >= Math.ceil(perWeight * endpoint.weight)) continue;
     const cost = costMs(endpoint);
-    if (cheapest !== undefined && !(cost < least)) continue;
-    cheapest = endpoint;
-    least = cost;
+    if (cost < least) cheapest = [];
+    if (cost <= least) {
+      cheapest.push(endpoint);
+      least = cost;
+    }
   }
-  return cheapest;
+  return cheapest.length < 2 ? cheapest[0] : firstOf(walk, new Set(cheapest));
+}
+
+function firstOf(walk: Walk, endpoints: ReadonlySet<Endpoint>): Endpoint | undefined {
+  for (let rank = 0; rank < ranksOf(walk); rank++) {
+    const endpoint = endpointAt(walk, rank);
+    if (endpoint !== undefined && endpoints.has(endpoint)) return endpoint;
+  }
+  return undefined;
 }
 
 function limitPerWeight(walk: Walk, load: LoadView, loadFactor: number): number {

@@ -5,12 +5,14 @@ import { describe, expect, it } from "vitest";
 import type { Binding, BindingStore, LoadView } from "../../src/affinity/binding-store.ts";
 import type { Decision, RouteRequest } from "../../src/affinity/decision.ts";
 import { decide, decideUnbound, isChoosing } from "../../src/affinity/placement.ts";
+import { STORED_RANKS } from "../../src/affinity/ring.ts";
 import { createRingRouter, createStickyRouter } from "../../src/affinity/router.ts";
 import { MemoryBindings } from "../../src/bindings/memory.ts";
 import type { Endpoint, EndpointId } from "../../src/endpoints/endpoint.ts";
 import { atOnce, describeDecision, fallbackIds, requestOf } from "../support/decisions.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { failingAt } from "../support/flaky-store.ts";
+import { plainRing } from "../support/plain-ring.ts";
 import { poolOf } from "../support/pool-snapshots.ts";
 
 const rules = { loadFactor: 1.25, fallbacks: 2 };
@@ -60,6 +62,21 @@ describe("a new session that costs more here than there", () => {
     // 8 sessions: ceil(1.25 * 9 / 4) = 3.
     expect(describeDecision(decided({ c: 1, d: 2 }, { a: 2, b: 2, c: 3, d: 1 }))).toBe("weighed d");
     expect(describeDecision(decided({ a: 1 }, { a: 3, b: 2, c: 2, d: 1 }))).toBe("spilled b");
+  });
+
+  it("goes to the cheapest however late the ring has it, and no rank is asked for that a ring would have to work out", () => {
+    const ids = Array.from("abcdefghijklmnop");
+    const ringOf: typeof plainRing = (members) => {
+      const ring = plainRing(members);
+      const memberAt = (slot: number, rank: number) =>
+        rank < STORED_RANKS ? ring.memberAt(slot, rank) : expect.unreachable();
+      return { ...ring, memberAt };
+    };
+    const pool = poolOf(Object.fromEntries(ids.map((id) => [id, {}])), { ringOf });
+    const request = weighed(requestOf(pool, "s0"), { p: 1 });
+    const decision = decide({ request, binding: undefined, load: loadOf({}) }, rules);
+    expect(describeDecision(decision)).toBe("weighed p");
+    expect(fallbackIds(decision)).toBe("a,b");
   });
 
   it("goes by the ring where no cost is a number", () => {
