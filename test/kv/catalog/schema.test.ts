@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 
 import { decode, encode, uint } from "../../../src/kv/catalog/codec.ts";
@@ -5,7 +6,7 @@ import { schemaKey } from "../../../src/kv/catalog/keys.ts";
 import { MemoryStore } from "../../../src/kv/catalog/memory.ts";
 import { openCatalog } from "../../../src/kv/catalog/rule-catalog.ts";
 import { SCHEMA_VERSION, type Upgrade, UPGRADES } from "../../../src/kv/catalog/schema.ts";
-import { key, KvDesk } from "../../support/kv-desk.ts";
+import { key, KvDesk, ranges } from "../../support/kv-desk.ts";
 
 function storeOfVersion(version: number): MemoryStore {
   return new MemoryStore(new Map([[schemaKey, encode(uint, version)]]));
@@ -25,7 +26,7 @@ it("writes its version into a new catalog, and opens it again", async () => {
 
 it("refuses a catalog of a later version, names both, and changes nothing", async () => {
   const store = storeOfVersion(SCHEMA_VERSION + 6);
-  const text = "catalog has schema version 7, and this program knows versions up to 1";
+  const text = "catalog has schema version 8, and this program knows versions up to 2";
   const message = expect.stringContaining(text);
   await expect(openCatalog(store)).rejects.toMatchObject({ code: "catalog_invalid", message });
   expect(versionOf(store)).toBe(SCHEMA_VERSION + 6);
@@ -72,4 +73,56 @@ it("refuses a version that nothing upgrades", async () => {
   await expect(openCatalog(storeOfVersion(1), schema)).rejects.toThrow(
     "catalog schema version 1 cannot be upgraded",
   );
+});
+
+/** Keys and records in base64, as a program of version 1 left them: what three sessions and a prefix list, and turns under way. */
+async function storeAsVersion1(): Promise<MemoryStore> {
+  const lines = await readFile(new URL("version-1.txt", import.meta.url), "utf8");
+  const entries = lines
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.split(" ").map((each) => Buffer.from(each, "base64")));
+  return new MemoryStore(
+    new Map(entries.map(([of, value]) => [of?.toString("latin1") ?? "", value ?? Buffer.of()])),
+  );
+}
+
+it("keeps what a catalog of version 1 has, and makes of it what its records say", async () => {
+  const catalog = await openCatalog(await storeAsVersion1());
+  const desk = new KvDesk(catalog);
+  expect(await catalog.audit()).toEqual([]);
+  const { segments } = await desk.match("a", "abcdefghij.");
+  expect(ranges(segments)).toEqual([
+    [0, 6],
+    [6, 4],
+  ]);
+  expect(segments.map(({ kvStart, replicas }) => [kvStart, replicas])).toEqual([
+    [0, []],
+    [60, []],
+  ]);
+  const usage = { bookedBytes: 260, referencedBytes: 180, replicas: 0 };
+  expect(await catalog.locationUsage("disk")).toMatchObject(usage);
+  expect(await catalog.prefixSegments({ tenant: "t", name: "p" })).toHaveLength(1);
+});
+
+it("goes on with a catalog of version 1: ends its turns, and evicts what no prefix lists", async () => {
+  const catalog = await openCatalog(await storeAsVersion1());
+  const desk = new KvDesk(catalog);
+  const { locations } = desk;
+  const asked = { location: "disk", bytes: 1e6, priority: 1_000, locations, limit: 1_000 };
+  const { nowMs } = desk;
+  expect(await catalog.evict({ ...asked, nowMs })).toMatchObject({ files: 1, segments: 1 });
+  desk.nowMs += 5_000;
+  expect(await desk.sweep()).toMatchObject({ abortedTurns: 2, brokenRecords: 0 });
+  const later = await catalog.evict({ ...asked, nowMs: desk.nowMs });
+  expect(later).toMatchObject({ files: 1, segments: 1 });
+  expect(await catalog.audit()).toEqual([]);
+});
+
+it("leaves what it cannot read in a catalog of version 1 to a repair", async () => {
+  const state = new Map((await storeAsVersion1()).snapshot());
+  state.set("gturn-2.0\0", Uint8Array.of(200));
+  const catalog = await openCatalog(new MemoryStore(state));
+  expect(await catalog.segments(key("b"))).toHaveLength(1);
+  expect(await catalog.audit()).toContainEqual(expect.stringContaining("cannot be read"));
 });
