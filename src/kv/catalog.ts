@@ -251,7 +251,10 @@ export interface AbortRequest {
 
 export interface SweepRequest {
   readonly nowMs: number;
-  /** Turns, sessions, prefixes, references to be dropped, and files, together; the rest is met by the next pass. */
+  /**
+   * Turns, sessions, prefixes, references to be dropped, and files, together; and apart from them segments whose reads are written.
+   * The rest is met by the next pass.
+   */
   readonly limit: number;
   /** Since the last reservation in a file ended and the last read lease ran out. */
   readonly quarantineMs: number;
@@ -293,6 +296,7 @@ export interface Catalog extends HolderRules, SpaceRules, FileRules, CutRules {
   settle(request: SettleRequest): Promise<SettleOutcome>;
   /** Drops what is not durable and seals the file, as the engine may still write. False if the turn is over already. */
   abort(request: AbortRequest): Promise<boolean>;
+  /** Writes which segments were read too, in a transaction of its own. */
   sweep(request: SweepRequest): Promise<SweepReport>;
   /** The caller has removed these, which `sweep` named. */
   unlinked(files: readonly FileRef[]): Promise<void>;
@@ -324,6 +328,6 @@ export interface Catalog extends HolderRules, SpaceRules, FileRules, CutRules {
   /** In memory, what `repair` would leave. It has no part in this one. */
   mendedCopy(nowMs: number): Promise<Catalog>;
 
-  /** Idempotent. Waits for the rules under way. */
+  /** Idempotent. Waits for the rules under way, and writes what the last of them read. */
   close(): Promise<void>;
 }

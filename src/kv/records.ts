@@ -256,6 +256,7 @@ export interface Segment {
   readonly crc: number;
   /** Sessions and prefixes that list it: at least 1 when `durable`, else 0. */
   readonly refs: number;
+  /** By plans. A pass of the sweep writes this and `timesRead`, so that they are late by one, and lack the last reads before a kill. */
   readonly lastReadAtMs: number;
   readonly timesRead: number;
 }

@@ -17,6 +17,7 @@ import { describeFiles } from "./catalog/files.ts";
 import { describeForks } from "./catalog/forks.ts";
 import { describeMatches } from "./catalog/matches.ts";
 import { describeReadLeases } from "./catalog/read-leases.ts";
+import { describeReadCounts } from "./catalog/read-counts.ts";
 import { describePrefixes } from "./catalog/prefixes.ts";
 import { describeReplicaEvictions } from "./catalog/replica-evictions.ts";
 import { describeReplicas } from "./catalog/replicas.ts";
@@ -55,6 +56,7 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>): voi
     describeCondemnations(() => desk);
     describeFiles(() => desk);
     describeReadLeases(() => desk);
+    describeReadCounts(() => desk);
     describeReplicas(() => desk);
     describeReplicaEvictions(() => desk);
   });

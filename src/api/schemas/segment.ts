@@ -28,7 +28,9 @@ export const segmentSchema = z
     usage: z
       .object({ references: wholeField, times_read: wholeField, last_read_at_ms: timeField })
       .nullable()
-      .describe("For the tenant that is charged alone"),
+      .describe(
+        "For the tenant that is charged alone. Reads are counted some seconds late, and not those just before a crash",
+      ),
   })
   .meta({ id: "Segment" });
 

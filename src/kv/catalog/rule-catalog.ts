@@ -1,5 +1,6 @@
 /** The catalog over any store: one transaction for each rule. */
-import type { Catalog } from "../catalog.ts";
+import type { Catalog, LeaseRequest } from "../catalog.ts";
+import { CatalogFault } from "../catalog-fault.ts";
 import { sessionHolder } from "../records.ts";
 import { audit, mended, repair } from "./audit.ts";
 import { compactable, moveSegment } from "./rules/compact.ts";
@@ -9,6 +10,7 @@ import { tenantSessions } from "./keys.ts";
 import { layered } from "./layer.ts";
 import { MemoryStore } from "./memory.ts";
 import { Precedence } from "./precedence.ts";
+import { ReadNotes } from "./read-notes.ts";
 import { attach, detach } from "./rules/attach.ts";
 import { openCut, settleCut } from "./rules/cut.ts";
 import { pastBroken } from "./rules/due.ts";
@@ -26,6 +28,7 @@ import {
   removePrefix,
   visibleTo,
 } from "./rules/prefixes.ts";
+import { addReads } from "./rules/reads.ts";
 import { listedBy } from "./rules/references.ts";
 import { addReplica, dropReplica } from "./rules/replicas.ts";
 import { report } from "./rules/report.ts";
@@ -40,6 +43,9 @@ import { files, segmentAt, segments, segmentsIn, sessions, turnAt } from "./tabl
 import type { CatalogStore, CatalogTransaction } from "./transaction.ts";
 
 type Rule<T> = (transaction: CatalogTransaction) => T;
+
+/** Segments whose reads are written at the end: a few tenths of a second. */
+const READS_AT_CLOSE = 4096;
 
 /** Takes the store over, and closes it if what is in it cannot be used. */
 export async function openCatalog(
@@ -57,12 +63,38 @@ export async function openCatalog(
     precedence.request(() => store.write((tx) => layered(tx, rule)));
   const upkeep = <T>(rule: Rule<T>): Promise<T> =>
     precedence.upkeep(() => store.write((tx) => layered(tx, rule)));
+  const reads = new ReadNotes();
+  const noteReads = ({ listed, nowMs }: Pick<LeaseRequest, "listed" | "nowMs">): void => {
+    reads.note(new Set(listed.map(({ segment }) => segment)), nowMs);
+  };
+  const keepReads = async (limit: number): Promise<void> => {
+    const noted = reads.take(limit);
+    if (noted.length > 0) await upkeep((tx) => addReads(tx, noted));
+  };
+  const close = async (): Promise<void> => {
+    try {
+      await keepReads(READS_AT_CLOSE);
+    } catch (reason) {
+      if (!(reason instanceof CatalogFault)) throw reason; // they are worth no failure
+    } finally {
+      await store.close();
+    }
+  };
+  let closing: Promise<void> | undefined;
   return {
     ahead: (work) => precedence.request(work),
     create: (request) => write((tx) => create(tx, request)),
     match: (request) => store.read((view) => match(view, request)),
-    reserve: (request) => write((tx) => reserve(tx, request)),
-    lease: (request) => write((tx) => lease(tx, request)),
+    async reserve(request) {
+      const outcome = await write((tx) => reserve(tx, request));
+      if (outcome.kind === "reserved") noteReads(request);
+      return outcome;
+    },
+    async lease(request) {
+      const isLeased = await write((tx) => lease(tx, request));
+      if (isLeased) noteReads(request);
+      return isLeased;
+    },
     leaseRead: (request) => write((tx) => leaseRead(tx, request)),
     report: (request) => write((tx) => report(tx, request)),
     settle: (request) => write((tx) => settle(tx, request)),
@@ -94,7 +126,12 @@ export async function openCatalog(
         locations: locations.all(view),
         segments: segmentCounts.all(view),
       })),
-    sweep: (request) => pastBroken((broken) => upkeep((tx) => sweep(tx, request, broken))),
+    async sweep(request) {
+      const report = await pastBroken((broken) => upkeep((tx) => sweep(tx, request, broken)));
+      const isPortion = () => reads.size >= request.limit;
+      if (!report.isFull || isPortion()) await keepReads(request.limit);
+      return { ...report, isFull: report.isFull || isPortion() };
+    },
     made: (file, stat) => write((tx) => made(tx, file, stat)),
     postpone: (request) => upkeep((tx) => postpone(tx, request)),
     files: (request) => store.read((view) => filesAfter(view, request)),
@@ -127,6 +164,6 @@ export async function openCatalog(
     audit: () => store.read(audit),
     mendedCopy: (nowMs) => openCatalog(new MemoryStore(store.read((view) => mended(view, nowMs)))),
     repair: (nowMs) => write((tx) => repair(tx, nowMs)),
-    close: () => store.close(),
+    close: () => (closing ??= close()),
   };
 }

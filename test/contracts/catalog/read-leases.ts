@@ -41,6 +41,7 @@ export function describeReadLeases(opened: () => KvDesk): void {
       const segment = segmentId(turn, 0);
       await catalog.leaseRead({ segment, file, untilMs: desk.nowMs + 1_000 });
       expect(await catalog.session(key("a"))).toEqual(before);
+      await desk.sweep();
       expect(await catalog.segment(segment)).toMatchObject({ timesRead: 0 });
     });
 

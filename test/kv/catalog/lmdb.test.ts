@@ -6,6 +6,7 @@ import { afterAll, expect, it } from "vitest";
 import { LmdbStore } from "../../../src/kv/catalog/lmdb.ts";
 import { openCatalog } from "../../../src/kv/catalog/rule-catalog.ts";
 import type { CatalogStore } from "../../../src/kv/catalog/transaction.ts";
+import { segmentId } from "../../../src/kv/records.ts";
 import { describeCatalog } from "../../contracts/catalog-contract.ts";
 import { key, KvDesk } from "../../support/kv-desk.ts";
 
@@ -57,6 +58,19 @@ it("finds everything again after it was closed", async () => {
   const reopened = await openCatalog(openStore(path));
   expect(await reopened.segments(key("a"))).toMatchObject([{ tokenLength: 4, state: "durable" }]);
   expect(await reopened.audit()).toEqual([]);
+  await reopened.close();
+});
+
+it("has counted what was read when it was closed", async () => {
+  const path = await newFolder();
+  const desk = new KvDesk(await openCatalog(openStore(path)));
+  await desk.create("a");
+  const segment = segmentId((await desk.store("a", "abcd")).turn, 0);
+  await desk.lease("a", [segment], desk.nowMs + 10);
+  await desk.catalog.close();
+
+  const reopened = await openCatalog(openStore(path));
+  expect(await reopened.segment(segment)).toMatchObject({ timesRead: 1 });
   await reopened.close();
 });
 

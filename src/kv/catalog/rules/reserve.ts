@@ -45,7 +45,7 @@ export function reserve(tx: CatalogTransaction, request: TurnRequest): ReserveOu
   if (reason !== undefined) return { kind: "refused", reason };
 
   holdListed(tx, session, request);
-  leaseSegments(tx, request.listed, { nowMs, untilMs: request.deadlineMs });
+  leaseFiles(tx, request.listed, { nowMs, untilMs: request.deadlineMs });
   return writeTurn(tx, { request, session, current, isBranch: isBusy });
 }
 
@@ -56,7 +56,7 @@ export function lease(tx: CatalogTransaction, request: LeaseRequest): boolean {
   if (!areThere(tx, listed)) return false;
   sessions.save(tx, slide(session, nowMs));
   holdListed(tx, session, request);
-  leaseSegments(tx, listed, request);
+  leaseFiles(tx, listed, request);
   return true;
 }
 
@@ -201,21 +201,14 @@ function areThere(view: CatalogView, listed: readonly ListedCopy[]): boolean {
   return listed.every((each) => copyAt(view, each) !== undefined);
 }
 
-/** One write for each file, however many segments are in it. */
-function leaseSegments(
+/** One write for each file, however many segments are in it, and none for a segment. */
+function leaseFiles(
   tx: CatalogTransaction,
   listed: readonly ListedCopy[],
   { nowMs, untilMs }: Pick<LeaseRequest, "nowMs" | "untilMs">,
 ): void {
   const leased = new Map<string, FileRef>();
-  for (const { segment: id, file } of listed) {
-    segments.update(tx, { id }, (segment) => ({
-      ...segment,
-      lastReadAtMs: nowMs,
-      timesRead: segment.timesRead + 1,
-    }));
-    leased.set(`${file.location}\0${file.name}`, file);
-  }
+  for (const { file } of listed) leased.set(`${file.location}\0${file.name}`, file);
   for (const ref of leased.values()) {
     files.update(tx, ref, (file) => ({
       ...file,
