@@ -6,7 +6,9 @@ import { KvMetrics } from "./admin/kv-metrics.ts";
 import { openKvApi } from "./api/server.ts";
 import type { Closers } from "./closers.ts";
 import { systemClock, systemRandom, systemWallClock } from "./clock.ts";
-import { openKvStore, type KvStore } from "./compose-kv-store.ts";
+import { openKvStore } from "./compose-kv-store.ts";
+import { createReading } from "./compose-replicas.ts";
+import { openUpkeep } from "./compose-upkeep.ts";
 import { createPredictions, openEngines, openTokenizers, openTurnPath } from "./compose-turns.ts";
 import { openReadahead } from "./compose-readahead.ts";
 import type { Config } from "./config/config.ts";
@@ -18,7 +20,6 @@ import {
   quotas,
   readers,
   retentionClasses,
-  scrubberPace,
   secretPath,
   tenantTokens,
   turnPolicy,
@@ -29,7 +30,6 @@ import { AppError } from "./errors.ts";
 import { openTlsFiles } from "./extproc/tls.ts";
 import { timedChanges } from "./kv/catalog/timed-changes.ts";
 import { NamespaceKeys } from "./kv/chain/namespace-keys.ts";
-import { Copier } from "./kv/copier.ts";
 import type { CopyChoice } from "./kv/copies.ts";
 import type { Location } from "./kv/location.ts";
 import { layoutsByGeometry } from "./kv/model/layouts.ts";
@@ -43,12 +43,10 @@ import { Models } from "./kv/turns/models.ts";
 import { Places } from "./kv/turns/places.ts";
 import { SessionDesk } from "./kv/turns/session-desk.ts";
 import { TurnDesk } from "./kv/turns/turn-desk.ts";
-import { type Keeper, openKeeper } from "./kv/upkeep/keeper.ts";
-import { olderThan, scrubbedSegments } from "./kv/upkeep/scrubbed-segments.ts";
-import { Scrubber } from "./kv/verify/scrubber.ts";
+import { olderThan } from "./kv/upkeep/scrubbed-segments.ts";
 import { SegmentChecker } from "./kv/verify/segment-checker.ts";
 import { TwoPassVerifier } from "./kv/verify/two-pass-verifier.ts";
-import { createKvObservers, type KvObservers } from "./kv-observers.ts";
+import { createKvObservers } from "./kv-observers.ts";
 import type { Logger } from "./log.ts";
 import type { createObservers } from "./observers.ts";
 import { orderedName } from "./ordered-name.ts";
@@ -75,22 +73,6 @@ export interface KvHalf {
   drain(): void;
 }
 
-/** Segments that may wait to be scrubbed out of turn, and when a failed look at the catalog is tried again. */
-const SCRUB_LIMITS = { soonLimit: 10_000, retryMs: 60_000 };
-/** A copy is given up after this long. */
-const COPY_MS = 600_000;
-/**
- * Compaction reads and writes no more than this in one pass. At one pass in a second, stock
- * of three million files is taken within its interval.
- */
-const KEEPER_LIMITS = {
-  unlinksAtOnce: 4,
-  copyBytesPerPass: 64 * 1024 * 1024,
-  leftoverMs: COPY_MS,
-  stockIntervalMs: 3_600_000,
-  stockEntries: 1_000,
-};
-
 /** Half a kilobyte each. */
 const LAST_TURNS_LIMIT = 20_000;
 
@@ -112,11 +94,14 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   });
   closers.add(() => verifier.close());
   const checker = new SegmentChecker({ catalog, verifier });
+  const reading = createReading(kv, locations);
   const copies: CopyChoice = {
     tierOf: (id) => locations.get(id)?.profile.tier,
-    load: () => 0,
+    load: (id) => reading.loads.load(id),
   };
-  const { scrubber, keeper, copier } = openUpkeep(options, { ...store, observers });
+  const places = placesOf(kv, locations);
+  const parts = { ...store, observers, checker, places, reading, newName, closers };
+  const { scrubber, keeper, copier, replicator } = openUpkeep(kv, parts);
   const keys = new NamespaceKeys(secret, digests);
   const known = {
     catalog,
@@ -129,7 +114,6 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   };
   const tokenizers = await openTokenizers(config, { closers, observers });
   const engines = openEngines(config, { closers, observers, tokenizers });
-  const places = placesOf(kv, locations);
   const pressed = (pressure: Pressure) => keeper.press(pressure);
   const { readahead, gate, prefetcher } = openReadahead({
     kv,
@@ -152,8 +136,10 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     newName,
     crc32,
     policy: turnPolicy(kv),
+    read: (segments) => reading.popularity.read(segments),
     pressed,
     observer: observers.turns((segment, outcome) => {
+      if (outcome.kind === "durable") replicator?.stored(segment.id);
       const older = olderThan(catalog, segment, outcome);
       void older.then(
         (ids) => scrubber.scrubSoon(ids),
@@ -196,6 +182,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
         catalog,
         checker,
         copies,
+        read: (segment, bytes) => reading.popularity.readBytes(segment, bytes),
         reader: readers(kv),
         location: (id) => locations.get(id),
         layout: layoutsByGeometry(configuredProfiles(config.pools), digests),
@@ -235,44 +222,6 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     api.close().catch(() => {}); // the closers are told the same
   };
   return { address: api.address, turns: path, engines, drain };
-}
-
-/** What runs beside the requests. */
-function openUpkeep(
-  { kv, closers }: Pick<KvHalfOptions, "kv" | "closers">,
-  { catalog, locations, observers }: KvStore & { readonly observers: KvObservers },
-): { readonly scrubber: Scrubber; readonly keeper: Keeper; readonly copier: Copier } {
-  const scrubber = new Scrubber({
-    ...scrubberPace(kv),
-    ...SCRUB_LIMITS,
-    clock: systemClock,
-    crc32,
-    segments: scrubbedSegments({ catalog, locations }),
-    observer: observers.scrubber,
-  });
-  closers.add(() => scrubber.close());
-  const copier = new Copier({
-    catalog,
-    locations,
-    nowMs: systemWallClock,
-    newName,
-    scrubSoon: (ids) => scrubber.scrubSoon(ids),
-    copyMs: COPY_MS,
-  });
-  const keeper = openKeeper({
-    catalog,
-    locations: kv.locations.map(({ id, headroomBytes }) => ({
-      location: mustHave(locations.get(id)),
-      headroomBytes,
-    })),
-    clock: systemClock,
-    nowMs: systemWallClock,
-    copier,
-    policy: { ...kv.keeper, ...KEEPER_LIMITS },
-    observer: observers.keeper,
-  });
-  closers.add(() => keeper.close());
-  return { scrubber, keeper, copier };
 }
 
 function tenantsOf(kv: KvConfig, keys: NamespaceKeys): Tenants {

@@ -22,6 +22,7 @@ import { createEngineObserver } from "./kv-engine-observer.ts";
 import { catalogGauges } from "./kv-gauges.ts";
 import { createReadaheadObserver } from "./kv-readahead-observer.ts";
 import { createPredictionObserver } from "./kv-prediction-observer.ts";
+import { createReplicaObserver } from "./kv-replica-observer.ts";
 import type { Logger } from "./log.ts";
 
 export interface KvObserversOptions {
@@ -51,6 +52,7 @@ export function createKvObservers(options: KvObserversOptions) {
     keeper: keeperObserver(options, ({ location, orphanBytes: bytes }) => {
       orphanBytes.set(location, bytes);
     }),
+    replicas: createReplicaObserver(log, metrics),
     engines: createEngineObserver(log, metrics),
     readahead: createReadaheadObserver(log, metrics),
     requests: ({ operation, status, durationMs }: KvAnswer) => {
@@ -317,6 +319,6 @@ function showFromTheStart(metrics: KvMetrics): void {
       metrics.add("kv_evicted_total", 0, what, cause);
     }
   }
-  show("kv_upkeep_failures_total", ["sweep", "evict", "compact", "stock", "scrub"]);
+  show("kv_upkeep_failures_total", ["sweep", "evict", "compact", "replicate", "stock", "scrub"]);
   show("kv_segments_settled_total", ["durable", "duplicate", "dropped", "conflict"]);
 }

@@ -34,6 +34,7 @@ export function openBenchKeeper({ catalog, location, nowMs }: BenchKeeperOptions
     clock: systemClock,
     nowMs,
     copier: { move: () => Promise.reject(new Error("nothing is compacted here")) },
+    replicator: undefined,
     policy: {
       intervalMs: INTERVAL_MS,
       limit,

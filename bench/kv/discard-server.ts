@@ -89,6 +89,7 @@ async function portsOf(root: string, bytes: number): Promise<BytesPorts> {
   return {
     reader: (tenant) => ({ tenant, trusts: [] }),
     copies: { tierOf: () => undefined, load: () => 0 },
+    read: () => undefined,
     catalog: {
       segment: (id) => segmentOf(id, bytes),
       visibleSegment: () => undefined,

@@ -75,6 +75,7 @@ export async function openStand(options: StandOptions): Promise<Stand> {
     newTurn: newName,
     newName,
     crc32,
+    read: () => undefined,
     pressed: () => undefined,
     policy: {
       turnMs: 900_000,

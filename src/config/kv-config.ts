@@ -9,6 +9,7 @@ import { AppError } from "../errors.ts";
 import type { Quota, Reader } from "../kv/holders.ts";
 import type { DirectoryOptions } from "../kv/locations/directory.ts";
 import type { ModelProfile } from "../kv/model/profile.ts";
+import type { ReplicaPolicy } from "../kv/popularity/replicator.ts";
 import type { Prices } from "../kv/prediction/price.ts";
 import type { ModelProfiles } from "../kv/turns/models.ts";
 import type { Place } from "../kv/turns/places.ts";
@@ -156,6 +157,13 @@ function tenantsOf({ defaultTenant, tenants }: KvConfig) {
 
 export function turnPolicy({ turns, verify, admission }: KvConfig): TurnPolicy {
   return { ...turns, ...admission, recheck: verify.listing };
+}
+
+/** Undefined where no segment would ever have a second copy. */
+export function replicaPolicy({ locations, replicas }: KvConfig): ReplicaPolicy | undefined {
+  const places = locations.filter(({ engines }) => engines).length;
+  const max = Math.min(replicas.max ?? places, places);
+  return max < 2 ? undefined : { ...replicas, max };
 }
 
 type VerifierLimits = Omit<TwoPassOptions, "clock" | "crc32" | "observer">;

@@ -17,6 +17,7 @@ export function checkKvRules(document: unknown, folder: string, report: Report):
   checkClasses(document, report);
   checkTenants(document, report);
   checkTrusts(document, report);
+  checkReplicas(kv, report);
   checkTimes(kv, report);
 }
 
@@ -149,6 +150,20 @@ function checkTrusts(document: unknown, report: Report): void {
       if (typeof name !== "string" || known.has(name)) continue;
       report([...path, at], 'must be "" or the name of one of kv.tenants');
     }
+  }
+}
+
+/** What there is no place for would be tried for ever. */
+function checkReplicas(kv: unknown, report: Report): void {
+  const [min, max] = ["min", "max"].map((key) => valueAt(kv, "replicas", key));
+  if (typeof min !== "number") return;
+  if (typeof max === "number" && max < min) {
+    report(["kv", "replicas", "max"], `must be >= kv.replicas.min ${min}`);
+  }
+  const places = listAt(kv, "locations").filter((each) => valueAt(each, "engines") !== false);
+  if (places.length > 0 && min > places.length) {
+    const rule = `must be <= ${places.length}, the kv.locations that engines reach`;
+    report(["kv", "replicas", "min"], rule);
   }
 }
 

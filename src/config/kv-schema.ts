@@ -1,6 +1,7 @@
 /** The keys of `kv`, with their defaults and limits, as schema.ts has those of the other components. Rules between them: kv-rules.ts. */
 import * as z from "zod";
 import { SEGMENT_TOKENS_LIMIT } from "../kv/model/profile.ts";
+import { COPIES_LIMIT } from "../kv/records.ts";
 import {
   distinctList,
   filePath,
@@ -119,6 +120,17 @@ const readahead = z.strictObject({
   queueLimit: integer(1, 1_000_000).default(1024),
 });
 
+/** `min` and `max` count the first copy. */
+const replicas = z.strictObject({
+  min: integer(1, COPIES_LIMIT).default(1),
+  max: integer(1, COPIES_LIMIT).nullable().default(null),
+  readsPerSecondPerCopy: z.number().min(0.001).max(1_000_000).default(1),
+  halfLifeMs: integer(SECOND_MS, DAY_MS).default(MINUTE_MS),
+  coolDownMs: integer(SECOND_MS, DAY_MS).default(5 * MINUTE_MS),
+  idleMs: integer(SECOND_MS, YEAR_MS).default(HOUR_MS),
+  bytesPerPass: integer(MIB, 64 * GIB).default(64 * MIB),
+});
+
 const api = z.strictObject({
   bodyLimitBytes: integer(KIB, 64 * MIB).default(8 * MIB),
   bytesInFlightLimit: integer(4 * MIB, 64 * GIB).default(256 * MIB),
@@ -144,4 +156,5 @@ export const kvSchema = z.strictObject({
   keeper: keeper.prefault({}),
   readahead: readahead.prefault({}),
   api: api.prefault({}),
+  replicas: replicas.prefault({}),
 });

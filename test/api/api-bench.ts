@@ -143,6 +143,7 @@ function portsOf(turns: TurnBench): KvApiPorts {
       catalog: turns.catalog,
       checker: turns.checker,
       copies: turns.copies,
+      read: () => {},
       reader: (tenant) => turns.reader(tenant),
       location: (id) => turns.location(id),
       layout: () => undefined,

@@ -6,6 +6,7 @@ import {
   modelProfiles,
   quotas,
   readers,
+  replicaPolicy,
   retentionClasses,
   scrubberPace,
   secretPath,
@@ -199,4 +200,16 @@ verify: { engine: none, listing: always, scrubBytesPerSecond: 1024 }`,
   });
   expect(verifierLimits(kvOf({})).engine).toBe("probe");
   expect(scrubberPace(kv)).toEqual({ scrubIntervalMs: 86_400_000, bytesPerSecond: 1024 });
+});
+
+it("replicas are at most as many as the locations that engines reach, and off where that is one", () => {
+  const archive = location("z", "root: z, engines: false");
+  const maxOf = (count: number, replicas: string) => {
+    const near = ["a", "b", "c"].slice(0, count).map((id) => location(id));
+    const locations = [...near, archive].join(", ");
+    return replicaPolicy(kvOf({ locations, kv: `replicas: ${replicas}` }))?.max;
+  };
+  expect([maxOf(1, "{}"), maxOf(2, "{}"), maxOf(3, "{}")]).toEqual([undefined, 2, 3]);
+  expect([maxOf(3, "{ max: 1 }"), maxOf(3, "{ max: 2 }")]).toEqual([undefined, 2]);
+  expect(maxOf(2, "{ max: 16 }")).toBe(2);
 });

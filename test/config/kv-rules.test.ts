@@ -213,6 +213,29 @@ describe("times", () => {
   });
 });
 
+describe("replicas", () => {
+  const problemsWith = (replicas: string, engines: readonly boolean[]) => {
+    const locations = engines.map((reach, at) =>
+      location(`l${at}`, `root: l${at}, engines: ${reach}`),
+    );
+    return problemsOf(kvText({ kv: `replicas: ${replicas}`, locations: locations.join(", ") }));
+  };
+
+  it("are at least as many as they are at most", () => {
+    expect(problemsWith("{ min: 2, max: 2 }", [true, true])).toEqual([]);
+    expect(problemsWith("{ min: 2, max: 1 }", [true, true])).toEqual([
+      "kv.replicas.max 1 must be >= kv.replicas.min 2",
+    ]);
+  });
+
+  it("have a location each that engines reach", () => {
+    expect(problemsWith("{ min: 2 }", [true, false, true])).toEqual([]);
+    expect(problemsWith("{ min: 2 }", [true, false])).toEqual([
+      "kv.replicas.min 2 must be <= 1, the kv.locations that engines reach",
+    ]);
+  });
+});
+
 it("the section needs a pool whose engines store something", () => {
   const text = kvText({}).replace(/, kv: \{ profile.*\} \} \}\]/, " }]");
   expect(problemsOf(text)).toEqual(["kv must have at least one of pools[] with kv.profile"]);

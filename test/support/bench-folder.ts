@@ -16,8 +16,30 @@ interface FolderOptions {
   readonly capacityBytes: number;
 }
 
+/** All that the options ask for. */
+export async function openFolders(
+  options: Pick<BenchOptions, "fs" | "fileNames" | "diskBytes" | "memoryBytes" | "sites">,
+  root: string,
+): Promise<readonly DirectoryLocation[]> {
+  const { diskBytes = 2 ** 40, memoryBytes, sites } = options;
+  const disk = { tier: "disk", root, capacityBytes: diskBytes } as const;
+  const opened: DirectoryLocation[] = [];
+  if (memoryBytes !== undefined) {
+    const memory = { root, tier: "memory", capacityBytes: memoryBytes } as const;
+    opened.push(await openFolder(options, { ...memory, id: "memory", folder: "memory/" }));
+  }
+  for (const { id, tier = "disk", capacityBytes = diskBytes } of sites ?? []) {
+    const folder = `${id}/`;
+    opened.push(await openFolder(options, { root, tier, capacityBytes, id, folder }));
+  }
+  if (sites === undefined) {
+    opened.push(await openFolder(options, { ...disk, id: "disk", folder: "" }));
+  }
+  return opened;
+}
+
 /** The one disk is the root itself; all else are folders in it, as under one engine root. */
-export async function openFolder(
+async function openFolder(
   { fs, fileNames }: Pick<BenchOptions, "fs" | "fileNames">,
   { root, folder, id, tier, capacityBytes }: FolderOptions,
 ): Promise<DirectoryLocation> {

@@ -19,7 +19,7 @@ import { layoutOf } from "../../src/kv/model/layout.ts";
 import type { MhaProfile, ModelProfile } from "../../src/kv/model/profile.ts";
 import type { Site } from "../../src/kv/reach.ts";
 import type { Readahead, ReadaheadLimits } from "../../src/kv/readahead/readahead.ts";
-import type { SessionKey, TurnId } from "../../src/kv/records.ts";
+import type { Segment, SessionKey, TurnId } from "../../src/kv/records.ts";
 import { Models } from "../../src/kv/turns/models.ts";
 import { Places } from "../../src/kv/turns/places.ts";
 import type { Prefetcher } from "../../src/kv/turns/prefetcher.ts";
@@ -37,7 +37,7 @@ import type {
 } from "../../src/kv/turns/turn-plan.ts";
 import { SegmentChecker } from "../../src/kv/verify/segment-checker.ts";
 import type { SegmentVerifier } from "../../src/kv/verify/segment-verifier.ts";
-import { openFolder } from "./bench-folder.ts";
+import { openFolders } from "./bench-folder.ts";
 import { openReadahead, READAHEAD } from "./bench-readahead.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { PLENTY, RETENTION } from "./kv-desk.ts";
@@ -119,8 +119,13 @@ export class TurnBench {
   readonly loads = new Map<string, number>();
   readonly copies: CopyChoice = {
     tierOf: (id) => this.#configured.find(({ profile }) => profile.id === id)?.profile.tier,
-    load: (id) => this.loads.get(id) ?? 0,
+    load: (id) => this.loadOf(id),
   };
+  loadOf: CopyChoice["load"] = (id) => this.loads.get(id) ?? 0;
+  /** What turns are told to read. */
+  onRead: (segments: readonly Segment[]) => void = () => {};
+  /** The desk's. */
+  declare places: Places;
   #configured: readonly DirectoryLocation[] = [];
   /** By how much the wall clock has jumped. */
   wallJumpMs = 0;
@@ -134,22 +139,8 @@ export class TurnBench {
   readonly #newChecker: () => SegmentChecker;
 
   static async open(options: BenchOptions): Promise<TurnBench> {
-    const { diskBytes = 2 ** 40 } = options;
     const root = await mkdtemp(join(tmpdir(), "moorline-turns-"));
-    const disk = { tier: "disk", root, capacityBytes: diskBytes } as const;
-    const opened: DirectoryLocation[] = [];
-    if (options.memoryBytes !== undefined) {
-      const memory = { root, tier: "memory", capacityBytes: options.memoryBytes } as const;
-      opened.push(await openFolder(options, { ...memory, id: "memory", folder: "memory/" }));
-    }
-    for (const { id, tier = "disk", capacityBytes = diskBytes } of options.sites ?? []) {
-      const folder = `${id}/`;
-      opened.push(await openFolder(options, { root, tier, capacityBytes, id, folder }));
-    }
-    if (options.sites === undefined) {
-      opened.push(await openFolder(options, { ...disk, id: "disk", folder: "" }));
-    }
-    return new TurnBench(options, root, opened);
+    return new TurnBench(options, root, await openFolders(options, root));
   }
 
   constructor(options: BenchOptions, root: string, directories: readonly DirectoryLocation[]) {
@@ -212,6 +203,7 @@ export class TurnBench {
         pressed: (pressure) => this.pressures.push(pressure),
         tell: (line) => this.seen.push(line),
       });
+      this.places = places;
       this.readahead = ahead.readahead;
       this.prefetcher = ahead.prefetcher;
       return new TurnDesk({
@@ -226,6 +218,7 @@ export class TurnBench {
         newName: () => `cut${++names}`,
         crc32,
         policy: { ...POLICY, ...options.policy },
+        read: (segments) => this.onRead(segments),
         pressed: (pressure) => this.pressures.push(pressure),
         observer: options.observer ?? {
           planned: ({ limit }) => this.seen.push(`planned ${limit}`),

@@ -6,6 +6,7 @@ import type { Reader } from "../../kv/holders.ts";
 import type { Digests } from "../../kv/digest.ts";
 import type { Location } from "../../kv/location.ts";
 import type { GeometryKey } from "../../kv/model/geometry-key.ts";
+import type { Segment } from "../../kv/records.ts";
 import type { SegmentLayout } from "../../kv/model/layout.ts";
 import type { SegmentChecker } from "../../kv/verify/segment-checker.ts";
 import type { BytesObserver } from "./bytes-observer.ts";
@@ -33,6 +34,8 @@ export interface BytesPorts {
   readonly checker: Pick<SegmentChecker, "look" | "check">;
   /** Which copy of a segment is read. */
   readonly copies: CopyChoice;
+  /** So many bytes of the segment, in its copy, are about to be sent. Returns at once and does not throw. */
+  readonly read: (segment: Segment, bytes: number) => void;
   /** Of the configuration. */
   readonly reader: (tenant: string) => Reader;
   /** Undefined for one that is not configured. */

@@ -123,6 +123,7 @@ async function read(
     boundaryOf(id, ports),
   );
   if (method === "HEAD" || answer.parts.length === 0) return sendHeadOnly(reply, answer);
+  ports.read(stored.segment, answer.lengthBytes);
   return reader.send(reply, stored, answer);
 }
 

@@ -11,7 +11,7 @@ import type { CopyChoice } from "../copies.ts";
 import { CatalogFault } from "../catalog-fault.ts";
 import type { Digest } from "../digest.ts";
 import type { ListedCopy } from "../holders.ts";
-import type { SessionKey, TurnId } from "../records.ts";
+import type { Segment, SessionKey, TurnId } from "../records.ts";
 import type { Pressure } from "../space.ts";
 import type { SegmentChecker } from "../verify/segment-checker.ts";
 import type { Crc32 } from "../verify/segment-pass.ts";
@@ -89,6 +89,8 @@ export interface TurnDeskOptions extends SettingsOptions {
   readonly newName: () => string;
   readonly crc32: Crc32;
   readonly policy: TurnPolicy;
+  /** A turn was told to read these, each in its copy. Returns at once and does not throw. */
+  readonly read: (segments: readonly Segment[]) => void;
   /** A reservation found too little room, or left less than there should be. Returns at once and does not throw. */
   readonly pressed: (pressure: Pressure) => void;
   readonly observer: TurnObserver;
@@ -262,6 +264,7 @@ export class TurnDesk {
       if (!(await this.#options.catalog.lease(lease))) return undefined;
     }
     this.#admission.remember(candidateOf(turn));
+    this.#options.read(listing.segments);
     return {
       stored: plannedSegments(listing.segments, this.#options.places),
       storedTokens: listing.tokens,

@@ -61,4 +61,4 @@ export interface KeeperObserver {
   passEnded(durationMs: number): void;
 }
 
-export type KeeperPart = "sweep" | "evict" | "compact" | "stock";
+export type KeeperPart = "sweep" | "evict" | "compact" | "replicate" | "stock";

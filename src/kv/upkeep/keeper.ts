@@ -1,6 +1,6 @@
 /**
  * Keeps the store as the catalog says it is to be: a loop beside the requests that sweeps, unlinks, evicts where it is asked to,
- * compacts, and takes stock. Passes follow each other and never overlap; a pass is made of bounded transactions, between which the
+ * compacts, makes replicas and drops them, and takes stock. Passes follow each other and never overlap; a pass is made of bounded transactions, between which the
  * event loop is everybody's. Nothing in it must have happened: killed anywhere, the next pass of the next process goes on.
  *
  * Time is judged by the wall clock, as in the catalog. One that goes back only makes things stay longer; one that goes forward ends
@@ -11,6 +11,7 @@ import type { Clock, Scheduler } from "../../clock.ts";
 import { AppError } from "../../errors.ts";
 import type { Catalog } from "../catalog.ts";
 import type { Copier } from "../copier.ts";
+import type { Replicator } from "../popularity/replicator.ts";
 import type { Pressure } from "../space.ts";
 import { pause } from "../verify/pause.ts";
 import { Compactor } from "./compactor.ts";
@@ -44,6 +45,8 @@ export interface KeeperOptions {
   /** Wall clock: whole milliseconds, as in the catalog. */
   readonly nowMs: () => number;
   readonly copier: Pick<Copier, "move">;
+  /** Undefined where there is no second location. */
+  readonly replicator: Pick<Replicator, "pass" | "pressed"> | undefined;
   readonly policy: KeeperPolicy;
   readonly observer: KeeperObserver;
 }
@@ -101,6 +104,7 @@ class KeeperLoop implements Keeper {
 
   press(pressure: Pressure): void {
     this.#evictor.press(pressure);
+    this.#options.replicator?.pressed(pressure);
   }
 
   close(): Promise<void> {
@@ -120,16 +124,18 @@ class KeeperLoop implements Keeper {
 
   /** True when a part has more to do than it may in one pass. */
   async #pass(): Promise<boolean> {
-    const nowMs = this.#options.nowMs();
+    const { nowMs: wallMs, replicator } = this.#options;
+    const nowMs = wallMs();
     const isSweepBehind = await this.#part("sweep", () => this.#sweeper.step(nowMs));
     const isEvictionBehind = await this.#part("evict", () => this.#evictor.step(nowMs));
     await this.#part("compact", () => this.#compactor.pass());
+    await this.#part("replicate", () => replicator?.pass(this.#closing.signal));
     await this.#part("stock", () => this.#stockTaker.pass(nowMs));
     return isSweepBehind || isEvictionBehind;
   }
 
   /** Step after step while it answers that there is more. A part that fails keeps no other from its turn. */
-  async #part(part: KeeperPart, step: () => Promise<boolean | void>): Promise<boolean> {
+  async #part(part: KeeperPart, step: () => Promise<boolean | void> | undefined): Promise<boolean> {
     try {
       for (let steps = 0; steps < STEPS_LIMIT; steps++) {
         if (this.#closing.signal.aborted || (await step()) !== true) return false;

@@ -70,6 +70,8 @@ export class BytesStand {
   readonly served: Transfer<ServedResult>[] = [];
   readonly received: Transfer<ReceivedResult>[] = [];
   readonly unreadable: string[] = [];
+  /** Segment, location and bytes of what was about to be sent. */
+  readonly reads: (readonly [string, string, number])[] = [];
   readonly notWhole: string[] = [];
   unserved = 0;
   readonly rechecked: string[] = [];
@@ -127,6 +129,7 @@ export class BytesStand {
       catalog: this.desk.catalog,
       checker: new SegmentChecker({ catalog: this.desk.catalog, verifier: this.#verifier() }),
       copies: { tierOf: (id) => (id === "disk" ? "disk" : undefined), load: () => 0 },
+      read: ({ id, file }, bytes) => this.reads.push([id, file.location, bytes]),
       reader: (tenant) => this.desk.reader(tenant),
       location: (id) => (id === "disk" ? location : undefined),
       layout: () => (isLayoutKnown ? this.layout : undefined),

@@ -29,6 +29,18 @@ describe("a range of a segment's bytes", () => {
     expect(await bodyOf(response)).toEqual(Buffer.from(stored.bytes.slice(10, 20)));
   });
 
+  it("is counted as a read of so many bytes where any are sent, and a HEAD is none", async () => {
+    const before = stand.reads.length;
+    await bodyOf(await get("bytes=10-19"));
+    await stand.fetch(stored.id, { method: "HEAD" });
+    await bodyOf(await get(`bytes=${stored.bytes.length}-`));
+    await bodyOf(await stand.fetch(stored.id, {}));
+    expect(stand.reads.slice(before)).toEqual([
+      [stored.id, "disk", 10],
+      [stored.id, "disk", stored.bytes.length],
+    ]);
+  });
+
   it("is refused with the size where nothing of it is there", async () => {
     const response = await get(`bytes=${stored.bytes.length}-`);
     expect(response.headers.get("content-range")).toBe(`bytes */${stored.bytes.length}`);

@@ -4,7 +4,12 @@ import { readdir } from "node:fs/promises";
 import type { SweepReport } from "../../../src/kv/catalog.ts";
 import { Copier } from "../../../src/kv/copier.ts";
 import type { SegmentId } from "../../../src/kv/records.ts";
-import { type Keeper, type KeeperPolicy, openKeeper } from "../../../src/kv/upkeep/keeper.ts";
+import {
+  type Keeper,
+  type KeeperOptions,
+  type KeeperPolicy,
+  openKeeper,
+} from "../../../src/kv/upkeep/keeper.ts";
 import type {
   CompactionEnd,
   Eviction,
@@ -30,6 +35,7 @@ export const KEEPER_POLICY: KeeperPolicy = {
 export interface StandOptions extends Partial<KeeperPolicy> {
   /** Of every location. */
   readonly headroomBytes?: number;
+  readonly replicator?: KeeperOptions["replicator"];
   /** Default that of the bench. */
   readonly wallMs?: () => number;
 }
@@ -49,7 +55,8 @@ export class KeeperStand {
   passes = 0;
 
   constructor(bench: TurnBench, options: StandOptions = {}) {
-    const { headroomBytes = 0, wallMs = () => bench.clock.now(), ...changes } = options;
+    const { headroomBytes = 0, wallMs = () => bench.clock.now(), ...others } = options;
+    const { replicator, ...changes } = others;
     let names = 0;
     this.bench = bench;
     this.copier = new Copier({
@@ -66,6 +73,7 @@ export class KeeperStand {
       clock: bench.clock,
       nowMs: wallMs,
       copier: this.copier,
+      replicator,
       policy: { ...KEEPER_POLICY, ...changes },
       observer: {
         swept: (report) => this.sweeps.push(report),
