@@ -133,8 +133,15 @@ function portsOf(turns: TurnBench): KvApiPorts {
   let ids = 0;
   return {
     sessions: turns.sessions,
-    turns: turns.desk,
-    prefetcher: turns.prefetcher,
+    // Those of the bench as it is when it is asked: a test may start it anew.
+    turns: {
+      plan: (request) => turns.desk.plan(request),
+      commit: (request) => turns.desk.commit(request),
+      abort: (turn, reason) => turns.desk.abort(turn, reason),
+      end: (session) => turns.desk.end(session),
+      explain: (request) => turns.desk.explain(request),
+    },
+    prefetcher: { prefetch: (request) => turns.prefetcher.prefetch(request) },
     clock: turns.clock,
     catalog: turns.catalog,
     location: (id) => turns.location(id),

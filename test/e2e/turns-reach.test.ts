@@ -40,7 +40,7 @@ function expectRight(turn: Turn, answer: TurnAnswer): void {
   expect(answer.kv).toBe(`reused=${answer.cachedTokens}`);
 }
 
-it("a conversation whose engine is killed goes on where its KV is in reach, others join it there, and elsewhere it is computed anew", async () => {
+it("a conversation whose engine is killed goes on where its KV is in reach, others join it there, and elsewhere it is brought first", async () => {
   const adapt = withEngineChoice;
   const stack = await startComputingStack({
     adapt,
@@ -64,7 +64,7 @@ it("a conversation whose engine is killed goes on where its KV is in reach, othe
 
   expect(await ask(after(first))).toEqual(["b", 208]);
   expect(await ask({ ...after(first), session: other })).toEqual(["b", 208]);
-  expect(await ask(after(after(first)), "c")).toEqual(["c", 0]);
+  expect(await ask(after(after(first)), "c")).toEqual(["c", 224]);
   const kinds = ["moved", "weighed"].map((kind) =>
     metric(stack.moorline, `moorline_decisions_total{pool="default",kind="${kind}"}`),
   );

@@ -235,11 +235,13 @@ describe("a client that leaves", () => {
     },
   );
 
-  it("before the response abandons its turn, once", async () => {
+  it("before the response abandons its turn, once, and is told to whoever plans it", async () => {
     const { exchange, body, turns } = setUpTurns();
     await exchange.send(posted());
     await body("{}");
+    expect(turns.requests[0]?.signal.aborted).toBe(false);
     exchange.exchange.end();
+    expect(turns.requests[0]?.signal.aborted).toBe(true);
     exchange.exchange.cancel();
     expect(turns.log.filter((line) => line === "abandon")).toHaveLength(1);
   });

@@ -107,7 +107,7 @@ describe("over 10,000 seconds of a noisy rate", () => {
     },
   );
 
-  it("that swings by half around a threshold in bursts changes nothing twice", async () => {
+  it("that swings by half around a threshold in bursts changes nothing twice [T8]", async () => {
     const random = seededRandom(7);
     const rate = (second: number) => (second % 20 < 10 ? 5 : 15);
     const { changes, copies } = await changesOf(rate, { ...RULES, max: 2 }, random);

@@ -95,7 +95,7 @@ describe("a gate", () => {
     expect(at.holds).toEqual(["near 40"]);
   });
 
-  it("opens at once where computing is cheaper, and lets the copy go on", async () => {
+  it("opens at once where computing is cheaper, and lets the copy go on [T8]", async () => {
     const at = stand([["archive"]]);
     await at.learn();
     await at.pass({ turnMs: at.turnMs(10) });
