@@ -16,8 +16,10 @@ export interface ListingOptions {
   readonly checker: SegmentChecker;
   readonly copies: CopyChoice;
   /** `always`: every listed byte is read at every plan. */
-  readonly recheck: "changed" | "always";
+  readonly recheck: RecheckPolicy;
 }
+
+export type RecheckPolicy = "changed" | "always";
 
 export interface Listing {
   /** Each in the copy that is to be read. */
@@ -41,7 +43,7 @@ export class Lister {
     let lost: UnlistedReason | undefined;
     for (let attempt = 1; ; attempt++) {
       const match = await catalog.match(request);
-      const found = await this.#find(match, request);
+      const found = await this.#find(match, request, this.#options.recheck);
       await this.#condemn(found, match);
       const { problem } = found;
       if (problem?.isFinal === true && attempt < MATCH_ATTEMPTS) {
@@ -54,28 +56,37 @@ export class Lister {
   }
 
   /** As `list` begins, and with nothing condemned: what is whole before the first problem. */
-  async look(request: MatchRequest, model: Model): Promise<Listing> {
+  look(request: MatchRequest, model: Model): Promise<Listing> {
+    return this.#look(request, model, this.#options.recheck);
+  }
+
+  /** The same where nothing is to be read for it: bytes are read where a file is not as it was, and nowhere else. */
+  glance(request: MatchRequest, model: Model): Promise<Listing> {
+    return this.#look(request, model, "changed");
+  }
+
+  async #look(request: MatchRequest, model: Model, recheck: RecheckPolicy): Promise<Listing> {
     const match = await this.#options.catalog.match(request);
-    return listingOf(match, await this.#find(match, request), model);
+    return listingOf(match, await this.#find(match, request, recheck), model);
   }
 
   /** Segment after segment, each in the best of its copies that is whole, up to the first that has none. */
-  async #find(match: Match, { locations }: MatchRequest): Promise<Found> {
+  async #find(match: Match, { locations }: MatchRequest, recheck: RecheckPolicy): Promise<Found> {
     const { tierOf, load } = this.#options.copies;
     const reached = { tierOf: (id: string) => (locations.has(id) ? tierOf(id) : undefined), load };
-    const looks = new Map<string, Promise<FileLook>>();
+    const look: Look = { recheck, files: new Map() };
     const whole: Segment[] = [];
     const damaged: Damaged[] = [];
     for (const known of match.segments) {
       const findings: Finding[] = [];
       let chosen: Segment | undefined;
       for (const segment of rankCopies(known, reached)) {
-        const recheck = await this.#check(segment, looks);
-        if (recheck.kind === "ok") {
+        const checked = await this.#check(segment, look);
+        if (checked.kind === "ok") {
           chosen = segment;
           break;
         }
-        const finding = findingOf(recheck);
+        const finding = findingOf(checked);
         findings.push(finding);
         if (finding.isFinal) damaged.push({ segment, reason: finding.reason });
       }
@@ -87,17 +98,16 @@ export class Lister {
     return { whole, damaged, problem: undefined };
   }
 
-  /** One look at each file, which is kept in `looks`. */
-  async #check(segment: Segment, looks: Map<string, Promise<FileLook>>): Promise<Recheck> {
-    const { checker, recheck, places } = this.#options;
+  async #check(segment: Segment, { recheck, files }: Look): Promise<Recheck> {
+    const { checker, places } = this.#options;
     const location = places.location(segment.file.location);
     if (location === undefined) throw new AppError("internal", "matched where nothing can be");
     const stored = { segment, location };
     if (recheck === "always") return checker.reread(stored);
     const at = `${segment.file.location}\0${segment.file.name}`;
-    const look = looks.get(at) ?? checker.look(segment.file, location);
-    looks.set(at, look);
-    return checker.check(stored, await look);
+    const file = files.get(at) ?? checker.look(segment.file, location);
+    files.set(at, file);
+    return checker.check(stored, await file);
   }
 
   /** The copies that are damaged, and no others: what has another one lives on in that. */
@@ -106,6 +116,12 @@ export class Lister {
       await this.#options.catalog.condemn({ segment, file });
     }
   }
+}
+
+interface Look {
+  readonly recheck: RecheckPolicy;
+  /** One for each, by location and name. */
+  readonly files: Map<string, Promise<FileLook>>;
 }
 
 interface Found {

@@ -2,7 +2,7 @@
 import type { Catalog } from "../catalog.ts";
 import { isWithin, type Reach } from "../reach.ts";
 import type { Prefix } from "../records.ts";
-import type { Lister, Listing } from "./listing.ts";
+import type { Lister } from "./listing.ts";
 import type { Places } from "./places.ts";
 import { placesOf } from "./planned.ts";
 import type { Scope, Settings } from "./settings.ts";
@@ -33,7 +33,7 @@ export class Onlooker {
   }
 
   async explain(asked: ExplainRequest): Promise<Explanation | UnplannedReason> {
-    const { catalog, settings } = this.#options;
+    const { catalog, settings, lister } = this.#options;
     const { session, prompt } = asked;
     const setting =
       asked.model === undefined
@@ -42,8 +42,8 @@ export class Onlooker {
     if (typeof setting === "string") return setting;
     const { rules } = setting.model;
     const prefixes = await settings.prefixesOf(setting);
-    const { index, look } = await this.#viewOf(prompt, setting, prefixes);
-    const { segments, tokens, limit } = await look(undefined);
+    const { index, within } = await this.#viewOf(prompt, setting, prefixes);
+    const { segments, tokens, limit } = await lister.look(within(undefined), setting.model);
     const used = new Set(segments.map(({ id }) => id));
     const unused = (await catalog.segments(session)).filter(({ id }) => !used.has(id));
     const promptTokens = index.promptTokens(tokens);
@@ -52,14 +52,15 @@ export class Onlooker {
 
   /**
    * Looks no more often than it must: who reaches all that the best listing is made of would list as much, and where there is nothing
-   * to list, nobody lists anything.
+   * to list, nobody lists anything. Nor does it read what plans read again, for a choice that may be of none of it.
    */
   async survey(asked: SurveyRequest): Promise<Survey | UnplannedReason> {
     const { session, prompt, model, reaches } = asked;
     const scope = this.#options.settings.scopeOf(session, model);
     if (typeof scope === "string") return scope;
     const prefixes = await this.#options.settings.prefixesOf(scope);
-    const { index, look } = await this.#viewOf(prompt, scope, prefixes);
+    const { index, within } = await this.#viewOf(prompt, scope, prefixes);
+    const look = (reach: Reach) => this.#options.lister.glance(within(reach), scope.model);
     const best = await look(new Set(reaches.flatMap((reach) => [...reach])));
     const needed = placesOf(best.segments);
     const storedTokens = new Map<Reach, number>();
@@ -74,13 +75,12 @@ export class Onlooker {
   }
 
   async #viewOf(sequence: TokenSequence | TextSequence, scope: Scope, prefixes: readonly Prefix[]) {
-    const { settings, lister, places } = this.#options;
+    const { settings, places } = this.#options;
     const { session, model } = scope;
     const index = await settings.indexOf({ sequence, output: [] }, scope, prefixes);
     const request = { session, prompt: index.view, rules: model.rules };
-    const look = (reach: Reach | undefined): Promise<Listing> =>
-      lister.look({ ...request, locations: places.within(reach) }, model);
-    return { index, look };
+    const within = (reach: Reach | undefined) => ({ ...request, locations: places.within(reach) });
+    return { index, within };
   }
 }
 

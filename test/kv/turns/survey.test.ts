@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 
 import type { Catalog } from "../../../src/kv/catalog.ts";
 import type { Reach } from "../../../src/kv/reach.ts";
+import type { TurnPolicy } from "../../../src/kv/turns/turn-desk.ts";
 import { session, tokens, type TurnBench } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "./catalogs.ts";
 
@@ -19,9 +20,9 @@ describe.each(CATALOGS)("a survey over the $name catalog", (kind) => {
   const benches = new Benches(kind);
   afterEach(async () => expect(await benches.close()).toEqual([]));
 
-  async function open() {
+  async function open(policy: Partial<TurnPolicy> = {}) {
     const looked: ReadonlySet<string>[] = [];
-    const bench = await benches.open({ sites: SITES }, (catalog: Catalog) => ({
+    const bench = await benches.open({ sites: SITES, policy }, (catalog: Catalog) => ({
       ...catalog,
       match: (request) => {
         looked.push(request.locations);
@@ -96,6 +97,16 @@ describe.each(CATALOGS)("a survey over the $name catalog", (kind) => {
     const { stored } = await survey(bench, onNode);
     expect(stored).toEqual([0, 0, 0, 0, 0, 0, 0, undefined, undefined, 8]);
     expect(looked).toHaveLength(8);
+  });
+
+  it("reads nothing where plans read all that they list", async () => {
+    const { bench } = await open({ recheck: "always" });
+    await turn(bench, ["one ", "two "], "n1");
+    const before = bench.verifier.rechecks;
+    expect((await survey(bench, onNode)).stored?.[1]).toBe(8);
+    expect(bench.verifier.rechecks).toBe(before);
+    await bench.plan("a", "one two three", { reach: at("n1") });
+    expect(bench.verifier.rechecks).toBe(before + 1);
   });
 
   it("is of no tenant and no model that there is not", async () => {
