@@ -161,7 +161,10 @@ export interface StoredFile extends FileRef {
    * when another copy is made. Only where a location comes back with another copy it may be too high until then.
    */
   readonly priorityFloor: number;
-  /** Somebody may be reading until then. Only ever moves on, so that a lost reader frees its lease by time alone. */
+  /**
+   * Somebody may be reading until then; until a copy is recorded, when its making ends at the latest. Only ever moves on after that, so
+   * that a lost reader frees its lease by time alone.
+   */
   readonly leasedUntilMs: number;
   /** As it was when the newest segment in it was settled. */
   readonly stat: ObjectStat | undefined;
@@ -310,7 +313,7 @@ export interface LocationUsage {
   /** Replicas here, and the part of `referencedBytes` that is theirs. */
   readonly replicas: number;
   readonly replicaBytes: number;
-  /** Of `bookedBytes`, what is in files that nothing refers to and nobody writes to: free when they are unlinked. */
+  /** Of `bookedBytes`, what is in files that nothing refers to and nobody writes to, nor a copy is made in: free when they are unlinked. */
   readonly idleBytes: number;
 }
 

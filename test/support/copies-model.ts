@@ -103,6 +103,8 @@ export class CopiesModel {
 
   #fill({ length }: ModelSegment, name: string): void {
     const copy = this.#model.files.get(name);
-    if (copy !== undefined) copy.committedTokens = length;
+    if (copy === undefined) return;
+    copy.committedTokens = length;
+    copy.leasedUntilMs = this.#model.nowMs;
   }
 }

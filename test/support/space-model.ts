@@ -55,7 +55,11 @@ export class SpaceModel {
 
   idleBytes(location: string): number {
     const idle = this.#filesAt(location).filter(
-      ([name, file]) => file.isSealed && !this.#isWritten(name) && this.#referenced(name) === 0,
+      ([name, file]) =>
+        file.isSealed &&
+        !this.#isWritten(name) &&
+        this.#referenced(name) === 0 &&
+        !(file.leasedUntilMs > 0 && file.committedTokens === 0),
     );
     return sum(idle.map(([, file]) => sizeOf(file)));
   }

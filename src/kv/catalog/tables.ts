@@ -234,6 +234,11 @@ export function isIdle(file: StoredFile): boolean {
   return file.isSealed && file.openReservations === 0 && file.referencedBytes === 0;
 }
 
+/** A copy is being made in it, or was to be and never came: until it is unlinked, its room is no room to come. */
+export function isAwaited({ committedBytes, leasedUntilMs }: StoredFile): boolean {
+  return committedBytes === 0 && leasedUntilMs > 0;
+}
+
 function enterFile(tx: CatalogTransaction, ref: FileRef, { bytes }: Segment): void {
   files.update(tx, ref, (file) => ({
     ...file,
@@ -287,7 +292,7 @@ function spaceOf(file: StoredFile | undefined) {
   }
   const bookedBytes = bookedBytesOf(file);
   const { referencedBytes, replicaBytes } = file;
-  const idleBytes = isIdle(file) ? bookedBytes : 0;
+  const idleBytes = isIdle(file) && !isAwaited(file) ? bookedBytes : 0;
   return { bookedBytes, referencedBytes, replicaBytes, idleBytes };
 }
 

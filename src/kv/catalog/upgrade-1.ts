@@ -1,9 +1,13 @@
 /**
  * From version 1, in which a segment has one copy, to version 2, in which it has replicas besides: none here. Records are longer by
- * where those are listed and counted, and the index of what may be evicted says whether a file has first copies: all of these have.
+ * where those are listed and counted, the index of what may be evicted says whether a file has first copies, as all of these have, and
+ * the room of a copy that was to be made is not counted as idle.
  */
+import { bookedBytesOf, type StoredFile } from "../records.ts";
 import { bytes, type Codec, decode, encode, record, text, uint } from "./codec.ts";
 import { scan, scanPages, under, UNLIMITED } from "./keys.ts";
+import { chargeLocation } from "./sums.ts";
+import { files, isAwaited } from "./tables.ts";
 import type { CatalogTransaction, Key } from "./transaction.ts";
 
 /** Records that are read at once. */
@@ -15,6 +19,11 @@ export function upgradeFrom1(tx: CatalogTransaction): void {
   for (const [letter, upgraded] of RECORDS) {
     const entries = scanPages(tx, { ...under(letter), limit: PAGE });
     for (const { key, value } of entries) tx.put(key, upgraded(value));
+  }
+  for (const { key } of scanPages(tx, { ...under("f"), limit: PAGE })) {
+    const file = fileAt(tx, key);
+    if (file === undefined || !isAwaited(file)) continue;
+    chargeLocation(tx, file.location, { idleBytes: -bookedBytesOf(file) });
   }
   for (const { key, value } of scan(tx, "k", UNLIMITED)) {
     tx.remove(key);
@@ -79,6 +88,15 @@ function lengthened<T extends object>(
       return encoded;
     }
   };
+}
+
+/** Undefined where it cannot be read. */
+function fileAt(tx: CatalogTransaction, key: Key): StoredFile | undefined {
+  try {
+    return files.at(tx, key);
+  } catch {
+    return undefined;
+  }
 }
 
 /** After the location and the priority. */

@@ -75,7 +75,7 @@ it("refuses a version that nothing upgrades", async () => {
   );
 });
 
-/** Keys and records in base64, as a program of version 1 left them: what three sessions and a prefix list, and turns under way. */
+/** Keys and records in base64, as a program of version 1 left them: what three sessions and a prefix list, turns under way, and a copy that was to be made. */
 async function storeAsVersion1(): Promise<MemoryStore> {
   const lines = await readFile(new URL("version-1.txt", import.meta.url), "utf8");
   const entries = lines
@@ -100,7 +100,7 @@ it("keeps what a catalog of version 1 has, and makes of it what its records say"
     [0, []],
     [60, []],
   ]);
-  const usage = { bookedBytes: 260, referencedBytes: 180, replicas: 0 };
+  const usage = { bookedBytes: 320, referencedBytes: 180, replicas: 0, idleBytes: 0 };
   expect(await catalog.locationUsage("disk")).toMatchObject(usage);
   expect(await catalog.prefixSegments({ tenant: "t", name: "p" })).toHaveLength(1);
 });

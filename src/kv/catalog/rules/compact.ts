@@ -5,7 +5,7 @@ import type { CompactableFile, CompactableRequest, MoveRequest } from "../../spa
 import { compactableKey, parseCompactable, scanAfter, UNLIMITED } from "../keys.ts";
 import { files, segments, segmentsIn } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
-import { copyAt, isBooked, renewQuarantine } from "./copies.ts";
+import { copyAt, fill, isBooked, renewQuarantine } from "./copies.ts";
 
 export function compactable(
   view: CatalogView,
@@ -20,12 +20,12 @@ export function compactable(
 
 /** The copy keeps its rank: a first one stays the first. */
 export function moveSegment(tx: CatalogTransaction, request: MoveRequest): boolean {
-  const { segment: id, from, to, stat, nowMs } = request;
+  const { segment: id, from, to, nowMs } = request;
   const moved = copyAt(tx, { segment: id, file: from });
   if (moved === undefined || !isBooked(tx, moved, request)) return false;
   if (moved.replicas.some(({ location }) => location === to.location)) return false;
   const { location, name } = to;
-  files.update(tx, to, (file) => ({ ...file, stat }));
+  fill(tx, request);
   segments.update(tx, { id }, (segment) => {
     const copies = copiesOf(segment).map((copy) =>
       isSameFile(copy, from) ? { location, name, kvStart: 0 } : copy,

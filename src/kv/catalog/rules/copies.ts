@@ -39,6 +39,14 @@ export function isBooked(
   return copy.committedBytes === 0 && copy.highWaterBytes === bytes;
 }
 
+/** What was booked is whole. Nobody was told of it yet, so nobody reads in it. */
+export function fill(
+  tx: CatalogTransaction,
+  { to, stat, nowMs }: Pick<AddReplicaRequest, "to" | "stat" | "nowMs">,
+): void {
+  files.update(tx, to, (file) => ({ ...file, stat, leasedUntilMs: nowMs }));
+}
+
 /** False, and nothing changes, if the segment has no other one. Of a first copy, the oldest of the others takes the place. */
 export function dropCopy(tx: CatalogTransaction, { segment: id, file }: CopyOf): boolean {
   const segment = segments.must(tx, { id });

@@ -7,7 +7,7 @@ import type { OpenCopyOutcome } from "../../space.ts";
 import { locationUsage } from "../sums.ts";
 import { files, segmentAt, segments } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
-import { bookedFile, isBooked } from "./copies.ts";
+import { bookedFile, fill, isBooked } from "./copies.ts";
 import { liveTurn } from "./report.ts";
 import { keep } from "./settle.ts";
 import { sealFile, settlePart } from "./turn-end.ts";
@@ -39,7 +39,7 @@ export function settleCut(
   sealFile(tx, segment.file);
   segments.delete(tx, { id });
   const settled = cut.map(({ segment: each, part: { crc, stat } }) => {
-    files.update(tx, each.file, (file) => ({ ...file, stat }));
+    fill(tx, { to: each.file, stat, nowMs });
     const verdict = { kind: "durable", crc, stat } as const;
     return { segment: each, outcome: keep(tx, { turn, segment: each, verdict, nowMs, locations }) };
   });

@@ -2,13 +2,13 @@
 import { copiesOf } from "../../copies.ts";
 import { COPIES_LIMIT } from "../../records.ts";
 import type { AddReplicaRequest, DropReplicaOutcome, DropReplicaRequest } from "../../space.ts";
-import { files, segmentAt, segments } from "../tables.ts";
+import { segmentAt, segments } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
-import { copyAt, dropCopy, isBooked, isSpare, renewQuarantine } from "./copies.ts";
+import { copyAt, dropCopy, fill, isBooked, isSpare, renewQuarantine } from "./copies.ts";
 import { forgetPriorities } from "./file-priority.ts";
 
 export function addReplica(tx: CatalogTransaction, request: AddReplicaRequest): boolean {
-  const { segment: id, to, stat } = request;
+  const { segment: id, to } = request;
   const segment = segmentAt(tx, id);
   if (segment?.state !== "durable" || !isBooked(tx, segment, request)) return false;
   const copies = copiesOf(segment);
@@ -16,7 +16,7 @@ export function addReplica(tx: CatalogTransaction, request: AddReplicaRequest): 
   if (copies.length >= COPIES_LIMIT || copies.some((copy) => copy.location === location)) {
     return false;
   }
-  files.update(tx, to, (file) => ({ ...file, stat }));
+  fill(tx, request);
   const replicas = [...segment.replicas, { location, name, kvStart: 0 }];
   segments.save(tx, { ...segment, replicas });
   forgetPriorities(tx, { ...segment, replicas });
