@@ -4,6 +4,9 @@
  *
  * They are found from the left, the longest at a place, as tokenizers do. So one that begins here in this text does so in every text
  * that is the same before it and has one here.
+ *
+ * One before a combining mark counts as plain text: a tokenizer that brings a text to a normal form before it looks for the string
+ * would not find it, since its last character and the mark may be one then.
  */
 
 /** A text, and where it may be cut. */
@@ -50,9 +53,10 @@ export class SpecialStrings {
       let next = until;
       for (const [start, end] of this.#found(bytes, from)) {
         if (start >= until || splits.length === SPLITS_LIMIT) break;
+        next = Math.max(until, end);
+        if (isMarked(bytes, end)) continue;
         splits.push(start);
         tailStart = end;
-        next = Math.max(until, end);
       }
       from = next;
     }
@@ -70,6 +74,15 @@ export class SpecialStrings {
       yield [start, start + match[0].length];
     }
   }
+}
+
+const MARK = /^\p{M}/u;
+const LONGEST_CHARACTER = 4;
+
+/** Whether a combining mark begins there. None is in ASCII. */
+function isMarked(bytes: Uint8Array, at: number): boolean {
+  if ((bytes[at] ?? 0) < 0x80) return false;
+  return MARK.test(new TextDecoder().decode(bytes.subarray(at, at + LONGEST_CHARACTER)));
 }
 
 function literal(bytes: Uint8Array): string {

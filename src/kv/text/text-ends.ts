@@ -40,11 +40,13 @@ export function textEnds(text: SplitText, promptTokens: number): TextEnd[] {
   return ends.filter(({ tokens }) => tokens > 0);
 }
 
-/** Tokenizers may bring a text to a normal form first, by which it may become longer. */
+/** Tokenizers may bring a text to a normal form or to lower case first, by which it may become longer. */
 function mostTokens(tail: Uint8Array): number {
   const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(tail);
   const longest = ["NFC", "NFD", "NFKC", "NFKD"]
-    .map((form) => new TextEncoder().encode(text.normalize(form)).length)
+    .map((form) => text.normalize(form))
+    .flatMap((normal) => [normal, normal.toLowerCase()])
+    .map((each) => Buffer.byteLength(each))
     .reduce((most, length) => Math.max(most, length), tail.length);
   return longest + IN_FRONT;
 }

@@ -83,6 +83,20 @@ it("promises all tokens of a text, less the one that is put behind it", async ()
   expect(encode("hello<think>")[shared]).not.toBe(encode("hello")[shared]);
 });
 
+it("promises nothing of a special string that a mark makes another one, where it is looked for in normal form", async () => {
+  const nfc = encodeOf(normalised("NFC"));
+  const encode = (prompt: string) => nfc(prompt.normalize("NFC"));
+  const special = new SpecialStrings(SPECIAL);
+  const prompt = "hello<|im_start|>\u0338"; // its last character is no > any more
+  const next = "hello<|im_start|>";
+  const ids = encode(prompt);
+  for (const { at, tokens } of textEnds(await splitOf(special, prompt), ids.length)) {
+    if (!goesOn(await splitOf(special, prompt), await splitOf(special, next), at)) continue;
+    expect(encode(next).slice(0, tokens)).toEqual(ids.slice(0, tokens));
+  }
+  expect(goesOn(await splitOf(special, next), await splitOf(special, prompt), 5)).toBe(false);
+});
+
 function goesOn(one: SplitText, other: SplitText, at: number): boolean {
   if (!other.splits.includes(at)) return false;
   return Buffer.compare(one.bytes.subarray(0, at), other.bytes.subarray(0, at)) === 0;

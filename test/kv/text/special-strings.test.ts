@@ -20,6 +20,15 @@ it("finds those that are no ASCII, at the ends of characters alone", async () =>
   expect(await MARKS.split("€▁é", atOnce)).toMatchObject({ splits: [3], tailStart: 8 });
 });
 
+it("counts one before a combining mark as plain text, with all that is in it", async () => {
+  const nested = new SpecialStrings(["<|a<s>", "<s>"]);
+  expect(await nested.split("<s>x<|a<s>\u0338", atOnce)).toMatchObject({
+    splits: [0],
+    tailStart: 3,
+  });
+  expect(await nested.split("<|a<s>é", atOnce)).toMatchObject({ splits: [0], tailStart: 6 });
+});
+
 it.each([[""], ["< s>"], ["<|i"]])("finds none in %j", async (text) => {
   expect(await MARKS.split(text, atOnce)).toMatchObject({ splits: [], tailStart: 0 });
 });
