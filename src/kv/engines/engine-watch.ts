@@ -53,7 +53,7 @@ export interface WatchEvents {
 
 /** From an answer to the next question, +- 10 %. Servers close connections that are idle for longer: SGLang after 5 s. */
 export const ASK_INTERVAL_MS = 1_000;
-/** To a question, or to all probes of a test. */
+/** To a question. */
 export const ANSWER_TIMEOUT_MS = 30_000;
 /** Weights may be changed without another process, so every so many questions are again what the engine is. */
 export const QUESTIONS_PER_INTRODUCTION = 10;
@@ -180,7 +180,7 @@ export class EngineWatch {
   /** What the engine answered to the last probe. */
   #probed({ test, passed }: RunningTest, answer: Answer): void {
     const end = test.answered(answer);
-    if (end === undefined) return this.#connection?.post(TOKENIZE, test.question);
+    if (end === undefined) return this.#probe();
     this.#test = undefined;
     this.#options.events.tested(end);
     if (end.result === "mismatch") this.#become(OTHER_TOKENIZER, end.why);

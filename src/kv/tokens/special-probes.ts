@@ -4,8 +4,8 @@
  */
 import type { TokenizerProbe } from "./tokenizer-probes.ts";
 
-/** A word, which one may not be found beside, and white space, which one may take. */
-const BEFORE = ["x", "x \n"];
+/** A word, which one may not be found beside; white space, which one may take; and a space, which plain words take. */
+const BEFORE = ["x", "x \n", "x "];
 
 /** A plain text, and the same with one and with two of them behind it: plain tokens may be one more, and merge when they are two. */
 export function specialProbes(specialTokens: readonly string[]): readonly TokenizerProbe[] {

@@ -31,12 +31,13 @@ it("passes strings that are always tokens of their own", () => {
 it.each([
   ["is plain text", "<|user|>"],
   ["is one plain token, of which two are one", "l"],
+  ["is one plain token that takes the space before it", "w"],
   ["takes what is before it", "<|eats|>"],
 ])("finds a string that %s", (_, string) => {
   expect(testOf(["<s>", string])).toMatchObject({ result: "mismatch" });
 });
 
-it("asks behind a word and behind white space, for none of them, one and two", () => {
+it("asks behind a word, behind white space and behind a space, for none of them, one and two", () => {
   expect(specialProbes(["<s>"]).map(({ request }) => JSON.parse(request).prompt)).toEqual([
     "x",
     "x<s>",
@@ -44,5 +45,8 @@ it("asks behind a word and behind white space, for none of them, one and two", (
     "x \n",
     "x \n<s>",
     "x \n<s><s>",
+    "x ",
+    "x <s>",
+    "x <s><s>",
   ]);
 });
