@@ -30,8 +30,8 @@ export class KnownChains {
 
   /** What of the sequence is known, of one whose ids are all given and lie in an array of their own type. */
   begin(session: SessionKey, sequence: TokenSequence, step: number): KnownChain | undefined {
-    const { ids } = sequence;
-    if (!(ids instanceof Uint32Array)) return undefined;
+    const { ids, grid } = sequence;
+    if (!(ids instanceof Uint32Array) || grid.length > 0) return undefined;
     const kept = this.#kept.get(nameOf(session, sequence));
     if (kept === undefined || kept.step !== step) return undefined;
     const steps = sharedSteps(kept.ids, ids, step);

@@ -89,6 +89,12 @@ it.each([
   expect(ask().steps).toBeGreaterThan(1);
 });
 
+it("knows nothing of a prompt whose first ids it is not given", () => {
+  const { chain } = plan(sequenceOf(idsOf(4 * STEP)));
+  const grid = chain.points.slice(0, 1).map(({ digest }) => digest);
+  expect(known.begin(session("a"), { ...sequenceOf(idsOf(4 * STEP)), grid }, STEP)).toBeUndefined();
+});
+
 it("forgets what has not come for longest where it has no more room", () => {
   known = new KnownChains(30_000);
   for (const name of ["a", "b", "c"]) plan(sequenceOf(idsOf(40 * STEP)), 16, session(name));
