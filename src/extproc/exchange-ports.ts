@@ -1,7 +1,7 @@
 /** What an exchange needs of the rest of the product, and what it tells about itself. */
 import type { MaybePromise } from "../affinity/binding-store.ts";
 import type { Decision, Router, RouteRequest } from "../affinity/router.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock, Scheduler } from "../clock.ts";
 import type { PassiveSigns, PoolDirectory } from "../endpoints/pools.ts";
 import type { AppError } from "../errors.ts";
 import type { TurnPath } from "../kv/path/turn-path.ts";
@@ -19,7 +19,7 @@ export interface ExchangePorts {
   readonly wanted: Wanted;
   readonly budget: BodyBudget;
   readonly observer: ExchangeObserver;
-  readonly clock: Clock;
+  readonly clock: Clock & Scheduler;
   /** A fresh UUIDv4. */
   readonly mintId: () => string;
   /** Header and metadata key that carry the destination. Lower-case. */

@@ -2,8 +2,9 @@
  * What a request says about itself, as far as routing needs it: session id, tenant, model. Headers are read when they come; the
  * body is read only where they leave something open, on routes where a body may be asked for.
  */
-import { JsonFields, scanJsonFields } from "../json/json-fields.ts";
+import { JsonFields, scanJsonFieldsInSlices } from "../json/json-fields.ts";
 import { compileFieldPaths, type FieldPaths } from "../json/json-paths.ts";
+import { atOnce, type Slices } from "../json/slices.ts";
 import {
   createSessionKeyReader,
   MODEL_LIMIT_BYTES,
@@ -218,12 +219,20 @@ export class RequestReader {
   }
 
   /** Adds what the body says to what the headers left open. */
-  readBody(facts: RequestFacts, body: Uint8Array, limitBytes = this.#options.bodyLimitBytes): void {
+  readBody(facts: RequestFacts, body: Uint8Array): void {
+    atOnce(this.readBodyInSlices(facts, body));
+  }
+
+  *readBodyInSlices(
+    facts: RequestFacts,
+    body: Uint8Array,
+    limitBytes = this.#options.bodyLimitBytes,
+  ): Slices<void> {
     if (body.byteLength > limitBytes) {
       facts.bodyObstacle = "body_too_large";
       return;
     }
-    const scan = scanJsonFields(body, this.#fields);
+    const scan = yield* scanJsonFieldsInSlices(body, this.#fields);
     if (scan.kind === "unreadable") facts.bodyObstacle = "body_invalid";
     else this.#takeValues(facts, scan.values);
   }

@@ -2,8 +2,10 @@
  * The body of a request, as a pool with KV reads it: what the body says of its session and model is found in the same walk, but where
  * it takes the model to know which pool it goes to.
  */
+import { unhurried } from "../json/slices.ts";
 import type { ReadBody } from "../kv/dialects/dialect.ts";
 import type { KvPool } from "../kv/path/turn-path.ts";
+import { rest } from "../kv/turns/unhurried.ts";
 import type { ExchangePorts } from "./exchange-ports.ts";
 import { bodyRefusals, type Refusal } from "./refusal.ts";
 import type { RequestFacts, TurnHeaders } from "./request-reader.ts";
@@ -31,13 +33,15 @@ export async function readTurnBody(
   body: Uint8Array,
   options: TurnBodyOptions,
 ): Promise<KvBody | Refusal> {
-  const { pools, reader } = ports;
+  const { pools, reader, clock } = ports;
   const { facts, headers, isBodyRead, limitBytes } = options;
   const isFirst = isBodyRead && facts.model === undefined && pools.hasSeveral;
-  if (isFirst) reader.readBody(facts, body, limitBytes);
+  const readFacts = () =>
+    unhurried(reader.readBodyInSlices(facts, body, limitBytes), () => rest(clock));
+  if (isFirst) await readFacts();
   const kv = body.byteLength === 0 ? undefined : kvPool(ports, facts, headers);
   if (kv === undefined) {
-    if (isBodyRead && !isFirst) reader.readBody(facts, body, limitBytes);
+    if (isBodyRead && !isFirst) await readFacts();
     return UNREAD;
   }
   if (body.byteLength > kv.bodyLimitBytes) return bodyRefusals.tooLarge(kv.bodyLimitBytes);

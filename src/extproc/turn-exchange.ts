@@ -201,7 +201,9 @@ export class TurnExchange {
       headers: this.#headers,
       isBodyRead: this.#isBodyRead,
       limitBytes: this.#limitBytes,
-      hold: ({ holdMs }) => this.#replies.hold(holdMs),
+      hold: ({ holdMs }) => {
+        if (this.#state.at === "held") this.#replies.hold(holdMs);
+      },
     });
   }
 

@@ -7,9 +7,7 @@ import {
   errorOf,
   headersOf,
   metadataDestination,
-  poolOf,
   requestHeaders,
-  threeReady,
 } from "../support/exchange-harness.ts";
 import { posted, responseHeaders } from "../support/exchange-messages.ts";
 import { INJECTED } from "../support/marked-turns.ts";
@@ -244,67 +242,6 @@ describe("a client that leaves", () => {
     expect(turns.requests[0]?.signal.aborted).toBe(true);
     exchange.exchange.cancel();
     expect(turns.log.filter((line) => line === "abandon")).toHaveLength(1);
-  });
-});
-
-describe("among several pools", () => {
-  const pools = [poolOf("small", { "10.0.1.1:80": "ready" }), poolOf("large", threeReady)];
-  const models = { s: "small", l: "large" };
-  const several = () => setUpTurns({ pools: ["large"] }, { pools, models });
-
-  it("a body whose model leads to a pool with KV is its turn, with the pool for Envoy's route", async () => {
-    const { exchange, body, turns } = several();
-    await exchange.send(posted());
-    const replies = await body('{"model":"l"}');
-    expect(bodyOf(replies.at(-1))).toContain(INJECTED);
-    expect(headersOf(replies.at(-1))["x-moorline-pool"]).toBe("large");
-    expect(replies.at(-1)?.request_body?.response?.clear_route_cache).toBe(true);
-    expect(turns.log).toEqual(["read /generate", "begin minted-1"]);
-  });
-
-  it("a body whose model leads to another pool passes as it is, without a hold", async () => {
-    const { exchange, body, turns } = several();
-    await exchange.send(posted());
-    const [reply, ...more] = await body('{"model":"s"}');
-    expect([bodyOf(reply), more, turns.log]).toEqual(['{"model":"s"}', [], []]);
-    expect(headersOf(reply)).toMatchObject({ "x-moorline-pool": "small", "content-length": "13" });
-  });
-
-  it("a body whose model leads to a pool where its path passes goes on as it is", async () => {
-    const both = { pools: ["small", "large"], passPaths: { small: ["/generate?x=1"] } };
-    const { exchange, body, turns } = setUpTurns(both, { pools, models });
-    await exchange.send(posted());
-    expect((await body('{"model":"s"}')).map(bodyOf)).toEqual(['{"model":"s"}']);
-    expect(turns.log).toEqual([]);
-  });
-
-  it("a body over the limit is refused where its model leads to a pool with KV, and there alone", async () => {
-    for (const model of ["s", "l"]) {
-      const { exchange, body } = several();
-      const text = JSON.stringify({ model, text: "x".repeat(1024) });
-      await exchange.send(posted({ "content-length": String(text.length) }));
-      const [reply] = await body(text);
-      expect(reply?.response).toBe(model === "s" ? "request_body" : "immediate_response");
-    }
-  });
-
-  it.each([
-    ['{"model":"unknown"}', "model_unknown"],
-    ["{}", "model_missing"],
-    ["no json", "body_invalid"],
-  ])("the body %s is refused: %s", async (text, code) => {
-    const { exchange, body } = several();
-    await exchange.send(posted());
-    expect(errorOf((await body(text)).at(-1)).code).toBe(code);
-  });
-
-  it("a model in the headers decides at once whose the body is", async () => {
-    const plain = several();
-    await plain.exchange.send(posted({ "x-model": "s", "x-session-id": "s" }));
-    expect(headersOf(plain.exchange.replies[0])["x-moorline-pool"]).toBe("small");
-    const kv = several();
-    await kv.exchange.send(posted({ "x-model": "l", "x-session-id": "s" }));
-    expect(kv.exchange.replies[0]?.mode_override?.request_body_mode).toBe("BUFFERED");
   });
 });
 

@@ -154,6 +154,7 @@ export function createHarness(options: HarnessOptions = {}) {
 
   return {
     ports,
+    clock,
     events,
     decided,
     store,
