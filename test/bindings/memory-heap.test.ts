@@ -18,6 +18,7 @@ function openTable(): MemoryBindings {
 /** Megabytes of heap and of array buffers that stay after `fill` made something and returned it. */
 function retainedMb(fill: () => unknown): number {
   const measure = (): number => {
+    collectGarbage(); // frees buffers in the background, and is over when the next one begins
     collectGarbage();
     const { heapUsed, external } = process.memoryUsage();
     return (heapUsed + external) / 1e6;
