@@ -135,7 +135,7 @@ export interface Location {
     name: ObjectName,
     fromBytes: number,
     toBytes: number,
-  ) => Promise<ObjectStat | LocationFault>;
+  ) => Promise<LocationFault | undefined>;
 
   /** Undefined when there is none. */
   stat(name: ObjectName): Promise<ObjectStat | undefined | LocationFault>;

@@ -8,8 +8,8 @@
 import type { FileHandle } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 
-import { LocationFault } from "../location.ts";
-import type { ByteRange, Expectation } from "../location.ts";
+import { isWithin, LocationFault } from "../location.ts";
+import type { ByteRange, Expectation, ObjectStat } from "../location.ts";
 import { SourceFailure } from "./directory-faults.ts";
 
 /** Smaller chunks cost speed, larger ones only memory: two of them are held per read. */
@@ -115,4 +115,12 @@ async function* guarded(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8
   } catch (reason) {
     throw new SourceFailure("the source failed", { cause: reason });
   }
+}
+
+export function assertWithin(stat: ObjectStat, ranges: readonly ByteRange[]): void {
+  const outside = ranges.find((range) => !isWithin(range, stat.sizeBytes));
+  if (outside === undefined) return;
+  const { offset, length } = outside;
+  const message = `the object has ${stat.sizeBytes} bytes, not ${length} from ${offset} on`;
+  throw new LocationFault("out_of_range", message);
 }

@@ -67,38 +67,29 @@ export class FolderTree {
   }
 
   /**
-   * Runs the task with the folder, which is made if it is `missing` and that says so, and closes it after. It may have to wait
-   * for others, so it is for what ends by itself.
+   * Runs the task with the folder, which is made if it is `missing` and that says so, and answers when the task is over: the folder
+   * is closed after. It may have to wait for others, so it is for what ends by itself.
    */
-  use<T>(
-    path: FolderPath,
-    missing: "create" | "fail",
-    task: (folder: Folder) => Promise<T>,
-  ): Promise<T> {
-    return this.#run(() =>
-      this.#turnstile.run(() => this.#within(this.#root, path, { missing, task })),
+  use<T>(path: FolderPath, missing: "create" | "fail", task: Task<T>): Promise<T> {
+    return this.#run(task, (noted) =>
+      this.#turnstile.run(() => this.#within(this.#root, path, { missing, task: noted })),
     );
   }
 
   /** The same for what lasts as long as somebody else takes: nobody waits for it, and it waits for nobody. */
-  hold<T>(
-    path: FolderPath,
-    missing: "create" | "fail",
-    task: (folder: Folder) => Promise<T>,
-  ): Promise<T> {
-    return this.#run(() => this.#within(this.#root, path, { missing, task }));
+  hold<T>(path: FolderPath, missing: "create" | "fail", task: Task<T>): Promise<T> {
+    return this.#run(task, (noted) => this.#within(this.#root, path, { missing, task: noted }));
   }
 
-  async #run<T>(use: () => Promise<T>): Promise<T> {
-    if (this.#closing !== undefined) throw new AppError("internal", "the location is closed");
-    const running = use();
-    const settled = running.catch(() => undefined);
-    this.#running.add(settled);
-    try {
-      return await running;
-    } finally {
-      this.#running.delete(settled);
+  #run<T>(task: Task<T>, use: (noted: Task<void>) => Promise<void>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    if (this.#closing !== undefined) reject(new AppError("internal", "the location is closed"));
+    else {
+      const running = use(async (folder) => resolve(await task(folder))).catch(reject);
+      this.#running.add(running);
+      void running.then(() => this.#running.delete(running));
     }
+    return promise;
   }
 
   close(): Promise<void> {
@@ -106,20 +97,31 @@ export class FolderTree {
     return this.#closing;
   }
 
-  async #within<T>(
-    parent: Folder,
-    path: FolderPath,
-    use: { missing: "create" | "fail"; task: (folder: Folder) => Promise<T> },
-  ): Promise<T> {
+  async #within(parent: Folder, path: FolderPath, use: Use): Promise<void> {
     const [entry, ...rest] = path;
-    if (entry === undefined) return use.task(parent);
+    if (entry === undefined) return this.#inside(parent, use.task);
     const folder = await parent.openFolder(entry, use.missing);
     try {
-      return await this.#within(folder, rest, use);
+      await this.#within(folder, rest, use);
     } finally {
       await folder.close();
     }
   }
+
+  async #inside(folder: Folder, task: Task<void>): Promise<void> {
+    try {
+      await task(folder);
+    } finally {
+      await folder.filesClosed();
+    }
+  }
+}
+
+type Task<T> = (folder: Folder) => Promise<T>;
+
+interface Use {
+  readonly missing: "create" | "fail";
+  readonly task: Task<void>;
 }
 
 /** One open folder. Entries are single names that the caller has checked. */
@@ -127,6 +129,8 @@ export class Folder {
   readonly #options: FolderTreeOptions;
   readonly #handle: FileHandle;
   readonly #path: string;
+  /** Files that are being closed. */
+  readonly #closing = new Set<Promise<void>>();
 
   constructor(options: FolderTreeOptions, handle: FileHandle, path: string) {
     this.#options = options;
@@ -215,6 +219,18 @@ export class Folder {
 
   sync(): Promise<void> {
     return this.#handle.sync();
+  }
+
+  /** For a file that nothing was written to through this descriptor, so that nothing can be lost with it: nobody waits for it. */
+  closeFile(file: FileHandle): void {
+    const closing = file.close().catch(() => undefined);
+    this.#closing.add(closing);
+    void closing.then(() => this.#closing.delete(closing));
+  }
+
+  /** Of those by `closeFile`. */
+  async filesClosed(): Promise<void> {
+    await Promise.all(this.#closing);
   }
 
   /** Never rejects: nothing was written through this descriptor, so nothing can be lost with it. */

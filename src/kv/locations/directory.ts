@@ -10,7 +10,6 @@
 import * as nodeFs from "node:fs/promises";
 
 import {
-  isWithin,
   LocationFault,
   refuseSpace,
   type ByteRange,
@@ -24,7 +23,7 @@ import {
   type PlacedWrite,
   type Removal,
 } from "../location.ts";
-import { RangeReader, readAhead, writeSource } from "./directory-bytes.ts";
+import { assertWithin, RangeReader, readAhead, writeSource } from "./directory-bytes.ts";
 import { asFault, faultCode, faultsAsValues } from "./directory-faults.ts";
 import { FolderTree, statOf } from "./directory-folder.ts";
 import type { FileSystem, Folder, OpenFile } from "./directory-folder.ts";
@@ -102,30 +101,29 @@ export class DirectoryLocation implements Location {
   }
 
   reserve(name: ObjectName, bytes: number): Promise<ObjectStat | LocationFault> {
-    return this.#in(name, "create", async (folder) => {
-      await this.#assertSpace(folder, bytes);
-      return folder.create(name, async (file) => {
-        await file.truncate(bytes);
-        return statOf(file);
-      });
+    return this.#inSpace(bytes, name, {
+      missing: "create",
+      task: (folder) =>
+        folder.create(name, async (file) => {
+          await file.truncate(bytes);
+          return statOf(file);
+        }),
     });
   }
 
-  extend(
-    name: ObjectName,
-    fromBytes: number,
-    toBytes: number,
-  ): Promise<ObjectStat | LocationFault> {
-    return this.#in(name, "fail", async (folder) => {
-      await this.#assertSpace(folder, toBytes - fromBytes);
-      return writing(folder, name, async ({ file, stat }) => {
-        if (stat.sizeBytes !== fromBytes || toBytes < fromBytes) {
-          const message = `the object has ${stat.sizeBytes} bytes, so not from ${fromBytes} to ${toBytes}`;
-          throw new LocationFault("mismatch", message);
+  extend(name: ObjectName, fromBytes: number, toBytes: number): Promise<LocationFault | undefined> {
+    return this.#inSpace(toBytes - fromBytes, name, {
+      missing: "fail",
+      async task(folder) {
+        const { file, stat } = await folder.openFile(name, "write");
+        try {
+          assertGrows(stat, fromBytes, toBytes);
+          await file.truncate(toBytes);
+        } finally {
+          folder.closeFile(file);
         }
-        await file.truncate(toBytes);
-        return statOf(file);
-      });
+        return undefined;
+      },
     });
   }
 
@@ -194,7 +192,7 @@ export class DirectoryLocation implements Location {
     expect: Expectation,
   ): Promise<ObjectStat | LocationFault> {
     return this.#filling(name, "create", async (folder) => {
-      await this.#assertSpace(folder, expect.bytes);
+      this.#assertSpace(await folder.freeBytes(), expect.bytes);
       const draft = draftOf(name, this.#draftId());
       return putWhole(folder, { name, draft, source, expect });
     });
@@ -229,7 +227,7 @@ export class DirectoryLocation implements Location {
 
   freeBytes(): Promise<number | LocationFault> {
     const read = (folder: Folder): Promise<number> => folder.freeBytes();
-    return faultsAsValues(this.#subject, () => this.#tree.use([], "fail", read));
+    return faultsAsValues(this.#subject, () => this.#tree.hold([], "fail", read));
   }
 
   uri(name: ObjectName): string {
@@ -279,12 +277,38 @@ export class DirectoryLocation implements Location {
     }
   }
 
+  /** The same for what takes so many bytes: the device is asked for its room while the folder is opened. */
+  async #inSpace<T>(
+    bytes: number,
+    name: ObjectName,
+    { missing, task }: { missing: "create" | "fail"; task: (folder: Folder) => Promise<T> },
+  ): Promise<T | LocationFault> {
+    const asked = this.freeBytes();
+    const used = this.#in(name, missing, async (folder) => {
+      const freeBytes = await asked;
+      if (freeBytes instanceof LocationFault) throw freeBytes;
+      this.#assertSpace(freeBytes, bytes);
+      return task(folder);
+    });
+    await Promise.all([asked, used]); // neither may be left to reject alone
+    return used;
+  }
+
   /** The books are the caller's: this sees the device as it is, and what was promised and is not written yet it cannot see. */
-  async #assertSpace(folder: Folder, bytes: number): Promise<void> {
-    const books = { bookedBytes: 0, unwrittenBytes: 0, freeBytes: await folder.freeBytes() };
-    const refusal = refuseSpace(this.profile, books, bytes);
+  #assertSpace(freeBytes: number, bytes: number): void {
+    const refusal = refuseSpace(
+      this.profile,
+      { bookedBytes: 0, unwrittenBytes: 0, freeBytes },
+      bytes,
+    );
     if (refusal !== undefined) throw refusal;
   }
+}
+
+function assertGrows({ sizeBytes }: ObjectStat, fromBytes: number, toBytes: number): void {
+  if (sizeBytes === fromBytes && toBytes >= fromBytes) return;
+  const message = `the object has ${sizeBytes} bytes, so not from ${fromBytes} to ${toBytes}`;
+  throw new LocationFault("mismatch", message);
 }
 
 async function writing<T>(
@@ -298,14 +322,6 @@ async function writing<T>(
   } finally {
     await open.file.close();
   }
-}
-
-function assertWithin(stat: ObjectStat, ranges: readonly ByteRange[]): void {
-  const outside = ranges.find((range) => !isWithin(range, stat.sizeBytes));
-  if (outside === undefined) return;
-  const { offset, length } = outside;
-  const message = `the object has ${stat.sizeBytes} bytes, not ${length} from ${offset} on`;
-  throw new LocationFault("out_of_range", message);
 }
 
 /** Where an absent object is an answer and no fault. Its root was there, or the fault would be another. */

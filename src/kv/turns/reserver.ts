@@ -136,11 +136,12 @@ export class Reserver {
 
   /** Under a name that may be another's, only what is recorded as made here is ever removed. */
   async #record(
-    { file, fromBytes }: Reservation,
+    { file }: Reservation,
     { session }: FreshRequest,
-    stat: ObjectStat,
+    stat: ObjectStat | undefined,
   ): Promise<void> {
-    if (fromBytes === 0 && file.name === session.id) await this.#options.catalog.made(file, stat);
+    if (stat !== undefined && file.name === session.id)
+      await this.#options.catalog.made(file, stat);
   }
 
   async #watch(
@@ -181,10 +182,11 @@ function isOfPlace(reason: UnreservedReason): boolean {
   return reason === "no_space" || reason.startsWith("file_");
 }
 
+/** The stat of a file that was made. */
 async function makeRoom(
   location: Location,
   { file, fromBytes, toBytes }: Reservation,
-): Promise<ObjectStat | LocationFault> {
+): Promise<ObjectStat | LocationFault | undefined> {
   const { name } = file;
   if (fromBytes === 0) return location.reserve(name, toBytes);
   if (location.extend !== undefined) return location.extend(name, fromBytes, toBytes);
