@@ -54,7 +54,7 @@ export interface PathPoolOptions extends Omit<
   readonly newEngineSession: () => string;
 }
 
-/** Of the time that Envoy waits, so that the answer to a body is there before it ends. */
+/** Of the time that Envoy waits, from the reading of a body on, so that the answer to it is there before it ends. */
 const PLANNING_SHARE = 0.8;
 
 export class PathPool implements KvPool {
@@ -66,6 +66,8 @@ export class PathPool implements KvPool {
   readonly #weigher: TurnWeigher;
   readonly #endings: TurnEndings;
   readonly #begins = new UnderWay();
+  /** When a body began to be read, which is since when Envoy waits. */
+  readonly #heldSinceMs = new WeakMap<ReadBody, number>();
   /** Those whose exchanges may still answer or abandon them. */
   readonly #open = new Set<PathTurn>();
 
@@ -93,6 +95,7 @@ export class PathPool implements KvPool {
     const fromMs = clock.now();
     const over = (read: ReadBody | UnreadableBody) => {
       this.#spent("read", fromMs);
+      if (read.kind === "body") this.#heldSinceMs.set(read, fromMs);
       return read;
     };
     const slices = dialect.readBodyInSlices(path, body, also);
@@ -150,7 +153,10 @@ export class PathPool implements KvPool {
       observer.failed("begin", reason);
       return { kind: "pass", reason: "failed" };
     });
-    const planned = await inTime(planning, this.holdMs * PLANNING_SHARE, clock);
+    const nowMs = clock.now();
+    const sinceMs = this.#heldSinceMs.get(request.body) ?? nowMs;
+    const leftMs = sinceMs + this.holdMs * PLANNING_SHARE - nowMs;
+    const planned = await inTime(planning, Math.max(0, leftMs), clock);
     if (planned !== undefined) return planned;
     this.#endings.discard(planning);
     return { kind: "pass", reason: "late" };

@@ -253,6 +253,23 @@ describe("a body passes as it came, less what clients may not send", () => {
     expect((await path.bench.catalog.session(session("a")))?.turns).toEqual([]);
   });
 
+  it("where the body took so long to be read and weighed that too little is left for the plan", async () => {
+    const path = new PathBench(await benches.open({ policy: { waitMs: 60_000 } }), {
+      holdMs: 1_000,
+    });
+    await path.bench.create("a");
+    await path.bench.plan("a", "one ");
+    const body = path.pool.readBody("/generate", Buffer.from(JSON.stringify(generate("one "))));
+    if (!("kind" in body) || body.kind !== "body") return expect.unreachable();
+    await path.bench.clock.advance(300);
+    const waiting = path.begin("", { body });
+    await path.idle();
+    await path.bench.clock.advance(499);
+    expect(path.seen).toEqual([]);
+    await path.bench.clock.advance(1);
+    expect((await waiting).status).toBe("late");
+  });
+
   it("where the engine became another while the turn was planned, and nothing stays reserved", async () => {
     const engines: { restart?: () => void } = {};
     const tokens = {
