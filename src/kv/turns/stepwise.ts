@@ -11,7 +11,7 @@ import type {
   CreatePrefixRequest,
   PrefixPosition,
 } from "../holders.ts";
-import type { Segment, SegmentId, SessionKey } from "../records.ts";
+import type { Segment, SegmentId, Session, SessionKey } from "../records.ts";
 import { rest } from "./unhurried.ts";
 
 /** Some milliseconds' worth of event loop. */
@@ -32,8 +32,8 @@ export async function createPrefixStepwise(
 }
 
 /**
- * A step that is refused takes back what the ones before it added. A process that ends in between leaves the first ones attached,
- * and nobody was told that they are.
+ * A step that is refused takes back what the ones before it added, and one that met another session under the same id what it added
+ * itself. A process that ends in between leaves the first ones attached, and nobody was told that they are.
  */
 export async function attachStepwise(
   catalog: Pick<Catalog, "attach" | "detach">,
@@ -41,6 +41,7 @@ export async function attachStepwise(
 ): Promise<AttachOutcome> {
   const { session, listed } = request;
   const added: SegmentId[] = [];
+  let first: Session | undefined;
   for (let from = 0; ; from += AT_ONCE) {
     const outcome = await catalog.attach({
       ...request,
@@ -50,9 +51,18 @@ export async function attachStepwise(
       await detachStepwise(catalog, session, added);
       return outcome;
     }
+    first ??= outcome.session;
+    if (!isSameSession(first, outcome.session)) {
+      await detachStepwise(catalog, session, outcome.added);
+      return { kind: "refused", reason: "no_session" };
+    }
     added.push(...outcome.added);
     if (from + AT_ONCE >= listed.length) return { ...outcome, added };
   }
+}
+
+function isSameSession(one: Session, other: Session): boolean {
+  return one.life === other.life && one.createdAtMs === other.createdAtMs;
 }
 
 async function detachStepwise(

@@ -57,6 +57,27 @@ it("leaves a session as it was when one of the last is not there any more", asyn
   expect(await catalog.audit()).toEqual([]);
 });
 
+it("attaches nothing to another session that has the id by the last of them", async () => {
+  const { trusts } = desk.reader("t");
+  const listed = desk.listed(ids, "t");
+  let steps = 0;
+  const restarting: Pick<Catalog, "attach" | "detach"> = {
+    ...catalog,
+    async attach(request) {
+      if (++steps === 3) {
+        desk.nowMs += 1;
+        await catalog.end(key("all"), desk.nowMs);
+        await desk.create("all");
+      }
+      return catalog.attach(request);
+    },
+  };
+  const asked = { session: key("all"), trusts, listed, nowMs: desk.nowMs };
+  const none = { kind: "refused", reason: "no_session" };
+  expect(await attachStepwise(restarting, asked)).toEqual(none);
+  expect(await catalog.segments(key("all"))).toEqual([]);
+});
+
 it("makes a prefix of all of them, or none", async () => {
   const request = desk.prefixRequest("t/much", ids);
   expect(await createPrefixStepwise(catalog, request)).toMatchObject({
