@@ -18,6 +18,8 @@ export interface CopiesSeen {
   readonly isWarm: boolean;
   /** Nobody has read it for long. */
   readonly isIdle: boolean;
+  /** Whether everybody who reads that copy reads another one as fast. */
+  readonly isSpare: (copy: Replica) => boolean;
 }
 
 /** Why a copy is made: it is read more often than those that there are can bear, or there are to be so many of everything. */
@@ -32,7 +34,7 @@ export type CopyChange =
 
 /** Undefined: all is as it should be. One copy at a time, and never the first, whose file has more in it than that. */
 export function copyChange(seen: CopiesSeen, rules: CopyRules): CopyChange | undefined {
-  const { segment, tierOf, readsPerSecond, isWarm, isIdle } = seen;
+  const { segment, tierOf, readsPerSecond, isWarm, isIdle, isSpare } = seen;
   const tiers = copiesOf(segment).flatMap(({ location }) => tierOf(location) ?? []);
   const [first, ...others] = tiers;
   if (first === undefined) return undefined;
@@ -47,13 +49,12 @@ export function copyChange(seen: CopiesSeen, rules: CopyRules): CopyChange | und
   if (tiers.length < rules.min) return { kind: "make", cause: "minimum", within: undefined };
   if (near < target) return { kind: "make", cause: "reads", within: fastest };
   if (!isWarm) return undefined;
-  const newestIn = (tier: Tier) =>
-    segment.replicas.findLast(({ location }) => tierOf(location) === tier);
-  const dropped = (cause: DropCause, copy: Replica | undefined): CopyChange | undefined =>
-    copy && { kind: "drop", cause, copy };
-  if (near > target) return dropped("cooled", newestIn(fastest));
+  const fast = segment.replicas.filter(({ location }) => tierOf(location) === fastest);
+  const spare = near > target ? fast.findLast(isSpare) : undefined;
+  if (spare !== undefined) return { kind: "drop", cause: "cooled", copy: spare };
   if (!isIdle || tiers.length <= rules.min) return undefined;
-  return dropped("idle", newestIn(fastest) ?? segment.replicas.findLast(isReadAt(tierOf)));
+  const copy = fast.at(-1) ?? segment.replicas.findLast(isReadAt(tierOf));
+  return copy && { kind: "drop", cause: "idle", copy };
 }
 
 function isReadAt(tierOf: CopiesSeen["tierOf"]): (copy: Replica) => boolean {

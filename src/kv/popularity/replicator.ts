@@ -154,8 +154,18 @@ export class Replicator {
       readsPerSecond: rates.readsPerSecond(segment.id),
       isWarm: rates.isWarm,
       isIdle: segment.lastReadAtMs + policy.idleMs <= nowMs(),
+      isSpare: (copy: Replica) => this.#isSpare(segment, copy),
     };
     return copyChange(seen, policy);
+  }
+
+  /** Of engines that do not reach the same, each may have brought a copy to where it reads. */
+  #isSpare(segment: Segment, copy: Replica): boolean {
+    const equal = this.#options.places.asGoodAs(copy.location);
+    const tier = this.#tierOf(copy.location);
+    return copiesOf(segment).some(
+      ({ location: id }) => id !== copy.location && equal.has(id) && this.#tierOf(id) === tier,
+    );
   }
 
   /** False when nothing more can be made now. */
