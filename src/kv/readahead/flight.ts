@@ -15,6 +15,12 @@ export interface FlightOptions {
 /** `failed`: by a bug, or the catalog. */
 export type FlightResult = CopyResult | "failed";
 
+export interface Left {
+  /** Where `isKnown` is false, a guess: it may take any time. */
+  readonly ms: number;
+  readonly isKnown: boolean;
+}
+
 export class Flight {
   readonly segment: Segment;
   readonly to: Location;
@@ -98,15 +104,16 @@ export class Flight {
 
   /**
    * From when it has one of the places to go on: by copies of late while it keeps to their time; then as fast as it was until now,
-   * and where nothing has come yet, as long again as it has taken. Undefined: nothing is known.
+   * and where nothing has come yet, as long again as it has taken.
    */
-  leftMs(times: CopyTimes, nowMs: number): number | undefined {
+  leftMs(times: CopyTimes, nowMs: number): Left {
     const expectedMs = times.msOf(this.way, this.segment.bytes);
-    if (this.#startMs === undefined) return expectedMs;
+    const isKnown = expectedMs !== undefined;
+    if (this.#startMs === undefined) return { ms: expectedMs ?? 0, isKnown };
     const elapsedMs = nowMs - this.#startMs;
-    if (expectedMs !== undefined && elapsedMs < expectedMs) return expectedMs - elapsedMs;
-    if (this.#copiedBytes > 0) return (elapsedMs * this.leftBytes) / this.#copiedBytes;
-    return expectedMs === undefined ? undefined : elapsedMs;
+    if (isKnown && elapsedMs < expectedMs) return { ms: expectedMs - elapsedMs, isKnown };
+    if (this.#copiedBytes === 0) return { ms: elapsedMs, isKnown };
+    return { ms: (elapsedMs * this.leftBytes) / this.#copiedBytes, isKnown: true };
   }
 }
 

@@ -10,10 +10,10 @@ import type { Catalog, MatchRequest } from "../catalog.ts";
 import type { Reach } from "../reach.ts";
 import type { Segment } from "../records.ts";
 import { pause } from "../verify/pause.ts";
-import { type Flight, isThere } from "./flight.ts";
+import { type Flight, isThere, type Left } from "./flight.ts";
 import { chooseHold, type Choice, type Prospect } from "./hold.ts";
 import { loadsOf, NO_LOAD, type Waiting } from "./loads.ts";
-import type { Left, Readahead } from "./readahead.ts";
+import type { Readahead } from "./readahead.ts";
 
 export interface GateOptions {
   readonly catalog: Pick<Catalog, "match">;
@@ -69,8 +69,9 @@ export interface GateRequest {
 
 const NOTHING_LEFT = { ms: 0, isKnown: true };
 
-/** Looks at what is under way are never closer together. */
+/** Looks at what is under way are never closer together, nor than this share of the wait so far: where nothing comes they grow rare. */
 const LOOK_MS = 1;
+const LOOK_SHARE = 1 / 8;
 
 export class Gate {
   readonly #options: GateOptions;
@@ -139,7 +140,8 @@ export class Gate {
       untilMs ??= Math.min(hold.untilMs, startMs + choice.gainMs);
       if (nowMs >= untilMs) return "opened_early";
       awaited = waiting.flights.slice(0, choice.copies);
-      const restMs = Math.min(untilMs - nowMs, Math.max(choice.leftMs, LOOK_MS));
+      const leastMs = Math.max(LOOK_MS, (nowMs - startMs) * LOOK_SHARE);
+      const restMs = Math.min(untilMs - nowMs, Math.max(choice.leftMs, leastMs));
       await this.#rest(restMs, awaited, hold);
     }
   }
@@ -182,9 +184,11 @@ function mostOf(
   lefts: readonly Left[],
   limitMs: number,
 ): Choice | undefined {
-  const last = flights.findLastIndex(
-    ({ result }, at) => result === undefined && (lefts[at + 1]?.ms ?? 0) < limitMs,
-  );
+  if (limitMs <= 0) return undefined;
+  const last = flights.findLastIndex(({ result }, at) => {
+    const left = lefts[at + 1] ?? NOTHING_LEFT;
+    return result === undefined && (!left.isKnown || left.ms < limitMs);
+  });
   const leftMs = lefts[last + 1]?.ms ?? 0;
   return last === -1 ? undefined : { copies: last + 1, leftMs, gainMs: limitMs };
 }

@@ -1,5 +1,5 @@
 /** Whether a turn that waits for what is being brought begins to answer sooner than one that goes at once. Pure. */
-import type { Left } from "./readahead.ts";
+import type { Left } from "./flight.ts";
 
 /** How long a turn is held where nobody knows whether it pays: what is seen meanwhile says it of the next. */
 export const TRY_MS = 1_000;

@@ -13,7 +13,7 @@ import { COPIES_LIMIT, type Segment } from "../records.ts";
 import type { Pressure } from "../space.ts";
 import { CopyPace } from "./copy-pace.ts";
 import { CopyTimes } from "./copy-times.ts";
-import { Flight, type FlightResult } from "./flight.ts";
+import { Flight, type FlightResult, type Left } from "./flight.ts";
 
 export interface ReadaheadLimits {
   readonly copiesAtOnce: number;
@@ -95,12 +95,6 @@ export interface Errand {
   leave(): void;
 }
 
-export interface Left {
-  /** Where `isKnown` is false, no less than this. */
-  readonly ms: number;
-  readonly isKnown: boolean;
-}
-
 export class Readahead {
   readonly #options: ReadaheadOptions;
   readonly #pace: CopyPace;
@@ -152,13 +146,13 @@ export class Readahead {
     const ends = new Map<Flight, Left>();
     let [count, bytes, sumMs, isKnown] = [0, 0, 0, true];
     for (const flight of this.#flights) {
-      const ownMs = flight.leftMs(this.#times, nowMs);
+      const own = flight.leftMs(this.#times, nowMs);
       count++;
       bytes += flight.leftBytes;
-      sumMs += ownMs ?? 0;
-      isKnown &&= ownMs !== undefined;
+      sumMs += own.ms;
+      isKnown &&= own.isKnown;
       const inTurnMs = sumMs / Math.min(count, limits.copiesAtOnce);
-      const ms = Math.max(ownMs ?? 0, inTurnMs, this.#pace.msOf(bytes));
+      const ms = Math.max(own.ms, inTurnMs, this.#pace.msOf(bytes));
       ends.set(flight, { ms, isKnown });
     }
     let last: Left = { ms: 0, isKnown: true };

@@ -24,6 +24,8 @@ class GateStand extends CopyStand {
   /** Of the prompt, in order. */
   segments: readonly Segment[] = [];
   readonly holds: string[] = [];
+  /** At what is under way. */
+  looks = 0;
 
   constructor(places: readonly StandPlace[], limits: Partial<ReadaheadLimits> = {}) {
     super(places, limits);
@@ -36,7 +38,14 @@ class GateStand extends CopyStand {
         within: () => ids(true),
         isFlat: () => places.length === 1,
       },
-      readahead: this.readahead,
+      readahead: {
+        bring: (request) => this.readahead.bring(request),
+        readMs: (tier, flight) => this.readahead.readMs(tier, flight),
+        leftMs: (flights) => {
+          this.looks++;
+          return this.readahead.leftMs(flights);
+        },
+      },
       clock: this.clock,
       observer: { held: ({ outcome, heldMs }) => this.holds.push(`${outcome} ${heldMs}`) },
     });
@@ -138,7 +147,7 @@ describe("a gate", () => {
     expect(at.running).toBe(1);
   });
 
-  it("is late when waiting is worth it and nobody may wait for longer", async () => {
+  it("opens when what is left of the wait is not enough for a copy that is late", async () => {
     const at = stand([["archive"]]);
     await at.learn();
     at.chunkMs = 5_000;
@@ -150,11 +159,11 @@ describe("a gate", () => {
     const unknown = stand([["archive"]]);
     unknown.chunkMs = 5_000;
     const untilMs = unknown.clock.now() + 50;
-    const late = unknown.pass({ untilMs, turnMs: unknown.turnMs(1_000) });
+    const trying = unknown.pass({ untilMs, turnMs: unknown.turnMs(1_000) });
     await settle();
     await unknown.clock.advance(50);
-    await late;
-    expect(unknown.holds).toEqual(["late 50"]);
+    await trying;
+    expect(unknown.holds).toEqual(["opened_early 32"]);
   });
 
   it("tries for a second where no copy was ever made, and no longer", async () => {
@@ -238,6 +247,38 @@ describe("a gate", () => {
     expect(at.holds).toEqual(["opened_early 0", "opened_early 0"]);
     await at.clock.advance(40);
     await at.readahead.close();
+  });
+
+  it("is late where a caller waits in vain who would rather wait, and looks seldom meanwhile", async () => {
+    const at = stand([["archive"]]);
+    at.chunkMs = 100_000;
+    const passing = at.pass({ untilMs: at.clock.now() + 60_000 });
+    await settle();
+    await at.clock.advance(60_000);
+    await passing;
+    expect(at.holds).toEqual(["late 60000"]);
+    expect(at.looks).toBeLessThan(100);
+  });
+
+  it("tries no copy for a second that others have tried for as long, and nothing came of it", async () => {
+    const at = stand([["archive"]]);
+    at.chunkMs = 100_000;
+    for (let turn = 0; turn < 2; turn++) {
+      const passing = at.pass({ turnMs: at.turnMs(500) });
+      await settle();
+      await at.clock.advance(5_000);
+      await passing;
+    }
+    expect(at.holds).toEqual(["opened_early 1000", "opened_early 0"]);
+  });
+
+  it("tries none that waits for those of which nothing comes", async () => {
+    const at = stand([["archive"]], undefined, { copiesAtOnce: 1 });
+    at.chunkMs = 100_000;
+    await at.bring([segmentAt("other", ["archive"])]);
+    await at.clock.advance(5_000);
+    await at.pass({ turnMs: at.turnMs(500) });
+    expect(at.holds).toEqual(["opened_early 0"]);
   });
 
   it("leaves alone what cannot be nearer", async () => {
