@@ -6,14 +6,18 @@ import type { Prompt } from "../dialects/dialect.ts";
 import { SpecialStrings, type SplitText } from "../text/special-strings.ts";
 import type { EncodedPrompt, PromptTokens, UncountedText, Unencoded } from "./prompt-tokens.ts";
 
-/** Before the first count: English, by most tokenizers. */
+/** Tokens of a byte before the first count: English, by most tokenizers. */
 const FIRST_GUESS = 0.25;
-/** Of the newest count, once there was another. */
-const WEIGHT = 0.1;
+/** What is reserved for everybody hangs on the guess, so no client's text makes it less, such as one of a million spaces. */
+const LEAST_GUESS = FIRST_GUESS / 2;
+/** Texts of so many bytes halve what those before them say: one of a few bytes, of which the first token is most, says hardly anything. */
+const HALVING_BYTES = 64 * 1024;
 
 export class TextPrompts implements PromptTokens {
   readonly #special: SpecialStrings;
-  #tokensPerByte: number | undefined;
+  /** Of texts that were counted, those of long ago less and less. */
+  #countedTokens = 0;
+  #countedBytes = 0;
 
   /** At least one, none of them empty. */
   constructor(specialTokens: readonly string[]) {
@@ -30,15 +34,17 @@ export class TextPrompts implements PromptTokens {
   }
 
   counted({ bytes }: SplitText, tokens: number): void {
-    const counted = tokens / bytes.length;
-    const before = this.#tokensPerByte ?? counted;
-    this.#tokensPerByte = before + WEIGHT * (counted - before);
+    const kept = 2 ** (-bytes.length / HALVING_BYTES);
+    this.#countedTokens = this.#countedTokens * kept + tokens;
+    this.#countedBytes = this.#countedBytes * kept + bytes.length;
   }
 
   async close(): Promise<void> {}
 
   #guess({ bytes }: SplitText): number {
-    return Math.max(1, Math.round(bytes.length * (this.#tokensPerByte ?? FIRST_GUESS)));
+    const [tokens, counted] = [this.#countedTokens, this.#countedBytes];
+    const ofByte = counted === 0 ? FIRST_GUESS : Math.max(LEAST_GUESS, tokens / counted);
+    return Math.max(1, Math.round(bytes.length * ofByte));
   }
 }
 
