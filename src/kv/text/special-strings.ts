@@ -13,19 +13,21 @@
 export interface SplitText {
   /** UTF-8. */
   readonly bytes: Uint8Array;
-  /** The bytes before each special string, from left to right; the first `SPLITS_LIMIT` of them. */
+  /** The bytes before each special string that counts, from left to right. */
   readonly splits: readonly number[];
   /** Where the last of these strings ends; 0 without any. */
   readonly tailStart: number;
 }
 
-/** Of one text. What is behind them counts as plain text, which finds less again and nothing wrong. */
+/** Special strings of one text. What is behind them counts as plain text, which finds less again and nothing wrong. */
 export const SPLITS_LIMIT = 65_536;
 
-/** Bytes that are looked at before the event loop is everybody's again: well under a millisecond's worth. */
+/** What is looked at before the event loop is everybody's again, whichever comes first: about a millisecond's worth. */
 const SCAN_BYTES = 128 * 1024;
+const FOUND_AT_ONCE = 1_024;
 
 const utf8 = new TextEncoder();
+const utf8Text = new TextDecoder();
 
 export class SpecialStrings {
   /** Over bytes, each as a character: in UTF-8 no string is found within a character. */
@@ -46,17 +48,20 @@ export class SpecialStrings {
     if (!text.isWellFormed()) return undefined;
     const bytes = utf8.encode(text);
     const splits: number[] = [];
-    let tailStart = 0;
-    for (let from = 0; from < bytes.length && splits.length < SPLITS_LIMIT;) {
+    let [tailStart, found] = [0, 0];
+    for (let from = 0; from < bytes.length && found < SPLITS_LIMIT;) {
       if (from > 0) await rest();
       const until = from + SCAN_BYTES;
+      const most = Math.min(found + FOUND_AT_ONCE, SPLITS_LIMIT);
       let next = until;
       for (const [start, end] of this.#found(bytes, from)) {
-        if (start >= until || splits.length === SPLITS_LIMIT) break;
-        next = Math.max(until, end);
-        if (isMarked(bytes, end)) continue;
-        splits.push(start);
-        tailStart = end;
+        if (start >= until) break;
+        next = ++found === most ? end : Math.max(until, end);
+        if (!isMarked(bytes, end)) {
+          splits.push(start);
+          tailStart = end;
+        }
+        if (found === most) break;
       }
       from = next;
     }
@@ -82,7 +87,7 @@ const LONGEST_CHARACTER = 4;
 /** Whether a combining mark begins there. None is in ASCII. */
 function isMarked(bytes: Uint8Array, at: number): boolean {
   if ((bytes[at] ?? 0) < 0x80) return false;
-  return MARK.test(new TextDecoder().decode(bytes.subarray(at, at + LONGEST_CHARACTER)));
+  return MARK.test(utf8Text.decode(bytes.subarray(at, at + LONGEST_CHARACTER)));
 }
 
 function literal(bytes: Uint8Array): string {

@@ -56,6 +56,13 @@ it("finds the same wherever a long text is taken up again", async () => {
   expect(rests).toBe(4 * 2);
 });
 
+it("lets others have the event loop between a thousand of them and the next, and finds the same", async () => {
+  let rests = 0;
+  const text = await MARKS.split("<s>x".repeat(20_000), async () => void rests++);
+  expect(rests).toBe(19);
+  expect(text?.splits).toEqual(Array.from({ length: 20_000 }, (_, index) => 4 * index));
+});
+
 it("counts what is behind the first so many as plain text", async () => {
   const text = await MARKS.split("<s>".repeat(SPLITS_LIMIT + 1), atOnce);
   expect(text?.splits.length).toBe(SPLITS_LIMIT);
