@@ -66,6 +66,17 @@ describe.each(CATALOGS)("a prefetch over the $name catalog", (kind) => {
     await until(() => opened.bench.turns.seen.includes(BROUGHT));
   });
 
+  it("brings nothing to where not every engine reaches it, since nobody knows which one will ask", async () => {
+    const opened = await open();
+    const { turns } = opened.bench;
+    turns.sites = [
+      { ...FAR, engines: false },
+      { ...NEAR, labels: { node: "1" } },
+    ];
+    turns.restart();
+    expect(await prefetch(opened)).toMatchObject({ near_bytes: 0, queued_bytes: 0 });
+  });
+
   it("is of the tenant's own sessions alone", async () => {
     const { bench, client } = await open();
     const params = (id: string) => ({ params: { path: { id } }, body: null });

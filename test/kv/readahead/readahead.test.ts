@@ -77,13 +77,13 @@ describe("readahead", () => {
 
   it("goes on with what was left to go on, whoever leaves afterwards", async () => {
     const stand = new CopyStand([MEMORY, DISK]);
-    const segments = [segmentAt("s", ["disk"])];
+    const segments = [segmentAt("s", ["disk"], { bytes: 3_000 })];
     const first = await stand.bring(segments);
     const second = await stand.bring(segments);
     first.keep();
     second.leave();
-    await stand.clock.advance(10);
-    expect(stand.seen).toEqual(["copied 1000 from disk to memory"]);
+    await stand.clock.advance(30);
+    expect(stand.seen).toEqual(["copied 3000 from disk to memory"]);
   });
 
   it("begins anew what was cancelled and is wanted again", async () => {
@@ -139,7 +139,7 @@ describe("readahead", () => {
   });
 
   it("leaves the headroom free, and asks for room that is worth least where there is none", async () => {
-    const stand = new CopyStand([{ ...MEMORY, room: 2_500, headroomBytes: 500 }, DISK]);
+    const stand = new CopyStand([{ ...MEMORY, room: 3_000, headroomBytes: 500 }, DISK]);
     const segments = ["a", "b", "c"].map((id) => segmentAt(id, ["disk"]));
     const { sightings } = await stand.bring(segments);
     expect(sightings.map(({ flight }) => flight !== undefined)).toEqual([true, true, false]);
