@@ -7,10 +7,10 @@ import {
   type Reader,
   SESSION_SEGMENTS_LIMIT,
 } from "../../holders.ts";
-import { type SegmentId, type Session, sessionHolder } from "../../records.ts";
-import { referenceKey } from "../keys.ts";
+import { type Holder, type SegmentId, type Session, sessionHolder } from "../../records.ts";
+import { referenceKey, type ReferredSegment } from "../keys.ts";
 import { segmentAt, segments, sessions, withdrawn } from "../tables.ts";
-import type { CatalogTransaction } from "../transaction.ts";
+import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 import { visibleTo } from "./prefixes.ts";
 import { addReference, removeReference } from "./references.ts";
 import { liveSession, slide } from "./sessions.ts";
@@ -28,7 +28,7 @@ export function attach(tx: CatalogTransaction, request: AttachRequest): AttachOu
   const { session: key, listed, nowMs } = request;
   const session = liveSession(tx, key, nowMs);
   if (session === undefined) return { kind: "refused", reason: "no_session" };
-  if (!areVisible(tx, key.tenant, request)) return { kind: "refused", reason: "no_segment" };
+  if (!areVisible(tx, session, request)) return { kind: "refused", reason: "no_segment" };
   if (session.segments + listed.length > SESSION_SEGMENTS_LIMIT) {
     return { kind: "refused", reason: "segments_limit" };
   }
@@ -46,13 +46,18 @@ export function detach(tx: CatalogTransaction, { session: key, segments: ids }: 
   }
 }
 
+/** What the session lists already is in its tenant's namespace. */
 export function areVisible(
   tx: CatalogTransaction,
-  tenant: string,
+  session: Session,
   { listed, trusts, nowMs }: WantedListing,
 ): boolean {
-  const isVisible = visibleTo(tx, { tenant, trusts }, nowMs);
-  return listed.every(({ segment }) => isVisible(segment));
+  const holder = sessionHolder(session);
+  const isVisible = visibleTo(tx, { tenant: session.tenant, trusts }, nowMs);
+  return listed.every(({ segment: id }) => {
+    const segment = segmentAt(tx, id);
+    return segment !== undefined && (isListed(tx, holder, segment) || isVisible(id));
+  });
 }
 
 /**
@@ -70,8 +75,13 @@ export function holdListed(
   const added: SegmentId[] = [];
   for (const { segment: id, place } of listed.slice(0, room)) {
     const segment = segments.must(tx, { id });
-    if (tx.get(referenceKey(holder, segment)) === undefined) added.push(id);
+    if (isListed(tx, holder, segment)) continue;
     addReference(tx, holder, { segment, nowMs, place });
+    added.push(id);
   }
   return added;
+}
+
+function isListed(view: CatalogView, holder: Holder, segment: ReferredSegment): boolean {
+  return view.get(referenceKey(holder, segment)) !== undefined;
 }

@@ -52,7 +52,7 @@ export function reserve(tx: CatalogTransaction, request: TurnRequest): ReserveOu
 export function lease(tx: CatalogTransaction, request: LeaseRequest): boolean {
   const { session: key, listed, nowMs } = request;
   const session = liveSession(tx, key, nowMs);
-  if (session === undefined || !areVisible(tx, key.tenant, request)) return false;
+  if (session === undefined || !areVisible(tx, session, request)) return false;
   if (!areThere(tx, listed)) return false;
   sessions.save(tx, slide(session, nowMs));
   holdListed(tx, session, request);
@@ -79,7 +79,7 @@ function whyRefused(tx: CatalogTransaction, place: Place): ReserveRefusal | unde
   const { request, session, current } = place;
   const { newFile, quota } = request;
   const bytes = reservedBytes(request);
-  if (!areVisible(tx, session.tenant, request)) return "stale_match";
+  if (!areVisible(tx, session, request)) return "stale_match";
   if (!areThere(tx, request.listed)) return "stale_match";
   if (session.turns.length >= SESSION_TURNS_LIMIT) return "turns_limit";
   if (session.segments >= SESSION_SEGMENTS_LIMIT) return "segments_limit";
