@@ -54,7 +54,7 @@ function turnWarnings({ kv, pools }: Config): readonly string[] {
 
 function holdWarnings(key: string, { holdMs }: PoolKvConfig, waitMs: number): readonly string[] {
   const longer = `${key} is above ${REFERENCE_HOLD_LIMIT_MS}, the max_message_timeout of the bootstraps in envoy/: where Envoy's is not raised, it answers each turn 504`;
-  const shorter = `${key} is below kv.turns.waitMs ${waitMs}: a turn that waits so long for another of its session is answered 504`;
+  const shorter = `${key} is below kv.turns.waitMs ${waitMs}: a turn that waits so long for another of its session goes on without its KV`;
   return [
     ...(holdMs > REFERENCE_HOLD_LIMIT_MS ? [longer] : []),
     ...(holdMs < waitMs ? [shorter] : []),
