@@ -3,7 +3,7 @@
  *
  *     grid    SHA-256( [0x00, text only]  previous grid digest  one step of units )
  *     leaf    SHA-256( 0x01  grid digest before it  the remaining units )
- *     start   32 zero bytes, or SHA-256( 0x02  SHA-256(extra key)  SHA-256(cache salt) )
+ *     start   32 zero bytes, or SHA-256( 0x02  SHA-256(extra key)  SHA-256(cache salt)  [SHA-256(special tokens), text only] )
  *
  * A grid digest of tokens has no tag and, in a plain chain, no previous digest in its first step: then it is, page by page, the key
  * under which SGLang's HiCache stores that page. It needs no tag either, since what it hashes is a multiple of 4 bytes long and
@@ -66,11 +66,11 @@ export interface ChainContext {
 /** The grid point 0 of a chain without extra key and salt: no SHA-256 is known to be all zero. */
 export const PLAIN_START: GridPoint = { at: 0, digest: new Uint8Array(DIGEST_BYTES) };
 
-export function chainStart(context: ChainContext, digests: Digests): GridPoint {
+/** `specialTokens`: of a text, what it was split at. Where that was a mistake, nothing is found that was stored by it. */
+export function chainStart(context: ChainContext, digests: Digests, specialTokens = ""): GridPoint {
   const { extraKey = "", cacheSalt = "" } = context;
-  if (extraKey === "" && cacheSalt === "") return PLAIN_START;
-  const [key, salt] = [extraKey, cacheSalt].map((text) =>
-    digests.sha256(new TextEncoder().encode(text)),
-  ) as [Digest, Digest];
-  return { at: 0, digest: digests.sha256(START_TAG, key, salt) };
+  if (extraKey === "" && cacheSalt === "" && specialTokens === "") return PLAIN_START;
+  const apart = [extraKey, cacheSalt, ...(specialTokens === "" ? [] : [specialTokens])];
+  const hashed = apart.map((text) => digests.sha256(new TextEncoder().encode(text)));
+  return { at: 0, digest: digests.sha256(START_TAG, ...hashed) };
 }

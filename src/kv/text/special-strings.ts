@@ -17,6 +17,8 @@ export interface SplitText {
   readonly splits: readonly number[];
   /** Where the last of these strings ends; 0 without any. */
   readonly tailStart: number;
+  /** All strings that were looked for, as one: the same for the same ones. */
+  readonly specialTokens: string;
 }
 
 /** Special strings of one text. What is behind them counts as plain text, which finds less again and nothing wrong. */
@@ -33,12 +35,14 @@ export class SpecialStrings {
   /** Over bytes, each as a character: in UTF-8 no string is found within a character. */
   readonly #pattern: RegExp;
   readonly #longest: number;
+  readonly #specialTokens: string;
 
   /** At least one, none of them empty. */
   constructor(strings: readonly string[]) {
     const longestFirst = strings
       .map((text) => utf8.encode(text))
       .toSorted((a, b) => b.length - a.length);
+    this.#specialTokens = JSON.stringify(strings.toSorted());
     this.#longest = longestFirst[0]?.length ?? 0;
     this.#pattern = new RegExp(longestFirst.map(literal).join("|"), "g");
   }
@@ -65,7 +69,7 @@ export class SpecialStrings {
       }
       from = next;
     }
-    return { bytes, splits, tailStart };
+    return { bytes, splits, tailStart, specialTokens: this.#specialTokens };
   }
 
   /** Those that begin before `SCAN_BYTES` are over, and more perhaps. */

@@ -88,7 +88,7 @@ export class Settings {
     const scope = { geometry: model.geometry(sequence.kind), own: tenant.key, shared };
     if (sequence.kind === "text") {
       const { context, text } = sequence;
-      const chain = new SequenceChain({ context, grid: [] }, TEXT_CHAIN, digests);
+      const chain = new SequenceChain({ context, grid: [], text }, TEXT_CHAIN, digests);
       await appendTextUnhurried(chain, text, scheduler);
       return new PromptIndex(chain, { ...scope, text: sequence }, digests);
     }

@@ -55,13 +55,13 @@ export class SequenceChain {
 
   /** Up to the ids, which `append` takes, or up to a text, which `appendText` takes. */
   constructor(
-    start: Pick<TokenSequence, "context" | "grid">,
+    start: Pick<TokenSequence, "context" | "grid"> & { readonly text?: SplitText },
     format: ChainFormat,
     digests: Digests,
   ) {
-    const { context, grid } = start;
+    const { context, grid, text } = start;
     this.step = format.stepUnits;
-    this.#start = chainStart(context, digests);
+    this.#start = chainStart(context, digests, text?.specialTokens);
     this.#grid = grid;
     const known = grid.at(-1);
     const from = known === undefined ? this.#start : { at: grid.length * this.step, digest: known };

@@ -183,6 +183,18 @@ describe("the start of a chain", () => {
     ]);
   });
 
+  it("differs by what a text is split at, which is neither extra key nor cache salt", () => {
+    const starts = [
+      chainStart({}, digests, "a"),
+      chainStart({}, digests, "b"),
+      chainStart({ cacheSalt: "a" }, digests),
+      chainStart({ cacheSalt: "a" }, digests, "a"),
+    ];
+
+    expect(new Set(starts.map(({ digest }) => hex(digest))).size).toBe(4);
+    expect(starts.map(({ at }) => at)).toEqual([0, 0, 0, 0]);
+  });
+
   it("keeps whole chains apart, leaves and grid alike", () => {
     const bytes = tokenBytes(Array.from({ length: 130 }, (_, i) => i));
     const plain = allEnds(chainOf(tokenChain(64), bytes), 0);

@@ -9,6 +9,7 @@ it("finds the bytes before each special string, and the end of the last", async 
     bytes: new TextEncoder().encode("é<s>hello</s>x"),
     splits: [2, 10],
     tailStart: 14,
+    specialTokens: '["</s>","<s>","<|im","<|im_end|>","▁é"]',
   });
 });
 

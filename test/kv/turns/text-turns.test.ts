@@ -2,8 +2,9 @@
 import { afterEach, describe, expect, it } from "vitest";
 
 import type { Catalog } from "../../../src/kv/catalog.ts";
+import { SpecialStrings } from "../../../src/kv/text/special-strings.ts";
 import { freshOf, session, spans, turnOf } from "../../support/turn-bench.ts";
-import { FOUR_PLANES, GUESS, markedBytes, TextTurns } from "../../support/text-turns.ts";
+import { FOUR_PLANES, GUESS, markedBytes, textOf, TextTurns } from "../../support/text-turns.ts";
 import { Benches, CATALOGS } from "./catalogs.ts";
 
 /** 41 bytes, of which the last special string begins at 36. */
@@ -46,6 +47,16 @@ describe.each(CATALOGS)("turns of texts over the $name catalog", (kind) => {
     ]);
     await text.turn("a document without any", 14);
     expect(await text.found("a document without any<s>question")).toEqual([[0, 12]]);
+  });
+
+  it("lists nothing that was stored while texts were split at other strings", async () => {
+    const text = await opened();
+    await text.turn(FIRST, 20);
+    const corrected = await new SpecialStrings(["<s>", "A:"]).split(SECOND, async () => {});
+    if (corrected === undefined) throw new Error("no text");
+    const prompt = { ...(await textOf(SECOND)), text: corrected };
+    const asked = { session: session("a"), maxNewTokens: 0, engine: undefined, prompt };
+    expect((await text.bench.desk.plan(asked)).stored).toEqual([]);
   });
 
   it("guesses more tokens than it lists", async () => {
