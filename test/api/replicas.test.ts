@@ -23,7 +23,7 @@ describe.each(CATALOGS)("replicas over the $name catalog", (kind) => {
       const response = await fetch(`${bench.url}/v1/segments/${id}/bytes`);
       return response.ok ? (await response.arrayBuffer()).byteLength : response.json();
     };
-    return { bench, segment, bytes };
+    return { bench, client, segment, bytes };
   }
 
   it("are shown with their locations", async () => {
@@ -32,6 +32,17 @@ describe.each(CATALOGS)("replicas over the $name catalog", (kind) => {
       location: "memory",
       replicas: [{ location: "disk", kv_uri: "file:///replica1", kv_start: 0 }],
     });
+  });
+
+  it("are shown to nobody else: how many there are tells how often others read", async () => {
+    const { bench, client } = await open();
+    const body = { name: "paper", session: "a", tenants: ["red"], ttl_ms: 1_000, everyone: false };
+    expect((await client.POST("/v1/prefixes", { body })).response.status).toBe(201);
+    const red = bench.client({ tenant: "red" });
+    await red.POST("/v1/sessions", { body: { id: "r", model: "small" } });
+    const { id } = await new BenchCopier(bench.turns).segment("a");
+    const seen = await red.GET("/v1/segments/{id}", { params: { path: { id } } });
+    expect(seen.data).toMatchObject({ id, usage: null, replicas: null });
   });
 
   it("are read when the first copy is gone, which is forgotten then, and nothing when all are", async () => {

@@ -22,7 +22,10 @@ export const segmentSchema = z
     kv_start: wholeField,
     replicas: z
       .array(z.object({ location: z.string(), kv_uri: uriField, kv_start: wholeField }))
-      .describe("Its other copies, each at a location of its own"),
+      .nullable()
+      .describe(
+        "Its other copies, each at a location of its own. For the tenant that is charged alone",
+      ),
     bytes: wholeField.describe("Over all ranks"),
     crc32: z.string().nullable().describe("8 hex digits; null until it is durable"),
     usage: z
