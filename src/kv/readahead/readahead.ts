@@ -9,7 +9,7 @@ import type { Copier } from "../copier.ts";
 import { chooseCopy, copiesOf, isFaster } from "../copies.ts";
 import { type Location, LocationFault, roomIn, type Tier } from "../location.ts";
 import type { Reach } from "../reach.ts";
-import { COPIES_LIMIT, type Segment } from "../records.ts";
+import { COPIES_LIMIT, type Segment, type SegmentId } from "../records.ts";
 import type { Pressure } from "../space.ts";
 import { CopyPace } from "./copy-pace.ts";
 import { CopyTimes } from "./copy-times.ts";
@@ -101,6 +101,7 @@ export class Readahead {
   readonly #times = new CopyTimes();
   /** Under way or waiting, in the order of their beginning. */
   readonly #flights = new Set<Flight>();
+  readonly #bySegment = new Map<SegmentId, Set<Flight>>();
   readonly #running = new Set<Promise<void>>();
   #isClosed = false;
 
@@ -197,11 +198,9 @@ export class Readahead {
     const from = chooseCopy(segment, { tierOf: (id) => this.#tierOf(id), load: () => 0 });
     const fromTier = from && this.#tierOf(from.file.location);
     if (first === undefined || from === undefined || fromTier === undefined) return stays;
-    const joined = [...this.#flights].find(
-      ({ segment: { id }, to, signal }) =>
-        id === segment.id &&
-        !signal.aborted &&
-        candidates.some(({ location }) => location.profile.id === to.profile.id),
+    const joined = [...(this.#bySegment.get(segment.id) ?? [])].find(
+      ({ to, signal }) =>
+        !signal.aborted && candidates.some(({ location }) => location.profile.id === to.profile.id),
     );
     if (joined !== undefined) return { ...stays, flight: claimed(joined) };
     const roomAt = ({ location: { profile } }: Shelf) => rooms.get(profile.id) ?? 0;
@@ -218,7 +217,7 @@ export class Readahead {
     }
     rooms.set(shelf.location.profile.id, roomAt(shelf) - segment.bytes);
     const flight = new Flight({ segment: from, from: fromTier, to: shelf.location });
-    this.#flights.add(flight);
+    this.#add(flight);
     flight.signal.addEventListener("abort", () => this.#drop(flight));
     return { ...stays, flight: claimed(flight) };
   }
@@ -269,6 +268,12 @@ export class Readahead {
     this.#end(flight, { ...way, bytes, result });
   }
 
+  #add(flight: Flight): void {
+    const { id } = flight.segment;
+    this.#flights.add(flight);
+    this.#bySegment.set(id, (this.#bySegment.get(id) ?? new Set()).add(flight));
+  }
+
   /** One that is under way ends by itself. */
   #drop(flight: Flight): void {
     if (flight.isBegun) return;
@@ -276,7 +281,11 @@ export class Readahead {
   }
 
   #end(flight: Flight, ended: EndedFlight): void {
+    const { id } = flight.segment;
+    const others = this.#bySegment.get(id);
     this.#flights.delete(flight);
+    others?.delete(flight);
+    if (others?.size === 0) this.#bySegment.delete(id);
     flight.end(ended.result);
     this.#options.observer.brought(ended);
   }

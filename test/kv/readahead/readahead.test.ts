@@ -176,6 +176,17 @@ describe("readahead", () => {
     await stand.bring(segments);
     expect(stand.running).toBe(0);
   });
+
+  it("takes what is on its way already at no more than a look, however much that is", async () => {
+    const stand = new CopyStand([MEMORY, ARCHIVE], { queueLimit: 10_000 });
+    const segments = Array.from({ length: 10_000 }, (_, at) => segmentAt(`s${at}`, ["archive"]));
+    await stand.bring(segments);
+    const startMs = performance.now();
+    const errand = await stand.bring(segments);
+    expect(performance.now() - startMs).toBeLessThan(500);
+    expect(errand.sightings.every(({ flight }) => flight !== undefined)).toBe(true);
+    expect(stand.readahead.load.copies).toBe(10_000);
+  });
 });
 
 describe("what copies take", () => {
