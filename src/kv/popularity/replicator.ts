@@ -86,6 +86,17 @@ export interface ReplicatorOptions {
   readonly observer: ReplicaObserver;
 }
 
+/** What says nothing against the place where the copy was to be. */
+const FAULTLESS: ReadonlySet<CopyResult> = new Set([
+  "copied",
+  "present",
+  "gone",
+  "cancelled",
+  "unreadable",
+]);
+/** Longer than a segment is left alone after a copy that failed, so that its next one goes elsewhere. */
+const FAILED_COOL_DOWNS = 2;
+
 export class Replicator {
   readonly #options: ReplicatorOptions;
   readonly #locations: ReadonlyMap<string, ReplicaLocation>;
@@ -94,6 +105,8 @@ export class Replicator {
   readonly #looks: Looks;
   readonly #changed: CoolDowns<SegmentId>;
   readonly #full: CoolDowns<string>;
+  /** Others are asked before these: nothing is read there, so they would be the least busy of all. */
+  readonly #failed: CoolDowns<string>;
 
   constructor(options: ReplicatorOptions) {
     const { clock, policy, locations, places } = options;
@@ -104,6 +117,7 @@ export class Replicator {
     this.#looks = new Looks({ ...options, readsPerSecond });
     this.#changed = new CoolDowns(clock, policy.coolDownMs);
     this.#full = new CoolDowns(clock, policy.coolDownMs);
+    this.#failed = new CoolDowns(clock, FAILED_COOL_DOWNS * policy.coolDownMs);
   }
 
   /** No replica is made there for a while. */
@@ -181,11 +195,12 @@ export class Replicator {
     const result = await copier.copy(source, to, { signal: pass.signal });
     const { id, bytes } = segment;
     pass.leftBytes -= bytes;
+    if (!FAULTLESS.has(result)) this.#failed.begin(to.profile.id);
     observer.made({ segment: id, location: to.profile.id, bytes, cause, result });
     return result === "copied";
   }
 
-  /** The fastest tier first, in each the location that is read least. */
+  /** Where copies came to nothing lately last, then the fastest tier first, in each the location that is read least. */
   async #roomFor(segment: Segment, within: Tier | undefined): Promise<Location | undefined> {
     const { catalog } = this.#options;
     const copies = copiesOf(segment);
@@ -250,6 +265,8 @@ export class Replicator {
   }
 
   #compare({ profile: a }: Location, { profile: b }: Location): number {
+    const [isAFailed, isBFailed] = [this.#failed.isCooling(a.id), this.#failed.isCooling(b.id)];
+    if (isAFailed !== isBFailed) return isAFailed ? 1 : -1;
     if (a.tier !== b.tier) return isFaster(a.tier, b.tier) ? -1 : 1;
     const { loads } = this.#options;
     return loads.load(a.id) - loads.load(b.id) || (a.id < b.id ? -1 : 1);
