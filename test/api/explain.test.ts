@@ -8,7 +8,7 @@ import { errorsOf } from "../../src/kv/prediction/prediction.ts";
 import { Predictor } from "../../src/kv/prediction/predictor.ts";
 import { CATALOGS } from "../kv/turns/catalogs.ts";
 import { PLENTY } from "../support/kv-desk.ts";
-import { SMALL } from "../support/turn-bench.ts";
+import { SMALL } from "../support/small-model.ts";
 import { type ApiOptions, idsOf, promptOf, STANDARD } from "./api-bench.ts";
 import { ApiBenches } from "./api-benches.ts";
 

@@ -6,7 +6,7 @@ import type { PoolPrediction } from "../../src/kv/prediction/pool-prediction.ts"
 import { Predictor } from "../../src/kv/prediction/predictor.ts";
 import { MadeUpEngine, timesOf } from "../kv/prediction/made-up-engine.ts";
 import { CATALOGS } from "../kv/turns/catalogs.ts";
-import { SMALL } from "../support/turn-bench.ts";
+import { SMALL } from "../support/small-model.ts";
 import { type ApiOptions, promptOf } from "./api-bench.ts";
 import { ApiBenches } from "./api-benches.ts";
 

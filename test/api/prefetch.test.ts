@@ -3,7 +3,7 @@ import { request } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
 
 import { CATALOGS } from "../kv/turns/catalogs.ts";
-import { SMALL_TOKEN_BYTES } from "../support/turn-bench.ts";
+import { SMALL_TOKEN_BYTES } from "../support/small-model.ts";
 import { until } from "../support/until.ts";
 import { promptOf } from "./api-bench.ts";
 import { ApiBenches } from "./api-benches.ts";

@@ -7,14 +7,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { TurnPolicy } from "../../src/kv/turns/turn-desk.ts";
 import type { PlannedSegment } from "../../src/kv/turns/turn-plan.ts";
 import { Benches, CATALOGS } from "../kv/turns/catalogs.ts";
-import {
-  freshOf,
-  session,
-  SMALL_TOKEN_BYTES,
-  spans,
-  tokens,
-  type TurnBench,
-} from "../support/turn-bench.ts";
+import { SMALL_TOKEN_BYTES } from "../support/small-model.ts";
+import { freshOf, session, spans, tokens, type TurnBench } from "../support/turn-bench.ts";
 
 const SESSIONS = 1_000;
 const TURNS = 8;

@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import type { CopyOptions } from "../../src/kv/copier.ts";
 import { BenchCopier } from "../support/bench-copier.ts";
-import { session, SMALL_TOKEN_BYTES, type TurnBench } from "../support/turn-bench.ts";
+import { SMALL_TOKEN_BYTES } from "../support/small-model.ts";
+import { session, type TurnBench } from "../support/turn-bench.ts";
 import { Benches, CATALOGS } from "./turns/catalogs.ts";
 
 const STORY = "a story of some length";

@@ -17,7 +17,8 @@ import type { MeasuredTurn } from "../../src/kv/path/path-observer.ts";
 import { Predictor } from "../../src/kv/prediction/predictor.ts";
 import { settle } from "./fake-clock.ts";
 import { RETENTION } from "./kv-desk.ts";
-import { session, SMALL, SMALL_TOKEN_BYTES, type TurnBench } from "./turn-bench.ts";
+import { SMALL, SMALL_TOKEN_BYTES } from "./small-model.ts";
+import { session, type TurnBench } from "./turn-bench.ts";
 import { until } from "./until.ts";
 
 const LASTING = { ...RETENTION, ttlMs: 3_600_000, maxAgeMs: 86_400_000 };

@@ -4,7 +4,8 @@ import { open } from "node:fs/promises";
 import { SpecialStrings } from "../../src/kv/text/special-strings.ts";
 import type { TextSequence } from "../../src/kv/turns/token-sequence.ts";
 import type { CommitOutcome, PlannedSegment, TurnPlan } from "../../src/kv/turns/turn-plan.ts";
-import { session, SMALL, spans, type TurnBench, turnOf, written } from "./turn-bench.ts";
+import { SMALL } from "./small-model.ts";
+import { session, spans, type TurnBench, turnOf, written } from "./turn-bench.ts";
 
 /** Two layers of one head, so that the bytes of a token lie in four planes. */
 export const FOUR_PLANES = { ...SMALL, layers: 2, headDim: 1, pageSize: 4 };

@@ -16,7 +16,7 @@ import type { DirectoryLocation } from "../../src/kv/locations/directory.ts";
 import type { Tier } from "../../src/kv/location.ts";
 import type { FileSystem } from "../../src/kv/locations/directory-folder.ts";
 import { layoutOf } from "../../src/kv/model/layout.ts";
-import type { MhaProfile, ModelProfile } from "../../src/kv/model/profile.ts";
+import type { ModelProfile } from "../../src/kv/model/profile.ts";
 import type { Site } from "../../src/kv/reach.ts";
 import type { Readahead, ReadaheadLimits } from "../../src/kv/readahead/readahead.ts";
 import type { Segment, SessionKey, TurnId } from "../../src/kv/records.ts";
@@ -42,24 +42,7 @@ import { openReadahead, READAHEAD } from "./bench-readahead.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { PLENTY, RETENTION } from "./kv-desk.ts";
 import { ReadingVerifier } from "./reading-verifier.ts";
-
-/** 32 bytes for each token, so that a file is read in no time. */
-export const SMALL: MhaProfile = {
-  kind: "mha",
-  id: "small",
-  revision: "main",
-  weightVersion: "default",
-  layers: 1,
-  kvHeads: 1,
-  headDim: 8,
-  dtype: "bf16",
-  tensorParallel: 1,
-  rope: {},
-  pageSize: 1,
-  loadThreshold: 0,
-  loraAdapter: null,
-};
-export const SMALL_TOKEN_BYTES = 32;
+import { SMALL } from "./small-model.ts";
 
 const TENANTS = ["", "t", "u", "v", "red", "blue"];
 

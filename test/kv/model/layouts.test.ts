@@ -4,7 +4,7 @@ import { createDigests } from "../../../src/digests.ts";
 import { geometryKey } from "../../../src/kv/model/geometry-key.ts";
 import { layoutsByGeometry } from "../../../src/kv/model/layouts.ts";
 import { layoutOf } from "../../../src/kv/model/layout.ts";
-import { SMALL } from "../../support/turn-bench.ts";
+import { SMALL } from "../../support/small-model.ts";
 import { QWEN3_8B } from "./profiles.ts";
 
 it("finds the layout of each model's token chains, and none of text or of another model", () => {

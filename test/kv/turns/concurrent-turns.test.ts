@@ -1,14 +1,8 @@
 /** The second turn waits for the first, goes without a reservation, or branches. */
 import { afterEach, describe, expect, it } from "vitest";
 
-import {
-  freshOf,
-  POLICY,
-  session,
-  SMALL_TOKEN_BYTES,
-  spans,
-  turnOf,
-} from "../../support/turn-bench.ts";
+import { SMALL_TOKEN_BYTES } from "../../support/small-model.ts";
+import { freshOf, POLICY, session, spans, turnOf } from "../../support/turn-bench.ts";
 import { until } from "../../support/until.ts";
 import { Benches, CATALOGS } from "./catalogs.ts";
 

@@ -8,10 +8,10 @@ import type { Location } from "../../../src/kv/location.ts";
 import type { FileSystem } from "../../../src/kv/locations/directory-folder.ts";
 import type { StoredFile } from "../../../src/kv/records.ts";
 import { failingFs } from "../../support/failing-fs.ts";
+import { SMALL } from "../../support/small-model.ts";
 import {
   freshOf,
   session,
-  SMALL,
   spans,
   type TurnBench,
   tokens,

@@ -9,15 +9,8 @@ import type { MlaProfile } from "../../../src/kv/model/profile.ts";
 import type { TokenSequence } from "../../../src/kv/turns/token-sequence.ts";
 import type { PlannedSegment } from "../../../src/kv/turns/turn-plan.ts";
 import { RETENTION } from "../../support/kv-desk.ts";
-import {
-  freshOf,
-  session,
-  SMALL,
-  spans,
-  tokens,
-  turnOf,
-  written,
-} from "../../support/turn-bench.ts";
+import { SMALL } from "../../support/small-model.ts";
+import { freshOf, session, spans, tokens, turnOf, written } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "./catalogs.ts";
 
 /** A latent of 24 bytes in one layer, which both ranks have. */

@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { afterEach, expect, it } from "vitest";
 
 import type { Site } from "../../../src/kv/reach.ts";
-import { SMALL_TOKEN_BYTES, type TurnBench } from "../../support/turn-bench.ts";
+import { SMALL_TOKEN_BYTES } from "../../support/small-model.ts";
+import { type TurnBench } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "./catalogs.ts";
 
 const benches = new Benches(CATALOGS[0]);

@@ -6,7 +6,8 @@ import { geometryKey } from "../../../src/kv/model/geometry-key.ts";
 import type { ModelProfile } from "../../../src/kv/model/profile.ts";
 import { settle } from "../../support/fake-clock.ts";
 import { condemn, RETENTION } from "../../support/kv-desk.ts";
-import { freshOf, session, SMALL, spans } from "../../support/turn-bench.ts";
+import { SMALL } from "../../support/small-model.ts";
+import { freshOf, session, spans } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "./catalogs.ts";
 
 describe.each(CATALOGS)("turns over the $name catalog", (kind) => {

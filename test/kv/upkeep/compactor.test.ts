@@ -2,7 +2,8 @@ import * as fs from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
-import { POLICY, session, SMALL_TOKEN_BYTES, spans } from "../../support/turn-bench.ts";
+import { SMALL_TOKEN_BYTES } from "../../support/small-model.ts";
+import { POLICY, session, spans } from "../../support/turn-bench.ts";
 import type { TurnBench } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "../turns/catalogs.ts";
 import { end, filesOf, KEEPER_POLICY, KeeperStand, type StandOptions } from "./keeper-stand.ts";

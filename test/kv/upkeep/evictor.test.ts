@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
 
 import { RETENTION } from "../../support/kv-desk.ts";
-import { session, SMALL_TOKEN_BYTES } from "../../support/turn-bench.ts";
+import { SMALL_TOKEN_BYTES } from "../../support/small-model.ts";
+import { session } from "../../support/turn-bench.ts";
 import type { TurnBench } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "../turns/catalogs.ts";
 import { filesOf, KeeperStand, type StandOptions } from "./keeper-stand.ts";
