@@ -12,8 +12,11 @@ import { scanRegular, SERVICE_MEMBERS } from "../service-members.ts";
 import type { ReportPlace } from "./answer-members.ts";
 import { CLOSE_OBJECT, isSpace } from "./value-end.ts";
 
-/** A longer one is left out: the client gets its status alone. */
-export const ERROR_LIMIT_BYTES = 1024 * 1024;
+/**
+ * A longer one is left out: the client gets its status alone. It is scanned in one piece, and a client can have its own request
+ * repeated to it, of as many small values as fit: some milliseconds of everybody's.
+ */
+export const ERROR_LIMIT_BYTES = 128 * 1024;
 
 const STRUCK_OUT = "[removed]";
 const NOTHING: Uint8Array = new Uint8Array(0);
