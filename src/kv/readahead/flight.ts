@@ -50,6 +50,11 @@ export class Flight {
     return this.#startMs !== undefined;
   }
 
+  /** By somebody who may still leave. */
+  get isAwaited(): boolean {
+    return this.#claims > 0;
+  }
+
   get copiedBytes(): number {
     return this.#copiedBytes;
   }

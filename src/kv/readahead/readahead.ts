@@ -72,6 +72,8 @@ export interface BringRequest {
   readonly reach: Reach | undefined;
   /** Where copies may be put, if that is less. */
   readonly to?: Reach;
+  /** Up to where the queue may be filled; default 1, all of it. */
+  readonly queueShare?: number;
 }
 
 /** A segment as it was found. */
@@ -99,7 +101,7 @@ export class Readahead {
   readonly #options: ReadaheadOptions;
   readonly #pace: CopyPace;
   readonly #times = new CopyTimes();
-  /** Under way or waiting, in the order of their beginning. */
+  /** Under way or waiting, as they were asked for. */
   readonly #flights = new Set<Flight>();
   readonly #bySegment = new Map<SegmentId, Set<Flight>>();
   readonly #running = new Set<Promise<void>>();
@@ -117,10 +119,10 @@ export class Readahead {
     return { copies: this.#flights.size, bytes };
   }
 
-  /** Begins in the order of the segments. Rejects where the catalog does. */
+  /** Begins in the order of the segments, before what nobody waits for. Rejects where the catalog does. */
   async bring(request: BringRequest): Promise<Errand> {
-    const { shelves } = this.#options;
-    const { reach, to = reach, segments } = request;
+    const { shelves, limits } = this.#options;
+    const { reach, to = reach, segments, queueShare = 1 } = request;
     const known = new Map(shelves.fastest(to).map((shelf) => [shelf.location.profile.id, shelf]));
     const readable = shelves.within(reach);
     const seen = segments.map((segment) => this.#see(segment, readable, known));
@@ -135,7 +137,8 @@ export class Readahead {
     } of this.#flights) {
       if (!isBegun) promised.set(profile.id, (promised.get(profile.id) ?? 0) - segment.bytes);
     }
-    const sightings = seen.map((each) => this.#send(each, promised));
+    const queueLimit = limits.queueLimit * queueShare;
+    const sightings = seen.map((each) => this.#send(each, promised, queueLimit));
     this.#begin();
     return errandOf(sightings);
   }
@@ -146,7 +149,7 @@ export class Readahead {
     const nowMs = clock.now();
     const ends = new Map<Flight, Left>();
     let [count, bytes, sumMs, isKnown] = [0, 0, 0, true];
-    for (const flight of this.#flights) {
+    for (const flight of this.#inTurn()) {
       const own = flight.leftMs(this.#times, nowMs);
       count++;
       bytes += flight.leftBytes;
@@ -189,8 +192,8 @@ export class Readahead {
     return { segment, tier, candidates };
   }
 
-  #send(seen: Seen, rooms: Map<string, number>): Sighting {
-    const { limits, pressed, observer } = this.#options;
+  #send(seen: Seen, rooms: Map<string, number>, queueLimit: number): Sighting {
+    const { pressed, observer } = this.#options;
     const { segment, tier, candidates } = seen;
     const [first] = candidates;
     const isNear = first === undefined && tier !== undefined;
@@ -211,7 +214,7 @@ export class Readahead {
       observer.left("no_room");
       return stays;
     }
-    if (this.#isClosed || this.#flights.size >= limits.queueLimit) {
+    if (this.#isClosed || this.#flights.size >= queueLimit) {
       observer.left("queue_full");
       return stays;
     }
@@ -234,8 +237,14 @@ export class Readahead {
     return new Map(await Promise.all(rooms));
   }
 
+  /** What is under way, then what a turn waits for, then all else; each as it was asked for. */
+  #inTurn(): readonly Flight[] {
+    const rankOf = ({ isBegun, isAwaited }: Flight) => (isBegun ? 0 : isAwaited ? 1 : 2);
+    return [...this.#flights].toSorted((a, b) => rankOf(a) - rankOf(b));
+  }
+
   #begin(): void {
-    for (const flight of this.#flights) {
+    for (const flight of this.#inTurn()) {
       if (this.#running.size >= this.#options.limits.copiesAtOnce) return;
       if (flight.isBegun) continue;
       flight.begin(this.#options.clock.now());

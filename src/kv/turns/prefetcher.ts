@@ -30,6 +30,9 @@ export interface Prefetched {
   readonly queuedBytes: number;
 }
 
+/** However much is asked for ahead of turns, those that wait find room in the queue. */
+const QUEUE_SHARE = 0.5;
+
 export class Prefetcher {
   readonly #options: PrefetcherOptions;
   readonly #underWay = new UnderWay();
@@ -59,7 +62,12 @@ export class Prefetcher {
         : await this.#matched({ session, prompt });
     if (typeof found === "string") return found;
     const segments = found.filter(({ state }) => state === "durable");
-    const errand = await readahead.bring({ segments, reach: undefined, to: places.everywhere() });
+    const errand = await readahead.bring({
+      segments,
+      reach: undefined,
+      to: places.everywhere(),
+      queueShare: QUEUE_SHARE,
+    });
     errand.keep();
     const { sightings } = errand;
     return {

@@ -187,6 +187,36 @@ describe("readahead", () => {
     expect(errand.sightings.every(({ flight }) => flight !== undefined)).toBe(true);
     expect(stand.readahead.load.copies).toBe(10_000);
   });
+
+  it("makes copies that a turn waits for before those that nobody does", async () => {
+    const stand = new CopyStand([MEMORY, ARCHIVE], { copiesAtOnce: 1 });
+    const early = await stand.bring(["a", "b", "c"].map((id) => segmentAt(id, ["archive"])));
+    early.keep();
+    const awaited = segmentAt("awaited", ["archive"], { bytes: 2_000 });
+    const errand = await stand.bring([awaited]);
+    const flights = errand.sightings.flatMap(({ flight }) => flight ?? []);
+    await stand.clock.advance(10);
+    expect(stand.readahead.leftMs(flights)).toEqual([{ ms: 20, isKnown: true }]);
+    await stand.clock.advance(20);
+    expect(stand.seen.slice(0, 2)).toEqual([
+      "copied 1000 from remote to memory",
+      "copied 2000 from remote to memory",
+    ]);
+  });
+
+  it("leaves room in its queue for turns, whatever is asked for ahead of them", async () => {
+    const stand = new CopyStand([MEMORY, ARCHIVE], { queueLimit: 4 });
+    const many = Array.from({ length: 10 }, (_, at) => segmentAt(`s${at}`, ["archive"]));
+    const ahead = await stand.readahead.bring({
+      segments: many,
+      reach: undefined,
+      queueShare: 0.5,
+    });
+    ahead.keep();
+    expect(stand.readahead.load.copies).toBe(2);
+    await stand.bring([segmentAt("awaited", ["archive"])]);
+    expect(stand.readahead.load.copies).toBe(3);
+  });
 });
 
 describe("what copies take", () => {
