@@ -136,7 +136,10 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     newName,
     crc32,
     policy: turnPolicy(kv),
-    read: (segments) => reading.popularity.read(segments),
+    read: (segments) => {
+      reading.popularity.read(segments);
+      observers.read(segments);
+    },
     pressed,
     observer: observers.turns((segment, outcome) => {
       if (outcome.kind === "durable") replicator?.stored(segment.id);

@@ -8,7 +8,7 @@ import type { Location } from "./kv/location.ts";
 import type { OperationEnd } from "./kv/locations/timed.ts";
 import type { PathCall, PathObserver } from "./kv/path/path-observer.ts";
 import type { Readahead } from "./kv/readahead/readahead.ts";
-import type { SegmentId } from "./kv/records.ts";
+import type { Segment, SegmentId } from "./kv/records.ts";
 import type { CommitConflict, TurnObserver } from "./kv/turns/turn-plan.ts";
 import type {
   DamageReason,
@@ -46,6 +46,9 @@ export function createKvObservers(options: KvObserversOptions) {
     tokenWorkerLost: (pool: string, reason: unknown) => {
       metrics.add("kv_token_workers_lost_total", 1, pool);
       log.warn("a tokenizer's worker thread was lost", { pool, error: AppError.from(reason) });
+    },
+    read: (segments: readonly Segment[]) => {
+      for (const { file } of segments) metrics.add("kv_segment_reads_total", 1, file.location);
     },
     verifier: verifyObserver(options),
     scrubber: scrubObserver(options),

@@ -8,6 +8,7 @@ export const kvMetricCatalog = {
   kv_prompt_tokens_total: counter("Tokens of the prompts of planned turns."),
   kv_found_tokens_total: counter("Tokens of them that engines were given to load."),
   kv_unlisted_tokens_total: counter("Tokens of them that were not, by reason.", "limit"),
+  kv_segment_reads_total: counter("Segments that plans listed, by where they lie.", "location"),
   kv_reservations_total: counter("Reservations asked for, by result.", "result"),
   kv_commits_total: counter("Turns reported, by result.", "result"),
   kv_aborts_total: counter("Turns aborted, by reason.", "reason"),

@@ -32,6 +32,8 @@ export interface ComputingStackOptions extends Pick<GatewayOptions, "bootstrap" 
   readonly engineState?: string;
   /** Where each engine is, so that not all see the same; else all have one root, which is the one location. */
   readonly nodes?: EngineNodes;
+  /** Of the one root, each a location by its name; else the root itself is the one location. */
+  readonly folders?: readonly string[];
   /** Of the engines and of the profile. */
   readonly limits?: Partial<EngineLimits>;
   /** Of `pools[].kv`, over `sglang-session` with the engines' tokenizer. */
@@ -76,6 +78,7 @@ export async function startComputingStack(
   parts.defer(() => removeFolder(folder));
   const root = join(folder, "kv");
   await mkdir(root);
+  for (const each of options.folders ?? []) await mkdir(join(root, each));
   const limits = { pageSize: 16, loadThreshold: 0, cacheTokens: 0, ...options.limits };
   const { engineOptions, engineState = "ready" } = options;
   const nodes = options.nodes && (await makeNodes(folder, options.nodes));
@@ -166,6 +169,7 @@ async function settingsOf(
     apiPort: 0,
   });
   const [pool] = pools;
+  const locations = nodes?.locations ?? options.folders?.map((id) => locationAt(root, id));
   const endpoints = Array.from(addresses, ([id, address]) => {
     const node = options.nodes?.[id];
     return { id, address, labels: node === undefined ? {} : { node } };
@@ -180,7 +184,12 @@ async function settingsOf(
     ],
     // Engines that are asked in this process wait while a test computes what they must answer.
     health: { intervalMs: 100, timeoutMs: 10_000 },
-    kv: { ...kv, ...(nodes && { locations: nodes.locations }), ...options.kv },
+    kv: { ...kv, ...(locations && { locations }), ...options.kv },
     ...options.settings,
   };
+}
+
+function locationAt(root: string, id: string): MoorlineSettings {
+  const space = { capacityBytes: 2 ** 30, freeFloorBytes: 0 };
+  return { id, root: join(root, id), uriPrefix: `file:///${id}/`, ...space };
 }

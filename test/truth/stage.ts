@@ -68,7 +68,7 @@ export class TruthStage {
   static async open(diskBytes: number): Promise<TruthStage> {
     const folder = await createFolder("moorline-truth-");
     const root = join(folder, "kv");
-    for (const id of ["memory", "disk"]) await mkdir(join(root, id), { recursive: true });
+    for (const id of ["memory", "twin", "disk"]) await mkdir(join(root, id), { recursive: true });
     await writeFile(join(root, FORGED_FILE), Buffer.alloc(MIB, 0x3f));
     const tokenizer = await copyTokenizer(folder);
     const ports = { extproc: await freePort(), admin: await freePort(), kv: await freePort() };
@@ -219,19 +219,25 @@ export class TruthStage {
 
   /** Small, and with short times: a run sees them all pass. */
   #storage(whenBusy: "wait" | "branch"): MoorlineSettings {
-    const location = (id: "memory" | "disk", capacityBytes: number) => ({
+    const location = (id: string, tier: "memory" | "disk", capacityBytes: number) => ({
       id,
-      tier: id,
+      tier,
       root: join(this.root, id),
       uriPrefix: `file:///${id}/`,
       capacityBytes,
-      headroomBytes: capacityBytes / 4,
+      headroomBytes: capacityBytes * (tier === "memory" ? 3 / 8 : 1 / 4), // so that room is short in two as in one
       freeFloorBytes: 0,
     });
     return {
       listen: `127.0.0.1:${this.#ports.kv}`,
       catalog: { path: join(this.#folder, "catalog"), durability: "process" },
-      locations: [location("memory", MIB), location("disk", this.#diskBytes)],
+      locations: [
+        location("memory", "memory", MIB),
+        location("twin", "memory", MIB),
+        location("disk", "disk", this.#diskBytes),
+      ],
+      // What was read in the last seconds has a copy at the twin.
+      replicas: { readsPerSecondPerCopy: 0.1, halfLifeMs: 1_000, coolDownMs: 1_000, idleMs: 5_000 },
       retention: {
         defaultClass: "standard",
         classes: [

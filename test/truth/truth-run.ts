@@ -251,11 +251,13 @@ class TruthRun {
       expired_sessions: counters.total("kv_swept_total", { what: "session" }),
       evicted_files: counters.total("kv_evicted_total", { what: "file" }),
       retried_turns: counters.total("kv_turn_ends_total", { end: "retried" }),
-      damage_found: ["file_damaged", "file_missing"].reduce(
-        (sum, limit) => sum + counters.total("kv_plans_total", { limit }),
-        0,
-      ),
+      damage_found:
+        counters.total("kv_plans_total", { limit: "file_damaged" }) +
+        counters.total("kv_plans_total", { limit: "file_missing" }) +
+        counters.total("kv_rechecks_total", { result: "crc" }),
+      replicas_made: counters.total("kv_replicas_made_total", { result: "copied" }),
       ...(this.#options.turns >= LONG_RUN_TURNS && {
+        replicas_dropped: counters.total("kv_replicas_dropped_total", { result: "dropped" }),
         compacted_segments: counters.total("kv_compacted_total", { result: "moved" }),
         torn_writes: counters.total("kv_verifications_total", { result: "zero_block" }),
       }),
@@ -274,6 +276,8 @@ class TruthRun {
       swept: counters.byLabel("kv_swept_total"),
       evicted_files: counters.total("kv_evicted_total", { what: "file" }),
       compacted: counters.byLabel("kv_compacted_total"),
+      replicas_made: counters.byLabel("kv_replicas_made_total"),
+      replicas_dropped: counters.byLabel("kv_replicas_dropped_total"),
       unlinked: counters.total("kv_unlinks_total", { result: "removed" }),
       failures: counters.byLabel("kv_turn_failures_total"),
       moved_sessions: counters.total("moves_total"),
