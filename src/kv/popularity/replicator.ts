@@ -1,5 +1,5 @@
 /**
- * Gives segments that are read often further copies, and takes them away again: a part of the keeper's pass. After a change a segment
+ * Gives segments that are read often further copies, and takes them away again, beside the passes of the keeper. After a change a segment
  * is left alone for a while, and so is a location after somebody found too little room there.
  */
 import type { Clock } from "../../clock.ts";

@@ -1,7 +1,8 @@
 /**
  * Keeps the store as the catalog says it is to be: a loop beside the requests that sweeps, unlinks, evicts where it is asked to,
- * compacts, makes replicas and drops them, and takes stock. Passes follow each other and never overlap; a pass is made of bounded transactions, between which the
- * event loop is everybody's. Nothing in it must have happened: killed anywhere, the next pass of the next process goes on.
+ * compacts and takes stock. Passes follow each other and never overlap; a pass is made of bounded transactions, between which the
+ * event loop is everybody's. Replicas are made and dropped beside the passes, since one copy may take minutes. Nothing in it must have
+ * happened: killed anywhere, the next pass of the next process goes on.
  *
  * Time is judged by the wall clock, as in the catalog. One that goes back only makes things stay longer; one that goes forward ends
  * what expires by then, and nothing brings that back. Quarantines and leases shrink with it too, so a jump of hours while engines
@@ -74,6 +75,8 @@ class KeeperLoop implements Keeper {
   readonly #stockTaker: StockTaker;
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
+  /** Undefined while there is nothing of it under way. */
+  #replicating: Promise<unknown> | undefined = undefined;
 
   constructor(options: KeeperOptions) {
     const { catalog, clock, copier, policy, observer } = options;
@@ -120,18 +123,26 @@ class KeeperLoop implements Keeper {
       observer.passEnded(clock.now() - startMs);
       await this.#rest(isBehind ? 0 : policy.intervalMs);
     }
+    await this.#replicating;
   }
 
   /** True when a part has more to do than it may in one pass. */
   async #pass(): Promise<boolean> {
-    const { nowMs: wallMs, replicator } = this.#options;
-    const nowMs = wallMs();
+    const nowMs = this.#options.nowMs();
     const isSweepBehind = await this.#part("sweep", () => this.#sweeper.step(nowMs));
     const isEvictionBehind = await this.#part("evict", () => this.#evictor.step(nowMs));
     await this.#part("compact", () => this.#compactor.pass());
-    await this.#part("replicate", () => replicator?.pass(this.#closing.signal));
+    this.#replicate();
     await this.#part("stock", () => this.#stockTaker.pass(nowMs));
     return isSweepBehind || isEvictionBehind;
+  }
+
+  #replicate(): void {
+    const { replicator } = this.#options;
+    if (replicator === undefined) return;
+    this.#replicating ??= this.#part("replicate", () =>
+      replicator.pass(this.#closing.signal),
+    ).finally(() => (this.#replicating = undefined));
   }
 
   /** Step after step while it answers that there is more. A part that fails keeps no other from its turn. */

@@ -53,6 +53,7 @@ export class KeeperStand {
   readonly failures: string[] = [];
   readonly scrubbed: SegmentId[] = [];
   passes = 0;
+  #replications = 0;
 
   constructor(bench: TurnBench, options: StandOptions = {}) {
     const { headroomBytes = 0, wallMs = () => bench.clock.now(), ...others } = options;
@@ -73,7 +74,13 @@ export class KeeperStand {
       clock: bench.clock,
       nowMs: wallMs,
       copier: this.copier,
-      replicator,
+      replicator: replicator && {
+        pressed: (pressure) => replicator.pressed(pressure),
+        pass: (signal) => {
+          this.#replications++;
+          return replicator.pass(signal).finally(() => this.#replications--);
+        },
+      },
       policy: { ...KEEPER_POLICY, ...changes },
       observer: {
         swept: (report) => this.sweeps.push(report),
@@ -88,7 +95,7 @@ export class KeeperStand {
     });
   }
 
-  /** Until a pass has ended that began from now on: the one under way, if any, is not it. */
+  /** Until a pass has ended that began from now on, with the replicas that it began: the one under way, if any, is not it. */
   async pass(): Promise<void> {
     await this.#ended(this.passes + 2);
   }
@@ -105,13 +112,13 @@ export class KeeperStand {
   }
 
   async #ended(target: number): Promise<void> {
-    while (this.passes < target) await this.step();
+    while (this.passes < target || this.#replications > 0) await this.step();
   }
 
   /** Lets what is under way go on, or the next thing begin. */
   async step(): Promise<void> {
     const { clock } = this.bench;
-    if (clock.pendingTimers === 0) await settle();
+    if (clock.pendingTimers === 0 || this.#replications > 0) await settle();
     else await clock.advance(KEEPER_POLICY.intervalMs);
   }
 }
