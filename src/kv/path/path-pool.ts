@@ -16,7 +16,7 @@ import type { TurnPlan } from "../turns/turn-plan.ts";
 import { UnderWay } from "../turns/under-way.ts";
 import { rest } from "../turns/unhurried.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
-import { inTime } from "./in-time.ts";
+import { inTime } from "../in-time.ts";
 import type { PassReason, PathObserver, TurnPart } from "./path-observer.ts";
 import { InjectedTurn, PassingTurn } from "./path-turn.ts";
 import { TurnEndings } from "./turn-endings.ts";

@@ -11,7 +11,7 @@ import type { SessionKey } from "../records.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
 import { UnderWay } from "../turns/under-way.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
-import { inTime } from "./in-time.ts";
+import { inTime } from "../in-time.ts";
 import type { PathObserver } from "./path-observer.ts";
 import type { CostMs, WeighRequest } from "./turn-path.ts";
 import type { TurnPrompts } from "./turn-prompts.ts";

@@ -7,7 +7,8 @@ import type { Clock, Scheduler } from "../../clock.ts";
 import type { Catalog } from "../catalog.ts";
 import type { Copier } from "../copier.ts";
 import { chooseCopy, copiesOf, isFaster } from "../copies.ts";
-import { type Location, LocationFault, roomIn, type Tier } from "../location.ts";
+import { inTime } from "../in-time.ts";
+import { type Location, roomIn, type Tier } from "../location.ts";
 import type { Reach } from "../reach.ts";
 import { COPIES_LIMIT, type Segment, type SegmentId } from "../records.ts";
 import type { Pressure } from "../space.ts";
@@ -97,6 +98,9 @@ export interface Errand {
   leave(): void;
 }
 
+/** A place that takes longer to say how much is free is done without: a turn may be waiting for the others. */
+const ROOM_MS = 100;
+
 export class Readahead {
   readonly #options: ReadaheadOptions;
   readonly #pace: CopyPace;
@@ -135,7 +139,8 @@ export class Readahead {
       segment,
       isBegun,
     } of this.#flights) {
-      if (!isBegun) promised.set(profile.id, (promised.get(profile.id) ?? 0) - segment.bytes);
+      const room = promised.get(profile.id);
+      if (!isBegun && room !== undefined) promised.set(profile.id, room - segment.bytes);
     }
     const queueLimit = limits.queueLimit * queueShare;
     const sightings = seen.map((each) => this.#send(each, promised, queueLimit));
@@ -206,11 +211,12 @@ export class Readahead {
         !signal.aborted && candidates.some(({ location }) => location.profile.id === to.profile.id),
     );
     if (joined !== undefined) return { ...stays, flight: claimed(joined) };
-    const roomAt = ({ location: { profile } }: Shelf) => rooms.get(profile.id) ?? 0;
+    const roomAt = ({ location: { profile } }: Shelf) => rooms.get(profile.id) ?? -Infinity;
     const shelf = candidates.find((each) => roomAt(each) >= segment.bytes);
     if (shelf === undefined) {
-      const { id } = first.location.profile;
-      pressed({ location: id, priority: 0, bytes: segment.bytes });
+      const full = candidates.find(({ location: { profile } }) => rooms.has(profile.id));
+      const location = full?.location.profile.id;
+      if (location !== undefined) pressed({ location, priority: 0, bytes: segment.bytes });
       observer.left("no_room");
       return stays;
     }
@@ -225,16 +231,19 @@ export class Readahead {
     return { ...stays, flight: claimed(flight) };
   }
 
+  /** Of those that answer. */
   async #roomsOf(shelves: readonly Shelf[]): Promise<ReadonlyMap<string, number>> {
-    const { catalog } = this.#options;
-    const rooms = shelves.map(async ({ location, headroomBytes }) => {
+    const { catalog, clock } = this.#options;
+    const rooms = new Map<string, number>();
+    const asked = shelves.map(async ({ location, headroomBytes }) => {
       const { profile } = location;
-      const freeBytes = await location.freeBytes();
-      if (freeBytes instanceof LocationFault) return [profile.id, 0] as const;
+      const freeBytes = await inTime(location.freeBytes(), ROOM_MS, clock);
+      if (typeof freeBytes !== "number") return;
       const usage = await catalog.locationUsage(profile.id);
-      return [profile.id, roomIn(profile, { ...usage, freeBytes }) - headroomBytes] as const;
+      rooms.set(profile.id, roomIn(profile, { ...usage, freeBytes }) - headroomBytes);
     });
-    return new Map(await Promise.all(rooms));
+    await Promise.all(asked);
+    return rooms;
   }
 
   /** What is under way, then what a turn waits for, then all else; each as it was asked for. */

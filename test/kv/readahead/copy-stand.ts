@@ -21,6 +21,8 @@ export interface StandPlace {
   /** Default more than anybody asks for. */
   readonly room?: number;
   readonly headroomBytes?: number;
+  /** It never says how much is free. */
+  readonly isHung?: boolean;
 }
 
 export class CopyStand {
@@ -40,9 +42,10 @@ export class CopyStand {
 
   constructor(places: readonly StandPlace[], limits: Partial<ReadaheadLimits> = {}) {
     this.#places = places.map((place) => {
-      const { id, tier, room = 2 ** 40, headroomBytes = 0 } = place;
+      const { id, tier, room = 2 ** 40, headroomBytes = 0, isHung = false } = place;
       const profile = { id, tier, weight: 1, capacityBytes: room, freeFloorBytes: 0 };
-      const location = { profile, freeBytes: async () => 2 ** 50 } as Partial<Location> as Location;
+      const freeBytes = () => (isHung ? new Promise<never>(() => {}) : Promise.resolve(2 ** 50));
+      const location = { profile, freeBytes } as Partial<Location> as Location;
       return { ...place, location, headroomBytes };
     });
     this.readahead = new Readahead({

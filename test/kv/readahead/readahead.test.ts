@@ -217,6 +217,27 @@ describe("readahead", () => {
     await stand.bring([segmentAt("awaited", ["archive"])]);
     expect(stand.readahead.load.copies).toBe(3);
   });
+
+  it("does without a place that does not say how much is free, and waits no longer for it", async () => {
+    const hung = { id: "hung", tier: "memory", isHung: true } as const;
+    const stand = new CopyStand([hung, DISK, ARCHIVE]);
+    const bringing = stand.readahead.bring({
+      segments: [segmentAt("s", ["archive"])],
+      reach: undefined,
+    });
+    await stand.clock.advance(100);
+    const { sightings } = await bringing;
+    expect(sightings.map(({ flight }) => flight?.to.profile.id)).toEqual(["disk"]);
+  });
+
+  it("asks for no room where nobody knows how much there is", async () => {
+    const hung = { id: "hung", tier: "memory", isHung: true } as const;
+    const stand = new CopyStand([hung, { ...DISK, room: 10 }, ARCHIVE]);
+    const bringing = stand.bring([segmentAt("s", ["archive"])]);
+    await stand.clock.advance(100);
+    await bringing;
+    expect(stand.seen).toEqual(["pressed disk 0 1000", "left no_room"]);
+  });
 });
 
 describe("what copies take", () => {

@@ -1,4 +1,4 @@
-import type { Scheduler } from "../../clock.ts";
+import type { Scheduler } from "../clock.ts";
 
 /** What the work comes to, or undefined once so much time is over; the work then goes on unheard. */
 export async function inTime<T>(
