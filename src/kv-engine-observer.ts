@@ -37,7 +37,7 @@ export function createEngineObserver(log: Logger, metrics: KvMetrics): EngineObs
           );
         case "engine_miscounted":
           return log.error(
-            "an engine counts other tokens than we do; no KV there until it is restarted",
+            "an engine counts other tokens than prompts have; no KV there until it is restarted",
             engine,
           );
         case "engine_encodes":

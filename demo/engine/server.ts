@@ -217,6 +217,7 @@ class EngineHandler {
       page_size: limits.pageSize,
       kv_cache_dtype: model.shape.dtype,
       context_length: limits.contextTokens,
+      max_req_input_len: limits.contextTokens - 1,
       max_running_requests: limits.requests,
       disable_radix_cache: limits.cacheTokens === 0,
       internal_states: [

@@ -28,6 +28,12 @@ export function tellsUsage(said: Said): boolean {
   return said["stream_response_default_include_usage"] === true;
 }
 
+/** Of a prompt: what is longer it refuses, or cuts off (`--allow-auto-truncate`). Undefined: it does not say. */
+export function maxPromptTokens(said: Said): number | undefined {
+  const tokens = said["max_req_input_len"];
+  return typeof tokens === "number" && tokens > 0 ? tokens : undefined;
+}
+
 /** Undefined: it is no JSON object. */
 export function parseSaid(text: string): Said | undefined {
   try {

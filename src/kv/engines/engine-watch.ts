@@ -18,7 +18,13 @@ import type {
   EngineTarget,
   OpenConnection,
 } from "./engine-connection.ts";
-import { parseSaid, profileDifferences, type Said, tellsUsage } from "./engine-profile.ts";
+import {
+  maxPromptTokens,
+  parseSaid,
+  profileDifferences,
+  type Said,
+  tellsUsage,
+} from "./engine-profile.ts";
 import {
   afterEncoded,
   afterIntroduction,
@@ -163,6 +169,7 @@ export class EngineWatch {
     const next = afterIntroduction(this.#state, {
       matches,
       tellsUsage: tellsUsage(said),
+      maxPromptTokens: maxPromptTokens(said),
       newInstance,
     });
     const isTested = next === this.#state || next.kind === "off" || probes.length === 0;

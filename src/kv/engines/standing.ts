@@ -16,16 +16,17 @@ export const OTHER_TOKENIZER: EngineState = { kind: "off", reason: "tokenizer_mi
  */
 export function afterIntroduction(
   state: EngineState,
-  { matches, tellsUsage, newInstance }: Introduction,
+  { matches, newInstance, ...traits }: Introduction,
 ): EngineState {
   if (isOffForGood(state)) return state;
   if (!matches) return MISMATCH;
-  return state.kind === "ready" ? state : { kind: "ready", instance: newInstance(), tellsUsage };
+  return state.kind === "ready" ? state : { kind: "ready", instance: newInstance(), ...traits };
 }
 
 export interface Introduction {
   readonly matches: boolean;
   readonly tellsUsage: boolean;
+  readonly maxPromptTokens: number | undefined;
   readonly newInstance: () => EngineInstance;
 }
 

@@ -5,8 +5,8 @@ import type { EngineInstance } from "../records.ts";
 export interface EngineDirectory {
   engine(pool: string, endpoint: Endpoint): EngineState;
   /**
-   * The engine counted other tokens than we did, so nothing that we know of its prompts holds: off until its connection is another,
-   * as after each restart.
+   * The engine counted other tokens than a prompt can have, so nothing that we know of its prompts holds: off until its connection
+   * is another, as after each restart.
    */
   miscounted(pool: string, endpoint: Endpoint): void;
   /** It encodes answers, though nothing was asked of the kind, so none of them can be read: off for as long. */
@@ -26,6 +26,8 @@ export type EngineState =
       readonly instance: EngineInstance;
       /** Its streams of chats tell their usage to whoever does not ask. False unless given. */
       readonly tellsUsage?: boolean;
+      /** A longer prompt it refuses or cuts off. Undefined: nobody knows. */
+      readonly maxPromptTokens?: number | undefined;
     }
   /** Turns that go there neither load nor store. */
   | { readonly kind: "off"; readonly reason: EngineOffReason };
@@ -35,5 +37,5 @@ export type EngineOffReason =
   | "engine_unknown" // it has not answered yet, or not since it was lost
   | "engine_mismatch" // what it says of itself, or in an answer, is not what the pool's profile says
   | "tokenizer_mismatch" // it made other tokens of a text than we do, when it was tested
-  | "engine_miscounted" // or of a turn's prompt
+  | "engine_miscounted" // or of a turn's prompt, or fewer than it was given to load
   | "engine_encodes"; // its answers, so that nobody can read them

@@ -195,7 +195,7 @@ export class PathPool implements KvPool {
     );
     const scope = { session, isFinal, endpoint, fallbacks };
     const turn: InjectedTurn = new InjectedTurn({
-      open: { ...scope, turn: fresh?.turn, prompt, storedEnd, engineSession },
+      open: { ...scope, turn: fresh?.turn, prompt, storedTokens, storedEnd, engineSession },
       openAnswer,
       exposeKv: this.#options.exposeKv,
       endings: this.#endings,

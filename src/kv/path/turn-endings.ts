@@ -27,7 +27,8 @@ export interface OpenTurn extends TurnScope {
   /** Undefined: there is nowhere to store. */
   readonly turn: TurnId | undefined;
   readonly prompt: TokenSequence | TextSequence;
-  /** As of its plan. */
+  /** Both as of its plan. */
+  readonly storedTokens: number;
   readonly storedEnd: Digest | undefined;
   /** The id of the engine's own session. */
   readonly engineSession: string;
@@ -58,18 +59,12 @@ export class TurnEndings {
       return this.abort(open, "other_weights");
     }
     if (promptTokens === undefined) return this.abort(open, "uncounted");
+    if (!isPossible(promptTokens, open)) return this.#miscounted(open, promptTokens);
     const { prompt } = open;
-    if (prompt.kind === "text") {
-      this.#options.tokens.counted?.(prompt.text, promptTokens);
-      const { storedEnd } = open;
-      return this.#run(() => this.#commit(open, answer, { ...prompt, promptTokens, storedEnd }));
-    }
-    if (promptTokens === prompt.ids.length) {
-      return this.#run(() => this.#commit(open, answer, prompt));
-    }
-    // What it was given as ids it has cut off, as engines do with what is too long: that says nothing of its tokenizer.
-    if (prompt.kind === "tokenizer") engines.miscounted(pool, open.endpoint);
-    return this.abort(open, "miscounted");
+    if (prompt.kind !== "text") return this.#run(() => this.#commit(open, answer, prompt));
+    this.#options.tokens.counted?.(prompt.text, promptTokens);
+    const { storedEnd } = open;
+    this.#run(() => this.#commit(open, answer, { ...prompt, promptTokens, storedEnd }));
   }
 
   abort(open: OpenTurn, reason: AbortedEnd): void {
@@ -103,6 +98,21 @@ export class TurnEndings {
   /** Waits for what is begun here, and begins nothing any more. Idempotent. */
   close(): Promise<void> {
     return this.#underWay.close();
+  }
+
+  /**
+   * Engines cut off what is too long for them, so a lower count proves nothing against one that takes no prompt as long as this is.
+   * No count does where the engine was given ids: it made none itself.
+   */
+  #miscounted(open: OpenTurn, promptTokens: number): void {
+    const { engines, pool } = this.#options;
+    const { prompt, endpoint } = open;
+    const engine = engines.engine(pool, endpoint);
+    const limit = engine.kind === "ready" ? engine.maxPromptTokens : undefined;
+    const least = leastTokens(open);
+    const isCutOff = limit !== undefined && promptTokens < least && least > limit;
+    if (prompt.kind !== "engine" && !isCutOff) engines.miscounted(pool, endpoint);
+    this.abort(open, "miscounted");
   }
 
   async #commit(
@@ -163,4 +173,15 @@ export class TurnEndings {
   #closeSession(endpoint: Endpoint, { engineSession }: OpenTurn): void {
     this.#options.engines.closeSession(endpoint, engineSession);
   }
+}
+
+function isPossible(promptTokens: number, open: OpenTurn): boolean {
+  const least = leastTokens(open);
+  return open.prompt.kind === "text" ? promptTokens >= least : promptTokens === least;
+}
+
+/** That the prompt has, as far as is known of it. A text that shares tokens with an earlier one goes on behind them. */
+function leastTokens({ prompt, storedTokens }: OpenTurn): number {
+  if (prompt.kind !== "text") return prompt.ids.length;
+  return storedTokens > 0 ? storedTokens + 1 : 0;
 }

@@ -182,7 +182,7 @@ export type PathAbortReason =
   | "served_elsewhere" // not by the engine that it was planned for
   | "other_weights" // it was computed by weights that are not the profile's
   | "uncounted" // the engine did not say how many tokens the prompt has
-  | "miscounted"; // it counted other tokens than we did
+  | "miscounted"; // it counted other tokens than we did, or than it can have had
 
 /** Told of each end; must return at once and not throw. */
 export interface TurnObserver {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
+  maxPromptTokens,
   parseSaid,
   profileDifferences,
   tellsUsage,
@@ -63,6 +64,16 @@ describe("what an engine says of itself", () => {
       false,
       true,
     ]);
+  });
+
+  it.each([
+    [{ max_req_input_len: 20_474, context_length: null, max_total_num_tokens: 20_480 }, 20_474],
+    [{ context_length: 32_768, max_total_num_tokens: 20_480 }, undefined],
+    [{ max_req_input_len: null }, undefined],
+    [{ max_req_input_len: "20474" }, undefined],
+    [{ max_req_input_len: 0 }, undefined],
+  ])("tells how long a prompt it takes: %o", (said, tokens) => {
+    expect(maxPromptTokens(said)).toBe(tokens);
   });
 
   it("may be nothing at all", () => {

@@ -103,6 +103,15 @@ describe("an engine", () => {
     expect(nameOf(watch.state)).toBe("instance-2");
   });
 
+  it("is ready with how long a prompt it takes, where it says so", async () => {
+    connections.latest().answer();
+    expect(watch.state).toMatchObject({ kind: "ready", maxPromptTokens: undefined });
+    connections.latest().lose("ECONNRESET");
+    await clock.advance(RETRY_MS.first);
+    connections.latest().answer({ max_req_input_len: 100 });
+    expect(watch.state).toMatchObject({ kind: "ready", maxPromptTokens: 100 });
+  });
+
   it("that miscounted is off until its connection is another", async () => {
     await answers(1);
     watch.miscounted();

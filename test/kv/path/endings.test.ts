@@ -82,24 +82,6 @@ describe("an answer", () => {
     expect(path.engines.closed).toEqual([AT_A]);
   });
 
-  it.each([
-    [
-      "made of a text, commits nothing, and turns the engine off",
-      { text: "one " },
-      [ENGINE_A.address],
-    ],
-    ["was given, commits nothing, and says nothing of its tokenizer", "one ", []],
-  ])("of an engine that counts other tokens than it %s", async (_, asked, off) => {
-    const path = new PathBench(await benches.open(), { sendTokens: false });
-    const begun = await path.begin(asked);
-    const answer = await path.answerTo(begun, "two ", { prompt_tokens: 5 });
-    begun.turn.answer(SERVED)?.push(answer, true);
-    await path.ended();
-    expect(path.seen).toEqual(["injected 0/4", "miscounted"]);
-    expect(path.engines.miscountedAt).toEqual(off);
-    expect(await path.bench.catalog.segments(session("a"))).toEqual([]);
-  });
-
   it("by other weights commits nothing, and turns the engine off", async () => {
     const path = await open();
     const begun = await path.begin("one ");

@@ -66,6 +66,7 @@ describe("a computing engine's HTTP", () => {
       page_size: 64,
       kv_cache_dtype: "bf16",
       weight_version: "default",
+      max_req_input_len: 32_767,
     });
   });
 
