@@ -14,11 +14,13 @@ import type {
   StoredFile,
 } from "./records.ts";
 
-/** A reservation that was refused for want of space, or left less than the headroom. */
+/** Who found too little room: a reservation, at its session's priority; or a reader, for whom only what others can do without may go. */
+export type RoomFor = number | "reading";
+
+/** A reservation that was refused for want of space, or left less than the headroom; or a copy for reading that found none. */
 export interface Pressure {
   readonly location: string;
-  /** Of its session. */
-  readonly priority: number;
+  readonly priority: RoomFor;
   /** That were refused; 0 where there was room. */
   readonly bytes: number;
 }
@@ -27,8 +29,8 @@ export interface EvictRequest {
   readonly location: string;
   /** To be freed there. What waits in quarantine already (`LocationUsage.idleBytes`) is the caller's to subtract. */
   readonly bytes: number;
-  /** Of the session that needs the room. Nothing that a higher one refers to is evicted. */
-  readonly priority: number;
+  /** Nothing that a session of a higher one refers to is evicted. For reading: nothing but copies that have another one, whosesoever. */
+  readonly priority: RoomFor;
   /** Those that there are now: a copy that lies elsewhere does not make another one spare. */
   readonly locations: ReadonlySet<string>;
   readonly nowMs: number;

@@ -134,7 +134,7 @@ export const files = new Table<FileRef, StoredFile>({
     }
     const rank = {
       priority: file.priorityFloor,
-      hasFirstCopies: file.replicaBytes < file.referencedBytes,
+      hasFirstCopies: hasFirstCopies(file),
       readsPerByte: readsPerByte(file),
     };
     return [
@@ -228,6 +228,11 @@ export function segmentsIn(view: CatalogView, file: FileRef, limit: number): rea
   return listInFile(view, file, limit).flatMap(
     (id) => inFile(segments.must(view, { id }), file) ?? [],
   );
+}
+
+/** Whether segments are in it that may have no other copy. */
+export function hasFirstCopies({ replicaBytes, referencedBytes }: StoredFile): boolean {
+  return replicaBytes < referencedBytes;
 }
 
 export function isIdle(file: StoredFile): boolean {

@@ -216,7 +216,7 @@ export class Readahead {
     if (shelf === undefined) {
       const full = candidates.find(({ location: { profile } }) => rooms.has(profile.id));
       const location = full?.location.profile.id;
-      if (location !== undefined) pressed({ location, priority: 0, bytes: segment.bytes });
+      if (location !== undefined) pressed({ location, priority: "reading", bytes: segment.bytes });
       observer.left("no_room");
       return stays;
     }

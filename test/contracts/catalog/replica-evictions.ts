@@ -60,6 +60,28 @@ export function describeReplicaEvictions(opened: () => KvDesk): void {
       expect(await copiesOf(id)).toEqual([]);
     });
 
+    it("for reading take further copies alone, of whatever priority, past files that have first ones", async () => {
+      const dear = await stored("dear", 900);
+      const pinned = await stored("pinned", 900);
+      await pin("pinned");
+      for (const id of [dear, pinned]) await replicate(id, "disk2");
+      const own: SegmentId[] = [];
+      for (const name of ["free1", "free2", "free3", "free4", "free5", "free6", "paid"]) {
+        const priority = name === "paid" ? 500 : 0;
+        await desk.create(name, { retention: { ...LONG, priority } });
+        const turn = await desk.reserved(name, { newFile: { location: "disk2" } });
+        await desk.report(turn, name);
+        await desk.settle(turn);
+        own.push(segmentId(turn.turn, 0));
+      }
+      const asked = { location: "disk2", bytes: 1_000, priority: "reading", limit: 8 } as const;
+      const without = new Set(["disk2"]);
+      expect(await evict({ ...asked, locations: without })).toMatchObject({ copies: 0 });
+      expect(await evict(asked)).toMatchObject({ segments: 0, copies: 2, isShort: true });
+      for (const id of [dear, pinned]) expect(await copiesOf(id)).toEqual(["disk"]);
+      for (const id of own) expect(await copiesOf(id)).toEqual(["disk2"]);
+    });
+
     it("come before those of first copies of the same priority, however often they are read", async () => {
       const hot = await stored("hot");
       await replicate(hot, "disk2");

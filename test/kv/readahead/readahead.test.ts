@@ -138,12 +138,12 @@ describe("readahead", () => {
     expect(sightings.map(({ flight }) => flight?.to.profile.id)).toEqual(["disk", undefined]);
   });
 
-  it("leaves the headroom free, and asks for room that is worth least where there is none", async () => {
+  it("leaves the headroom free, and asks for room that others can spare where there is none", async () => {
     const stand = new CopyStand([{ ...MEMORY, room: 3_000, headroomBytes: 500 }, DISK]);
     const segments = ["a", "b", "c"].map((id) => segmentAt(id, ["disk"]));
     const { sightings } = await stand.bring(segments);
     expect(sightings.map(({ flight }) => flight !== undefined)).toEqual([true, true, false]);
-    expect(stand.seen).toEqual(["pressed memory 0 1000", "left no_room"]);
+    expect(stand.seen).toEqual(["pressed memory reading 1000", "left no_room"]);
   });
 
   it("counts what waits for its turn where there is room", async () => {
@@ -236,7 +236,7 @@ describe("readahead", () => {
     const bringing = stand.bring([segmentAt("s", ["archive"])]);
     await stand.clock.advance(100);
     await bringing;
-    expect(stand.seen).toEqual(["pressed disk 0 1000", "left no_room"]);
+    expect(stand.seen).toEqual(["pressed disk reading 1000", "left no_room"]);
   });
 });
 

@@ -7,10 +7,10 @@ import type { SegmentId, StoredFile } from "../../records.ts";
 import type { EvictReport, EvictRequest } from "../../space.ts";
 import { evictablePrefix, holderKey, parseEvictable, UNLIMITED } from "../keys.ts";
 import { locationUsage } from "../sums.ts";
-import { files, listInFile, segmentsIn } from "../tables.ts";
+import { files, hasFirstCopies, listInFile, segmentsIn } from "../tables.ts";
 import type { CatalogTransaction } from "../transaction.ts";
 import { dropCopy, isSpare } from "./copies.ts";
-import { spareWorthOf, worthOf } from "./file-priority.ts";
+import { PINNED, spareWorthOf, worthOf } from "./file-priority.ts";
 import { dropWithdrawn, listReferrers, withdraw } from "./references.ts";
 import { sweepHolders } from "./sweep.ts";
 import { sealFile } from "./turn-end.ts";
@@ -23,14 +23,20 @@ export function evict(tx: CatalogTransaction, request: EvictRequest): EvictRepor
   let left = limit - seen;
   let [evicted, dropped, copies, references] = [0, 0, 0, 0];
   let from = evictablePrefix(location, 0);
-  const to = evictablePrefix(location, request.priority + 1);
+  const to = evictablePrefix(location, highestOf(request) + 1);
   while (left > 0 && freedBytes() < wanted) {
     const [next] = tx.range({ from, to, limit: 1 });
     if (next === undefined) break;
     from = `${next.key}\0`;
     left--;
     const file = files.at(tx, parseEvictable(location, next.key));
-    if (file === undefined || !isInPlace(tx, file, request)) continue;
+    if (file === undefined) continue;
+    if (request.priority === "reading" && !isAllSpare(tx, file, request)) {
+      // Of each priority those of nothing but further copies come first, and most of the others have the only ones.
+      if (hasFirstCopies(file)) from = evictablePrefix(location, file.priorityFloor + 1);
+      continue;
+    }
+    if (!isInPlace(tx, file, request)) continue;
     const leaves = dropLeaves(tx, file, Math.max(1, left));
     left -= leaves.seen;
     dropped += leaves.withdrawn.length;
@@ -41,6 +47,15 @@ export function evict(tx: CatalogTransaction, request: EvictRequest): EvictRepor
   const bytes = freedBytes();
   const counts = { expiredSessions, files: evicted, segments: dropped, copies, bytes };
   return { ...counts, isShort: bytes < wanted, isFull: left <= 0 };
+}
+
+function highestOf({ priority }: EvictRequest): number {
+  return priority === "reading" ? PINNED : priority;
+}
+
+/** Nobody would lose more with the file than a way to read it. */
+function isAllSpare(tx: CatalogTransaction, file: StoredFile, request: EvictRequest): boolean {
+  return segmentsIn(tx, file, UNLIMITED).every((segment) => isSpare(segment, request.locations));
 }
 
 /** Whether its floor is its priority, to which it is raised. */
@@ -62,7 +77,7 @@ function priorityOf(tx: CatalogTransaction, file: StoredFile, request: EvictRequ
       if (looked.has(holderKey(holder))) continue;
       looked.add(holderKey(holder));
       priority = Math.max(priority, worth(tx, holder));
-      if (priority > request.priority) return priority;
+      if (priority > highestOf(request)) return priority;
     }
   }
   return priority;
