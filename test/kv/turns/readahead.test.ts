@@ -134,7 +134,7 @@ describe.each(CATALOGS)("readahead over the $name catalog", (kind) => {
     expect(plan).toMatchObject({ stored: [], limit: "location_unknown" });
     expect(bench.seen.filter((line) => /^(held|left)/.test(line))).toEqual(["left no_room"]);
     const bytes = STORED * 32;
-    expect(bench.pressures[0]).toEqual({ location: "near", priority: 0, bytes });
+    expect(bench.pressures[0]).toEqual({ location: "near", priority: "reading", bytes });
   });
 
   it("opens for everybody when the desk is drained", async () => {
