@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { engineProfile } from "../../demo/engine/profile.ts";
 import { SHAPES } from "../../demo/engine/model/shape.ts";
-import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "../../demo/engine/tokenizer/files.ts";
+import { copyTokenizer, type TokenizerFiles } from "../../demo/engine/tokenizer/files.ts";
 import { addRoundRobinListener, roundRobinListener } from "../../demo/round-robin.ts";
 import { startEnvoy } from "../../demo/stack/envoy.ts";
 import { createFolder, removeFolder } from "../../demo/stack/folder.ts";
@@ -26,6 +26,8 @@ export interface StackOptions {
   /** Where they load and store; undefined: Moorline only routes. */
   readonly files: string | undefined;
   readonly mode: "sticky" | "ring";
+  /** Of Moorline, which reads and writes nothing but that and the files. Removed when it closes; a new one unless given. */
+  readonly folder?: string;
 }
 
 export interface Stack {
@@ -51,10 +53,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     for (let next = closers.pop(); next !== undefined; next = closers.pop()) await next();
   };
   try {
-    const folder = await createFolder("moorline-bench-");
+    const folder = options.folder ?? (await createFolder("moorline-bench-"));
     closers.push(() => removeFolder(folder));
     const apiPort = await freePort();
-    const moorline = await startMoorline(settingsOf(options, { folder, apiPort }));
+    const tokenizer = await copyTokenizer(folder);
+    const settings = settingsOf(options, { folder, apiPort, tokenizer });
+    const moorline = await startMoorline(settings, { folder });
     closers.push(() => moorline.close());
     await untilReady(options, moorline);
     const bootstrap = await fillBootstrap("override-host", {
@@ -96,6 +100,7 @@ async function untilReady({ endpoints, files }: StackOptions, moorline: Moorline
 interface Places {
   readonly folder: string;
   readonly apiPort: number;
+  readonly tokenizer: TokenizerFiles;
 }
 
 function settingsOf({ endpoints, files, mode }: StackOptions, places: Places): MoorlineSettings {
@@ -111,7 +116,7 @@ function settingsOf({ endpoints, files, mode }: StackOptions, places: Places): M
         ...pool,
         kv: {
           dialect: "sglang-session",
-          tokenizer: { file: TOKENIZER_FILE, config: TOKENIZER_CONFIG_FILE },
+          tokenizer: places.tokenizer,
           profile: engineProfile(SHAPES[SHAPE_NAME], ENGINE_RULES),
         },
       },

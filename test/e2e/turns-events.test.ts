@@ -1,9 +1,12 @@
 /** Streamed answers on their way through a real Envoy: each event is with the client before the engine says the next. */
 import { once } from "node:events";
+import { mkdir } from "node:fs/promises";
 import { request } from "node:http";
+import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { type AskedTurn, standInAnswer, startStandIn } from "../../bench/turns/stand-in.ts";
-import { createFiles, startStack } from "../../bench/turns/stack.ts";
+import { startStack } from "../../bench/turns/stack.ts";
+import { createFolder, removeFolder } from "../../demo/stack/folder.ts";
 
 const EVENTS = 12;
 const END = "data: [DONE]\n\n";
@@ -12,14 +15,16 @@ const PATIENCE_MS = 5_000;
 const TEXT = "What is moored here, and where does it lie? ".repeat(20);
 
 it("have nothing of them held back, and nothing changed but what is taken out [T5]", async () => {
-  const files = await createFiles();
-  onTestFinished(() => files.close());
+  const folder = await createFolder("moorline-turns-");
+  onTestFinished(() => removeFolder(folder));
+  const files = join(folder, "kv");
+  await mkdir(files);
   const exchanges: Exchange[] = [];
   const answer = async (turn: AskedTurn) => exchanges.at(-1)?.answer(turn);
-  const engine = await startStandIn({ root: files.path, answer });
+  const engine = await startStandIn({ root: files, answer });
   onTestFinished(() => engine.close());
   const endpoints = [{ name: "engine", address: engine.address }];
-  const stack = await startStack({ endpoints, files: files.path, mode: "sticky" });
+  const stack = await startStack({ endpoints, files, mode: "sticky", folder });
   onTestFinished(() => stack.close());
 
   for (const url of [stack.url, stack.plainUrl]) {

@@ -233,7 +233,7 @@ export class TruthStage {
       catalog: { path: join(this.#folder, "catalog"), durability: "process" },
       locations: [
         location("memory", "memory", MIB),
-        location("twin", "memory", MIB),
+        location("twin", "memory", 4 * MIB),
         location("disk", "disk", this.#diskBytes),
       ],
       // What was read in the last seconds has a copy at the twin.

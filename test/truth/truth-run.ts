@@ -255,9 +255,8 @@ class TruthRun {
         counters.total("kv_plans_total", { limit: "file_damaged" }) +
         counters.total("kv_plans_total", { limit: "file_missing" }) +
         counters.total("kv_rechecks_total", { result: "crc" }),
-      replicas_made: counters.total("kv_replicas_made_total", { result: "copied" }),
       ...(this.#options.turns >= LONG_RUN_TURNS && {
-        replicas_dropped: counters.total("kv_replicas_dropped_total", { result: "dropped" }),
+        replicas_made: counters.total("kv_replicas_made_total", { result: "copied" }),
         compacted_segments: counters.total("kv_compacted_total", { result: "moved" }),
         torn_writes: counters.total("kv_verifications_total", { result: "zero_block" }),
       }),
