@@ -4,12 +4,13 @@
  * ext_proc, in alternating order, and the time that the engine has it counts for neither.
  */
 import { once } from "node:events";
-import { Agent, request } from "node:http";
+import { type Agent, request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { medianOf } from "../figures.ts";
 import { type Parts, partsOf, readTimes } from "./parts.ts";
-import { createFiles, type Stack, startStack } from "./stack.ts";
-import { type AskedTurn, standInAnswer, startStandIn } from "./stand-in.ts";
+import type { Stack } from "./stack.ts";
+import { type AskedTurn, standInAnswer } from "./stand-in.ts";
+import { startStandInStack } from "./stand-in-stack.ts";
 
 export interface AddedPlan {
   /** One after the other; of each, the first turn stores all of it and is not timed. */
@@ -36,9 +37,6 @@ const THINK_MS = 120;
 const LONG_THINK_MS = 1_500;
 
 export async function measureAdded(plan: AddedPlan): Promise<AddedReport> {
-  await using closers = new AsyncDisposableStack();
-  const files = await createFiles();
-  closers.defer(() => files.close());
   let engineMs = 0;
   const answer = async ({ receivedAtMs, body, response }: AskedTurn) => {
     const { meta_info, session_params } = standInAnswer(body);
@@ -47,13 +45,8 @@ export async function measureAdded(plan: AddedPlan): Promise<AddedReport> {
     engineMs = performance.now() - receivedAtMs;
     response.end(text);
   };
-  const engine = await startStandIn({ root: files.path, answer });
-  closers.defer(() => engine.close());
-  const endpoints = [{ name: "engine", address: engine.address }];
-  const stack = await startStack({ endpoints, files: files.path, mode: "sticky" });
-  closers.defer(() => stack.close());
-  const agent = new Agent({ keepAlive: true });
-  closers.defer(() => agent.destroy());
+  await using started = await startStandInStack(answer);
+  const { stack, agent } = started;
 
   const turns: Pair[] = [];
   const parts: Parts[] = [];

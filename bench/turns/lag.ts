@@ -4,11 +4,11 @@
  * steady rate, whether or not those before have been answered.
  */
 import { once } from "node:events";
-import { Agent, request } from "node:http";
+import { type Agent, request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { percentileOf } from "../figures.ts";
-import { createFiles, startStack } from "./stack.ts";
-import { type AskedTurn, standInAnswer, startStandIn } from "./stand-in.ts";
+import { type AskedTurn, standInAnswer } from "./stand-in.ts";
+import { startStandInStack } from "./stand-in-stack.ts";
 
 export interface LagPlan {
   /** Each is one way and then the other, which changes places with every round. */
@@ -36,18 +36,10 @@ interface Said {
 }
 
 export async function measureLag(plan: LagPlan): Promise<LagReport> {
-  await using closers = new AsyncDisposableStack();
-  const files = await createFiles();
-  closers.defer(() => files.close());
   const said = new Map<string, Said>();
   const answer = (turn: AskedTurn) => say(turn, (each) => said.set(turn.name, each));
-  const engine = await startStandIn({ root: files.path, answer });
-  closers.defer(() => engine.close());
-  const endpoints = [{ name: "engine", address: engine.address }];
-  const stack = await startStack({ endpoints, files: files.path, mode: "sticky" });
-  closers.defer(() => stack.close());
-  const agent = new Agent({ keepAlive: true });
-  closers.defer(() => agent.destroy());
+  await using started = await startStandInStack(answer);
+  const { stack, agent } = started;
 
   const talks = Array.from({ length: SESSIONS }, () => MESSAGE.repeat(FIRST_MESSAGES));
   let turns = 0;
