@@ -227,6 +227,16 @@ export interface Replica extends FileRef {
 }
 
 /**
+ * Of the prompt that a snapshot was saved after. `points`: the first 8 bytes of each grid digest of its text, one after the other, the start's not
+ * among them: enough to tell how far another text goes along.
+ */
+export interface SnapshotText {
+  /** Bytes of it, those after the last grid point included. */
+  readonly units: number;
+  readonly points: Uint8Array;
+}
+
+/**
  * Tokens whose KV is stored, in one copy or more. Ids, references, places and charges are of the segment; `file` and `kvStart` are
  * of its first copy. What is handed out to be read may have another copy in its place: see `copies.ts`.
  */

@@ -1,0 +1,15 @@
+/** CONTRACT ONLY. The text of a prompt as snapshots are found by it. */
+import type { ChainContext } from "../chain/chain-format.ts";
+import type { Prompt } from "../dialects/dialect.ts";
+
+/**
+ * Of any prompt: a text as it is; ids as decimal numbers with a comma behind each; a chat as what its template is given besides the messages, then each message, as JSON texts. So
+ * a conversation that goes on begins with the text of what it went on from.
+ */
+export interface SnapshotPrompt {
+  readonly context: ChainContext;
+  /** UTF-8. */
+  readonly bytes: Uint8Array;
+}
+
+export type ToSnapshotPrompt = (prompt: Prompt, context: ChainContext) => SnapshotPrompt;
