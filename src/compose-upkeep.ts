@@ -19,11 +19,12 @@ const SCRUB_LIMITS = { soonLimit: 10_000, retryMs: 60_000 };
 /** A copy is given up after this long. */
 const COPY_MS = 600_000;
 /**
- * Compaction reads and writes no more than this in one pass. At one pass in a second, stock
- * of three million files is taken within its interval.
+ * Node has four threads for all work with files, and an unlink on a slow disk keeps one of them until it is done: two of them are always
+ * left to turns. Compaction reads and writes no more than this in one pass. At one pass in a second, stock of three million files is
+ * taken within its interval.
  */
-const KEEPER_LIMITS = {
-  unlinksAtOnce: 4,
+export const KEEPER_LIMITS = {
+  unlinksAtOnce: 2,
   copyBytesPerPass: 64 * 1024 * 1024,
   leftoverMs: COPY_MS,
   stockIntervalMs: 3_600_000,

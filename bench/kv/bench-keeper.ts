@@ -39,7 +39,7 @@ export function openBenchKeeper({ catalog, location, nowMs }: BenchKeeperOptions
       intervalMs: INTERVAL_MS,
       limit,
       quarantineMs: QUARANTINE_MS,
-      unlinksAtOnce: 4,
+      unlinksAtOnce: 2,
       copyBytesPerPass: 0,
       leftoverMs: HOUR_MS,
       stockEntries: 1_000,
