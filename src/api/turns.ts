@@ -43,7 +43,7 @@ export interface TurnRouteLimits {
   readonly bodyLimitBytes: number;
   /** A plan may wait for another turn, and a commit until its bytes are verified. */
   readonly handlerMs: number;
-  readonly bodies: Pick<PromptBodies, "hold">;
+  readonly bodies: Pick<PromptBodies, "hold" | "wait">;
 }
 
 export function addTurns(api: Api, ports: KvApiPorts, limits: TurnRouteLimits): void {
@@ -70,7 +70,8 @@ export function addTurns(api: Api, ports: KvApiPorts, limits: TurnRouteLimits): 
       const session = keyOf(request);
       const { model, retention } = await sessionAt(session, ports);
       const sequence = sequenceOf(prompt);
-      const hold = waitMs === 0 ? undefined : holdFor(waitMs, ports.clock, reply);
+      const mayWait = waitMs > 0 && bodies.wait(reply);
+      const hold = mayWait ? holdFor(waitMs, ports.clock, reply) : undefined;
       const plan = await turns.plan({ session, prompt: sequence, maxNewTokens, engine, hold });
       if (plan.limit === "no_session" || plan.limit === "unknown_tenant") throw noSuch("session");
       const found = ports.predictions.ofModel(model);

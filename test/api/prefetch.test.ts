@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { CATALOGS } from "../kv/turns/catalogs.ts";
 import { SMALL_TOKEN_BYTES } from "../support/small-model.ts";
 import { until } from "../support/until.ts";
-import { promptOf } from "./api-bench.ts";
+import { type ApiOptions, promptOf } from "./api-bench.ts";
 import { ApiBenches } from "./api-benches.ts";
 
 const NEAR = { id: "near", labels: {}, engines: true, tier: "memory" } as const;
@@ -13,6 +13,8 @@ const FAR = { id: "far", labels: {}, engines: true, tier: "remote" } as const;
 
 const STORED = "one two three ";
 const BYTES = STORED.length * SMALL_TOKEN_BYTES;
+/** Of a body, and how many of those are read at once. */
+const [LONGEST, AT_ONCE] = [1_000, 32];
 const BROUGHT = "brought remote memory copied";
 
 describe.each(CATALOGS)("a prefetch over the $name catalog", (kind) => {
@@ -20,8 +22,8 @@ describe.each(CATALOGS)("a prefetch over the $name catalog", (kind) => {
   afterEach(() => benches.close());
 
   /** A turn of session `a` is stored where no engine reaches it now. */
-  async function open() {
-    const opened = await benches.openWithSession({ sites: [FAR, NEAR] });
+  async function open(options: ApiOptions = {}) {
+    const opened = await benches.openWithSession({ ...options, sites: [FAR, NEAR] });
     const { bench, client } = opened;
     bench.turns.sites = [FAR];
     bench.turns.restart();
@@ -96,10 +98,9 @@ describe.each(CATALOGS)("a prefetch over the $name catalog", (kind) => {
     expect(opened.bench.turns.seen).toContain("held near 0");
   });
 
-  it("is cancelled when the caller of such a plan leaves", async () => {
-    const opened = await open();
-    const { turns } = opened.bench;
-    const near = turns.location("near");
+  /** Copies to where it is near end no sooner than this resolves. */
+  function holdCopies({ bench }: Opened) {
+    const near = bench.turns.location("near");
     if (near === undefined) throw new Error("there is such a place");
     const opening = Promise.withResolvers<void>();
     const put = near.put.bind(near);
@@ -107,6 +108,34 @@ describe.each(CATALOGS)("a prefetch over the $name catalog", (kind) => {
       await opening.promise;
       return put(...args);
     };
+    return opening;
+  }
+
+  it("keeps no prompt from being read while plans wait for it, of which only so many do", async () => {
+    const opened = await open({ bodyLimitBytes: LONGEST });
+    const opening = holdCopies(opened);
+    const ask = async (wait_ms: number) => {
+      const prompt = promptOf("one two three four");
+      const body = JSON.stringify({ prompt, wait_ms }).padEnd(LONGEST);
+      const headers = { "content-type": "application/json" };
+      const url = `${opened.bench.url}/v1/sessions/a/plan`;
+      return (await fetch(url, { method: "POST", headers, body })).json();
+    };
+    let answered = 0;
+    const waiting = Array.from({ length: AT_ONCE }, () => ask(60_000).finally(() => answered++));
+    await until(() => opened.bench.turns.clock.pendingTimers === AT_ONCE);
+    expect(await ask(0)).toMatchObject({ stored_tokens: 0 });
+    expect(await ask(60_000)).toMatchObject({ stored_tokens: 0 });
+    expect(answered).toBe(0);
+    opening.resolve();
+    const stored = { stored_tokens: STORED.length };
+    expect(await Promise.all(waiting)).toMatchObject(waiting.map(() => stored));
+  });
+
+  it("is cancelled when the caller of such a plan leaves", async () => {
+    const opened = await open();
+    const { turns } = opened.bench;
+    const opening = holdCopies(opened);
     const path = `${opened.bench.url}/v1/sessions/a/plan`;
     const headers = { "content-type": "application/json" };
     const asking = request(path, { method: "POST", headers, agent: false });

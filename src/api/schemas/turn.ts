@@ -95,7 +95,9 @@ export const planBody = z.strictObject({
     .min(0)
     .max(WAIT_LIMIT_MS)
     .default(0)
-    .describe("How long the answer may wait for what is brought nearer first"),
+    .describe(
+      "How long the answer may wait for what is brought nearer first; where too many wait, it waits for nothing",
+    ),
 });
 
 export const prefetchBody = z
