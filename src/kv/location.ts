@@ -209,7 +209,7 @@ export interface PlacedWrite {
 export interface SpaceBooks {
   /** All objects of the location, at their full lengths. */
   readonly bookedBytes: number;
-  /** The part of it that was promised and is not written yet: sparse, so the device still counts it as free. */
+  /** The part of it that was promised and may not be written yet, to a turn or to a copy: the device still counts it as free. */
   readonly unwrittenBytes: number;
   readonly freeBytes: number;
 }

@@ -316,7 +316,7 @@ export interface LocationUsage {
   readonly location: string;
   /** Of all its files until they are unlinked: up to their high-water marks, without what engines said they leave unused. */
   readonly bookedBytes: number;
-  /** The part of it in open reservations, sparse perhaps. */
+  /** The part of it in open reservations, sparse perhaps, and in copies that are being made. */
   readonly unwrittenBytes: number;
   /** Of the copies here, first ones and replicas, of durable segments that somebody refers to. */
   readonly referencedBytes: number;

@@ -39,13 +39,14 @@ export class SpaceModel {
         return reservation.toBytes - reservation.fromBytes - unusedBytes;
       });
     const files = this.#filesAt(location);
+    const beingMade = files.filter(([, file]) => isBeingMade(file));
     const replicas = files.flatMap(([name]) =>
       this.#copiesIn(name).filter(([, { copies }]) => copies[0] !== name),
     );
     return {
       location,
       bookedBytes: sum(files.map(([, file]) => sizeOf(file))),
-      unwrittenBytes: sum(unwritten),
+      unwrittenBytes: sum(unwritten) + sum(beingMade.map(([, file]) => sizeOf(file))),
       referencedBytes: sum(files.map(([name]) => this.#referenced(name))),
       replicas: replicas.length,
       replicaBytes: sum(replicas.map(([, { length }]) => length * TOKEN_BYTES)),
@@ -59,7 +60,7 @@ export class SpaceModel {
         file.isSealed &&
         !this.#isWritten(name) &&
         this.#referenced(name) === 0 &&
-        !(file.leasedUntilMs > 0 && file.committedTokens === 0),
+        !isBeingMade(file),
     );
     return sum(idle.map(([, file]) => sizeOf(file)));
   }
@@ -164,6 +165,10 @@ function isAfter(a: Rank, b: Rank): boolean {
   if (a.priority !== b.priority) return a.priority > b.priority;
   if (a.hasFirstCopies !== b.hasFirstCopies) return a.hasFirstCopies;
   return a.readsPerByte > b.readsPerByte * TOLERANCE;
+}
+
+function isBeingMade({ leasedUntilMs, committedTokens }: ModelFile): boolean {
+  return leasedUntilMs > 0 && committedTokens === 0;
 }
 
 function sizeOf(file: ModelFile | undefined): number {

@@ -4,14 +4,18 @@ import { decode, encode, uint } from "./codec.ts";
 import { schemaKey } from "./keys.ts";
 import type { CatalogTransaction } from "./transaction.ts";
 import { upgradeFrom1 } from "./upgrade-1.ts";
+import { upgradeFrom2 } from "./upgrade-2.ts";
 
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** Rewrites a catalog of one version as the next one, inside the transaction that raises the version. */
 export type Upgrade = (tx: CatalogTransaction) => void;
 
 /** By the version that each starts from. */
-export const UPGRADES: ReadonlyMap<number, Upgrade> = new Map([[1, upgradeFrom1]]);
+export const UPGRADES: ReadonlyMap<number, Upgrade> = new Map([
+  [1, upgradeFrom1],
+  [2, upgradeFrom2],
+]);
 
 export interface Schema {
   readonly version: number;

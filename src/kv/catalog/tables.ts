@@ -150,6 +150,7 @@ export const files = new Table<FileRef, StoredFile>({
       bookedBytes: now.bookedBytes - old.bookedBytes,
       referencedBytes: now.referencedBytes - old.referencedBytes,
       replicaBytes: now.replicaBytes - old.replicaBytes,
+      unwrittenBytes: now.unwrittenBytes - old.unwrittenBytes,
       idleBytes: now.idleBytes - old.idleBytes,
     });
   },
@@ -244,6 +245,14 @@ export function isAwaited({ committedBytes, leasedUntilMs }: StoredFile): boolea
   return committedBytes === 0 && leasedUntilMs > 0;
 }
 
+/**
+ * Room for a copy of which nothing has a name yet. All of it counts as unwritten until then: what is written meanwhile is gone from the
+ * device's free bytes as well, so that too little is promised for a while, and never too much.
+ */
+export function isBeingMade(file: StoredFile): boolean {
+  return isAwaited(file) && file.stat === undefined;
+}
+
 function enterFile(tx: CatalogTransaction, ref: FileRef, { bytes }: Segment): void {
   files.update(tx, ref, (file) => ({
     ...file,
@@ -293,12 +302,13 @@ function isCompactable(file: StoredFile): boolean {
 
 function spaceOf(file: StoredFile | undefined) {
   if (file === undefined) {
-    return { bookedBytes: 0, referencedBytes: 0, replicaBytes: 0, idleBytes: 0 };
+    return { bookedBytes: 0, referencedBytes: 0, replicaBytes: 0, unwrittenBytes: 0, idleBytes: 0 };
   }
   const bookedBytes = bookedBytesOf(file);
   const { referencedBytes, replicaBytes } = file;
   const idleBytes = isIdle(file) && !isAwaited(file) ? bookedBytes : 0;
-  return { bookedBytes, referencedBytes, replicaBytes, idleBytes };
+  const unwrittenBytes = isBeingMade(file) ? bookedBytes : 0;
+  return { bookedBytes, referencedBytes, replicaBytes, unwrittenBytes, idleBytes };
 }
 
 function isPin(prefix: Prefix | undefined): boolean {

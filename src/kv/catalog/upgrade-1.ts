@@ -20,9 +20,8 @@ export function upgradeFrom1(tx: CatalogTransaction): void {
     const entries = scanPages(tx, { ...under(letter), limit: PAGE });
     for (const { key, value } of entries) tx.put(key, upgraded(value));
   }
-  for (const { key } of scanPages(tx, { ...under("f"), limit: PAGE })) {
-    const file = fileAt(tx, key);
-    if (file === undefined || !isAwaited(file)) continue;
+  for (const file of readableFiles(tx)) {
+    if (!isAwaited(file)) continue;
     chargeLocation(tx, file.location, { idleBytes: -bookedBytesOf(file) });
   }
   for (const { key, value } of scan(tx, "k", UNLIMITED)) {
@@ -88,6 +87,14 @@ function lengthened<T extends object>(
       return encoded;
     }
   };
+}
+
+/** In the form that they have from version 2 on. */
+export function* readableFiles(tx: CatalogTransaction): Generator<StoredFile, void> {
+  for (const { key } of scanPages(tx, { ...under("f"), limit: PAGE })) {
+    const file = fileAt(tx, key);
+    if (file !== undefined) yield file;
+  }
 }
 
 /** Undefined where it cannot be read. */

@@ -10,7 +10,7 @@ import {
   segmentId,
 } from "../../../src/kv/records.ts";
 import { booked, type Copied, copied } from "../../support/kv-copies.ts";
-import { condemn, key, type KvDesk, QUARANTINE_MS } from "../../support/kv-desk.ts";
+import { condemn, key, type KvDesk, QUARANTINE_MS, STAT } from "../../support/kv-desk.ts";
 
 export function describeReplicas(opened: () => KvDesk): void {
   describe("replicas", () => {
@@ -24,6 +24,7 @@ export function describeReplicas(opened: () => KvDesk): void {
       desk = opened();
       catalog = desk.catalog;
       await desk.create("a");
+      await desk.create("b");
       const { turn, file } = await desk.store("a", "abcd");
       segment = segmentId(turn, 0);
       first = file;
@@ -49,6 +50,27 @@ export function describeReplicas(opened: () => KvDesk): void {
       expect((await desk.match("a", "abcd!")).segments).toEqual([{ ...before, replicas }]);
       expect(await catalog.segments(key("a"))).toHaveLength(1);
       expect(await catalog.tenantUsage("t")).toEqual(usage);
+    });
+
+    it("are unwritten until they are whole, so that no device is promised to two of them, or to one and a turn", async () => {
+      const limits = { capacityBytes: 1_000, freeFloorBytes: 10 };
+      const open = (name: string, freeBytes: number) => {
+        const newFile = { ...fileAt("other"), name: name as ObjectName, limits, freeBytes };
+        const { nowMs } = desk;
+        return catalog.openCopy({ segment, newFile, nowMs, deadlineMs: nowMs + 100 });
+      };
+      expect(await open("one", 50)).toBe("opened");
+      expect(await open("two", 89)).toBe("no_space");
+      const newFile = { ...fileAt("other"), limits, freeBytes: 89 };
+      const refused = { kind: "refused", reason: "no_space" };
+      expect(await desk.reserve("b", { newFile })).toMatchObject(refused);
+      expect(await open("two", 90)).toBe("opened");
+      expect(await catalog.locationUsage("other")).toMatchObject({ unwrittenBytes: 80 });
+      const made = { segment, to: { ...fileAt("other"), name: "one" as ObjectName }, stat: STAT };
+      expect(await catalog.addReplica({ ...made, nowMs: desk.nowMs })).toBe(true);
+      expect(await catalog.locationUsage("other")).toMatchObject({ unwrittenBytes: 40 });
+      await catalog.unlinked([{ ...fileAt("other"), name: "two" as ObjectName }]);
+      expect(await catalog.locationUsage("other")).toMatchObject({ unwrittenBytes: 0 });
     });
 
     it("are no room to come while they are made, and when one that is recorded is dropped its file is due as any other", async () => {

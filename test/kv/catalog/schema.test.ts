@@ -6,7 +6,11 @@ import { schemaKey } from "../../../src/kv/catalog/keys.ts";
 import { MemoryStore } from "../../../src/kv/catalog/memory.ts";
 import { openCatalog } from "../../../src/kv/catalog/rule-catalog.ts";
 import { SCHEMA_VERSION, type Upgrade, UPGRADES } from "../../../src/kv/catalog/schema.ts";
-import { key, KvDesk, ranges } from "../../support/kv-desk.ts";
+import { chargeLocation } from "../../../src/kv/catalog/sums.ts";
+import type { ObjectName } from "../../../src/kv/location.ts";
+import { segmentId } from "../../../src/kv/records.ts";
+import { booked } from "../../support/kv-copies.ts";
+import { key, KvDesk, ranges, STAT } from "../../support/kv-desk.ts";
 
 function storeOfVersion(version: number): MemoryStore {
   return new MemoryStore(new Map([[schemaKey, encode(uint, version)]]));
@@ -26,7 +30,7 @@ it("writes its version into a new catalog, and opens it again", async () => {
 
 it("refuses a catalog of a later version, names both, and changes nothing", async () => {
   const store = storeOfVersion(SCHEMA_VERSION + 6);
-  const text = "catalog has schema version 8, and this program knows versions up to 2";
+  const text = "catalog has schema version 9, and this program knows versions up to 3";
   const message = expect.stringContaining(text);
   await expect(openCatalog(store)).rejects.toMatchObject({ code: "catalog_invalid", message });
   expect(versionOf(store)).toBe(SCHEMA_VERSION + 6);
@@ -117,6 +121,26 @@ it("goes on with a catalog of version 1: ends its turns, and evicts what no pref
   const later = await catalog.evict({ ...asked, nowMs: desk.nowMs });
   expect(later).toMatchObject({ files: 1, segments: 1 });
   expect(await catalog.audit()).toEqual([]);
+});
+
+it("counts a copy that a program of version 2 was making as unwritten, and as nothing when it is recorded", async () => {
+  const store = new MemoryStore();
+  const desk = new KvDesk(await openCatalog(store));
+  await desk.create("a");
+  const { turn } = await desk.store("a", "abcd");
+  const to = { location: "other", name: "copy" as ObjectName };
+  const copy = { segment: segmentId(turn, 0), to };
+  await booked(desk, copy);
+  await store.write((tx) => {
+    chargeLocation(tx, "other", { unwrittenBytes: -40 });
+    tx.put(schemaKey, encode(uint, 2));
+  });
+  const again = desk.reopened(await openCatalog(store));
+  expect(await again.catalog.audit()).toEqual([]);
+  expect(await again.catalog.locationUsage("other")).toMatchObject({ unwrittenBytes: 40 });
+  expect(await again.catalog.addReplica({ ...copy, stat: STAT, nowMs: desk.nowMs })).toBe(true);
+  expect(await again.catalog.locationUsage("other")).toMatchObject({ unwrittenBytes: 0 });
+  expect(await again.catalog.audit()).toEqual([]);
 });
 
 it("leaves what it cannot read in a catalog of version 1 to a repair", async () => {
