@@ -62,7 +62,9 @@ export class TurnEndings {
     if (!isPossible(promptTokens, open)) return this.#miscounted(open, promptTokens);
     const { prompt } = open;
     if (prompt.kind !== "text") return this.#run(() => this.#commit(open, answer, prompt));
-    this.#options.tokens.counted?.(prompt.text, promptTokens);
+    if (!this.#mayBeCutOff(open, promptTokens)) {
+      this.#options.tokens.counted?.(prompt.text, promptTokens);
+    }
     const { storedEnd } = open;
     this.#run(() => this.#commit(open, answer, { ...prompt, promptTokens, storedEnd }));
   }
@@ -107,12 +109,23 @@ export class TurnEndings {
   #miscounted(open: OpenTurn, promptTokens: number): void {
     const { engines, pool } = this.#options;
     const { prompt, endpoint } = open;
-    const engine = engines.engine(pool, endpoint);
-    const limit = engine.kind === "ready" ? engine.maxPromptTokens : undefined;
+    const limit = this.#limitOf(endpoint);
     const least = leastTokens(open);
-    const isCutOff = limit !== undefined && promptTokens < least && least > limit;
+    const isCutOff = promptTokens < least && least > limit;
     if (prompt.kind !== "engine" && !isCutOff) engines.miscounted(pool, endpoint);
     this.abort(open, "miscounted");
+  }
+
+  /** Then it may be the count of the prompt's first tokens alone. Listed as fewer than it has, the text is listed rightly. */
+  #mayBeCutOff({ endpoint }: OpenTurn, promptTokens: number): boolean {
+    return promptTokens >= this.#limitOf(endpoint);
+  }
+
+  /** The most tokens of a prompt that the engine reads, as far as anybody knows. */
+  #limitOf(endpoint: Endpoint): number {
+    const { engines, pool } = this.#options;
+    const engine = engines.engine(pool, endpoint);
+    return (engine.kind === "ready" ? engine.maxPromptTokens : undefined) ?? Infinity;
   }
 
   async #commit(

@@ -3,7 +3,7 @@ import { afterEach, expect, it } from "vitest";
 
 import { createDialect } from "../../../src/kv/dialects/dialects.ts";
 import { TextPrompts } from "../../../src/kv/tokens/text-prompts.ts";
-import { bodyOf, PathBench, SERVED } from "../../support/path-bench.ts";
+import { bodyOf, ENGINE_A, PathBench, SERVED } from "../../support/path-bench.ts";
 import { Benches, CATALOGS } from "../turns/catalogs.ts";
 
 const benches = new Benches(CATALOGS[0]);
@@ -44,6 +44,31 @@ it("guesses tokens by those that the engine counted", async () => {
   await path.turn(asked("one two three four five"), "x");
   await path.turn(asked("ten two three four five"), "x");
   expect(path.seen).toEqual(["injected 0/6", "committed", "injected 0/23", "committed"]);
+});
+
+it("guesses nothing by a count that is the most that the engine reads, which is not of all of the prompt", async () => {
+  const path = await open();
+  const counts = async (promptTokens: number, takes: number | undefined) => {
+    path.engines.states.set(ENGINE_A.address, {
+      kind: "ready",
+      instance: "a",
+      maxPromptTokens: takes,
+    });
+    const begun = await path.begin(asked("one two three four five"));
+    const answer = await path.answerTo(begun, "x", { prompt_tokens: promptTokens });
+    begun.turn.answer(SERVED)?.push(answer, true);
+    await path.ended();
+  };
+  await counts(5, 5);
+  await counts(5, 4);
+  await counts(5, 6);
+  await counts(5, undefined);
+  expect(path.seen.filter((each) => each !== "committed")).toEqual([
+    "injected 0/6",
+    "injected 0/6",
+    "injected 0/6",
+    "injected 0/5",
+  ]);
 });
 
 it("shows its predictor the tokens that the engine counted", async () => {
