@@ -15,7 +15,7 @@ export interface KvDialect {
   readonly fresh: string;
   /** Whether nothing is loaded where the request says another length than the engine computes; otherwise it is not looked at. */
   readonly comparesLengths: boolean;
-  /** Whether a list of what is to be stored, be it empty, opens the session that the member names. */
+  /** Whether a list of what is to be stored, unless it is empty, opens the session that the member names. */
   readonly opensSessions: boolean;
   /** What an answer has besides the id and the segments. */
   readonly alwaysNull: readonly string[];
@@ -55,8 +55,7 @@ export function parseKvRequest(dialect: KvDialect, params: JsonObject): KvReques
   const stored = parseSegments(params[dialect.stored], dialect.stored);
   const fresh = parseSegments(params[dialect.fresh], dialect.fresh);
   assertAdjacent(stored, fresh);
-  const isFreshGiven = (params[dialect.fresh] ?? null) !== null;
-  const opensSession = dialect.opensSessions && isFreshGiven;
+  const opensSession = dialect.opensSessions && fresh.length > 0;
   return { dialect, id: optionalString(params, "id") ?? null, stored, fresh, opensSession };
 }
 

@@ -16,7 +16,7 @@ export type DialectName = "sglang-session" | "sglang-explicit";
 
 export interface Dialect {
   readonly name: DialectName;
-  /** Its engines load for a request that has nowhere to store. Of others nobody knows what they would do. */
+  /** Its engines load for a request that has nowhere to store. Others refuse it. */
   readonly loadsAlone: boolean;
   /** Turns may be chats, which its engines render. */
   readonly takesChats: boolean;

@@ -29,7 +29,8 @@ const PATHS: Readonly<Record<DialectName, Paths>> = {
 export function createDialect({ name, exposeKv }: DialectOptions): Dialect {
   const routes = new Map<string, TurnRoute>();
   for (const [path, route] of Object.entries(PATHS[name])) routes.set(path, { ...route, exposeKv });
-  // Engines begin a session of this dialect by `fresh_kv_cache`. Whether an empty one is enough, they do not say.
+  // Engines of this dialect begin a session by a `fresh_kv_cache` with something in it, and refuse a request of one that they do not
+  // know: `handle_generate_request` of sgl-project/sglang#14994, in `scheduler.py`.
   const loadsAlone = name !== "sglang-session";
   const takesChats = Object.values(PATHS[name]).some(({ format }) => format === chatRequest);
   const readBodyInSlices: Dialect["readBodyInSlices"] = (path, body, also) =>

@@ -75,7 +75,7 @@ describe("a turn", () => {
     expect(path.engines.closed).toEqual([`${ENGINE_A.address} own-1`, `${ENGINE_A.address} own-2`]);
   });
 
-  it("passes where nothing can be stored and nobody knows whether its engine loads then", async () => {
+  it("passes where nothing can be stored and its engine would refuse to load alone", async () => {
     const path = new PathBench(await benches.open(FULL_WITH_ONE));
     await path.turn("one ", "two ");
     const second = await path.begin("one two three ");

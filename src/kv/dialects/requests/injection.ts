@@ -39,8 +39,11 @@ function placeEdits(body: FoundBody, place: ReportPlace, injection: Injection): 
   const { engineSession: id, stored, fresh } = injection;
   const [loaded, reserved] = [stored.map(segmentJson), fresh.map(segmentJson)];
   if (place === "session_params") {
-    // An engine opens a session that it does not know where `fresh_kv_cache` is present.
-    const params = { id, ...listed("stored_kv_cache", loaded), fresh_kv_cache: reserved };
+    const params = {
+      id,
+      ...listed("stored_kv_cache", loaded),
+      ...listed("fresh_kv_cache", reserved),
+    };
     return nestedEdits(body, place, params);
   }
   const params = {

@@ -168,18 +168,17 @@ describe("a session of the engine's own", () => {
     expect((await post(engine, "/open_session", {})).status).toBe(400);
   });
 
-  it.each([0, 1])(
-    "is opened by a list of %i segments to store, and needed by whoever only loads",
-    async (count) => {
-      const segment = { token_start: 0, token_length: 9, kv_uri: "file:///s", kv_start: 0 };
-      const loading = { session_params: { id: "s", stored_kv_cache: [segment] } };
-      expect((await generate(loading)).status).toBe(400);
-      const fresh = [segment].slice(0, count);
-      await generate({ session_params: { id: "s", fresh_kv_cache: fresh } });
-      expect((await generate(loading)).status).toBe(200);
-      expect((await serverState(engine)).sessions).toBe(1);
-    },
-  );
+  it("is opened by a list of segments to store that is not empty, and needed by whoever only loads", async () => {
+    const segment = { token_start: 0, token_length: 9, kv_uri: "file:///s", kv_start: 0 };
+    const statusOf = async (lists: object) =>
+      (await generate({ session_params: { id: "s", ...lists } })).status;
+    const loading = { stored_kv_cache: [segment] };
+    expect(await statusOf(loading)).toBe(400);
+    expect(await statusOf({ ...loading, fresh_kv_cache: [] })).toBe(400);
+    expect(await statusOf({ fresh_kv_cache: [segment] })).toBe(200);
+    expect(await statusOf(loading)).toBe(200);
+    expect((await serverState(engine)).sessions).toBe(1);
+  });
 
   it("is not needed in the dialect that has its own id", async () => {
     const events = await postForEvents(engine, "/generate", {

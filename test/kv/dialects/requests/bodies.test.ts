@@ -140,13 +140,9 @@ describe("an injected body", () => {
     expect(injected(body)).toEqual({ messages: MESSAGES, kv_transfer_params });
   });
 
-  it("names no list that is empty, but for the one that opens a session", () => {
+  it("names no list that is empty", () => {
     const fresh = { id: "moorline-1", fresh_kv_cache: [written(128)] };
-    const stored = {
-      id: "moorline-1",
-      stored_kv_cache: session.stored_kv_cache,
-      fresh_kv_cache: [],
-    };
+    const stored = { id: "moorline-1", stored_kv_cache: session.stored_kv_cache };
     const explicit = { id: "moorline-1", stored_kvcache: kvcache.stored_kvcache };
 
     expect(injected(read({ text: "a" }), { stored: [] })).toEqual({
