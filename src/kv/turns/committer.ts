@@ -58,9 +58,10 @@ export class Committer {
     if (outcome.kind === "conflict") return outcome;
     const writer: SegmentWriter = { atPlan: turn.engine, probe: { instance: request.engine } };
     const { layout } = model;
+    const { priority } = setting.session.retention;
     const written = outcome.pending.map((segment) => {
       const cuts = text?.cutsOf(segment) ?? "whole";
-      return { segment, layout, location, writer, cuts, settleByMs };
+      return { segment, layout, location, writer, cuts, settleByMs, priority };
     });
     return { ...outcome, settled: this.#options.settlements.add(written) };
   }

@@ -10,16 +10,14 @@ import type { EngineInstance, Session, TurnId } from "../records.ts";
 import type { GeometryKey } from "../model/geometry-key.ts";
 import type { SegmentLayout } from "../model/layout.ts";
 import type { Reach } from "../reach.ts";
-import type { Pressure } from "../space.ts";
 import type { Place, Places } from "./places.ts";
+import { askForRoom, type RoomOptions } from "./room.ts";
 import type { AbortReason, UnreservedReason } from "./turn-plan.ts";
 
-export interface ReserverOptions {
+export interface ReserverOptions extends RoomOptions {
   readonly catalog: Catalog;
   readonly places: Places;
   readonly aborted: (reason: AbortReason) => void;
-  /** Room is wanted. Returns at once and does not throw. */
-  readonly pressed: (pressure: Pressure) => void;
 }
 
 export interface FreshRequest {
@@ -150,26 +148,19 @@ export class Reserver {
   ): Promise<void> {
     const { profile } = place.location;
     const usage = await this.#options.catalog.locationUsage(profile.id);
-    if (roomIn(profile, { ...usage, freeBytes }) < place.headroomBytes) {
-      this.#press(place, request, 0);
-    }
+    if (roomIn(profile, { ...usage, freeBytes }) >= place.headroomBytes) return;
+    const { priority } = request.session.retention;
+    this.#options.pressed({ location: profile.id, priority, bytes: 0 });
   }
 
-  /** For what would not fit into the empty location either, all that others have there would be evicted in vain. */
   async #askForRoom(
-    place: Place,
+    { location }: Place,
     { request, freeBytes }: { readonly request: FreshRequest; readonly freeBytes: number },
   ): Promise<void> {
-    const { profile } = place.location;
-    const { bookedBytes } = await this.#options.catalog.locationUsage(profile.id);
-    const empty = { bookedBytes: 0, unwrittenBytes: 0, freeBytes: freeBytes + bookedBytes };
+    const { priority } = request.session.retention;
     const bytes = reservedBytes(request);
-    if (bytes <= roomIn(profile, empty)) this.#press(place, request, bytes);
-  }
-
-  #press({ location }: Place, { session }: FreshRequest, bytes: number): void {
-    const { priority } = session.retention;
-    this.#options.pressed({ location: location.profile.id, priority, bytes });
+    const wanted = { location: location.profile, priority, bytes, freeBytes };
+    await askForRoom(this.#options, wanted);
   }
 
   async #abort(turn: TurnId, nowMs: number, { code }: LocationFault): Promise<void> {

@@ -12,6 +12,7 @@ import type { Crc32 } from "../verify/segment-pass.ts";
 import type { WrittenSegment } from "../verify/segment-verifier.ts";
 import type { NewObject } from "../space.ts";
 import { cutSums } from "./cut-sums.ts";
+import { askForRoom, type RoomOptions } from "./room.ts";
 
 /** The first tokens of a segment, or those behind the part before. */
 export type SegmentCut = Pick<CutPart, "tokenLength" | "chain" | "place">;
@@ -22,10 +23,12 @@ export interface AskedCuts {
   readonly crc: number;
   /** Of the turn. Copies that are not listed by then are swept. */
   readonly deadlineMs: number;
+  /** Of its session. */
+  readonly priority: number;
 }
 
-export interface SegmentCutterOptions {
-  readonly catalog: Pick<Catalog, "openCut" | "unlinked">;
+export interface SegmentCutterOptions extends RoomOptions {
+  readonly catalog: Pick<Catalog, "openCut" | "unlinked" | "locationUsage">;
   readonly crc32: Crc32;
   /** Wall clock. */
   readonly nowMs: () => number;
@@ -42,7 +45,7 @@ export class SegmentCutter {
 
   /** As many of the parts, from the first on, as could be copied. */
   async cut(written: WrittenSegment, asked: AskedCuts): Promise<readonly CutPart[]> {
-    const { cuts, crc, deadlineMs } = asked;
+    const { cuts, crc } = asked;
     const sums = await this.#sums(written, cuts);
     if (sums?.whole !== crc) return [];
     const parts: CutPart[] = [];
@@ -50,7 +53,7 @@ export class SegmentCutter {
     for (const [index, cut] of cuts.entries()) {
       const { tokenLength } = cut;
       const ranges = rangesOf(written, { start, length: tokenLength });
-      const copied = await this.#copy(written, { ranges, crc: sums.parts[index] ?? 0, deadlineMs });
+      const copied = await this.#copy(written, { ...asked, ranges, crc: sums.parts[index] ?? 0 });
       if (copied === undefined) break;
       parts.push({ ...cut, ...copied });
       start += tokenLength;
@@ -69,7 +72,7 @@ export class SegmentCutter {
 
   async #copy(
     { segment, location }: WrittenSegment,
-    { ranges, crc, deadlineMs }: AskedCopy,
+    { ranges, crc, deadlineMs, priority }: AskedCopy,
   ): Promise<Pick<CutPart, "file" | "stat" | "crc"> | undefined> {
     const { catalog, nowMs, newName } = this.#options;
     const bytes = ranges.reduce((sum, { length }) => sum + length, 0);
@@ -79,6 +82,9 @@ export class SegmentCutter {
     const newFile = { location: limits.id, name: newName() as ObjectName, limits, freeBytes };
     const times = { nowMs: nowMs(), deadlineMs };
     const opened = await catalog.openCut({ segment: segment.id, bytes, newFile, ...times });
+    if (opened === "no_space") {
+      await askForRoom(this.#options, { location: limits, priority, bytes, freeBytes });
+    }
     if (opened !== "opened") return undefined;
     const source = location.read(segment.file.name, ranges);
     const stat = await location.put(newFile.name, source, { bytes, crc }).catch(undefinedForFault);
@@ -101,7 +107,7 @@ export class SegmentCutter {
   }
 }
 
-interface AskedCopy extends Pick<AskedCuts, "deadlineMs"> {
+interface AskedCopy extends Pick<AskedCuts, "deadlineMs" | "priority"> {
   readonly ranges: readonly ByteRange[];
   /** Of the bytes in them. */
   readonly crc: number;

@@ -24,6 +24,8 @@ export interface PendingPart extends WrittenSegment {
   readonly cuts: readonly SegmentCut[] | "whole";
   /** Of the turn, by the wall clock. */
   readonly settleByMs: number;
+  /** Of its session. */
+  readonly priority: number;
 }
 
 const UNVERIFIED: Verdict = { kind: "dropped", reason: "unverified" };
@@ -84,10 +86,10 @@ export class Settlements {
   }
 
   async #settle(part: PendingPart, verdict: Verdict): Promise<SettledPart[]> {
-    const { cuts, segment, settleByMs: deadlineMs } = part;
+    const { cuts, segment, priority, settleByMs: deadlineMs } = part;
     if (cuts === "whole" || verdict.kind === "dropped") return this.#settleWhole(part, verdict);
     const { catalog, cutter, places, nowMs, observer } = this.#options;
-    const parts = await cutter.cut(part, { cuts, crc: verdict.crc, deadlineMs });
+    const parts = await cutter.cut(part, { cuts, crc: verdict.crc, deadlineMs, priority });
     if (parts.length === 0) return this.#settleWhole(part, UNCUT);
     const locations = places.asGoodAs(segment.file.location);
     const request = { segment: segment.id, nowMs: nowMs(), parts, locations };

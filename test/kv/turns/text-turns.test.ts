@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 
 import type { Catalog } from "../../../src/kv/catalog.ts";
 import { SpecialStrings } from "../../../src/kv/text/special-strings.ts";
+import { RETENTION } from "../../support/kv-desk.ts";
 import { freshOf, session, spans, turnOf } from "../../support/turn-bench.ts";
 import { FOUR_PLANES, GUESS, markedBytes, textOf, TextTurns } from "../../support/text-turns.ts";
 import { Benches, CATALOGS } from "./catalogs.ts";
@@ -10,14 +11,23 @@ import { Benches, CATALOGS } from "./catalogs.ts";
 /** 41 bytes, of which the last special string begins at 36. */
 const FIRST = "<s>one two three four five six seven<s>A:";
 const SECOND = `${FIRST} eight<s>nine<s>A:`;
+const TOKEN_BYTES = 8;
 const THIRD = `${SECOND} ten<s>`;
 
 describe.each(CATALOGS)("turns of texts over the $name catalog", (kind) => {
   const benches = new Benches(kind);
   afterEach(async () => expect(await benches.close()).toEqual([]));
 
-  async function opened(around?: (catalog: Catalog) => Catalog): Promise<TextTurns> {
-    const bench = await benches.open({ profile: FOUR_PLANES, fileNames: "random" }, around);
+  function opened(around?: (catalog: Catalog) => Catalog): Promise<TextTurns> {
+    return openedWith({}, around);
+  }
+
+  async function openedWith(
+    options: Parameters<Benches["open"]>[0],
+    around?: (catalog: Catalog) => Catalog,
+  ): Promise<TextTurns> {
+    const forTexts = { profile: FOUR_PLANES, fileNames: "random" } as const;
+    const bench = await benches.open({ ...forTexts, ...options }, around);
     await bench.create("a");
     return new TextTurns(bench);
   }
@@ -178,5 +188,14 @@ describe.each(CATALOGS)("turns of texts over the $name catalog", (kind) => {
     await text.turn(FIRST, 20);
     expect(copies).toBe(2);
     expect(await text.found(`${FIRST}<s>`)).toEqual([[0, 12]]);
+  });
+
+  it("asks for room for what could not be copied, at the priority of its session", async () => {
+    const [written, first, second] = [40 * TOKEN_BYTES, 28 * TOKEN_BYTES, 4 * TOKEN_BYTES];
+    const text = await openedWith({ diskBytes: written + first + second - 1 });
+    await text.turn(FIRST, 34);
+    const { priority } = RETENTION;
+    expect(text.bench.pressures).toEqual([{ location: "disk", priority, bytes: second }]);
+    expect(await text.found(`${FIRST}<s>`)).toEqual([[0, 28]]);
   });
 });
