@@ -38,13 +38,13 @@ export class TextTurns {
   /** As an engine that has `tokens` by now, of which `promptTokens` are the text's, and has written the whole pages of them. */
   async commit(
     plan: TurnPlan,
-    text: string,
     [promptTokens, tokens]: readonly [number, number],
+    { text } = plan,
   ): Promise<CommitOutcome> {
     const segments = written(plan, tokens - (tokens % FOUR_PLANES.pageSize));
     for (const segment of segments) await this.write(segment);
-    const { storedEnd } = plan;
-    const prompt = { ...(await textOf(text)), promptTokens, storedEnd };
+    if (text === undefined) throw new Error("not planned");
+    const prompt = { ...text, promptTokens };
     const engine = async () => undefined;
     return this.bench.desk.commit({ turn: turnOf(plan), prompt, output: [], segments, engine });
   }
@@ -52,7 +52,7 @@ export class TextTurns {
   /** A whole turn, of which all that can be is listed from now on. The engine answers with 6 tokens. */
   async turn(text: string, promptTokens: number, id = "a"): Promise<TurnPlan> {
     const plan = await this.plan(text, id);
-    await this.commit(plan, text, [promptTokens, promptTokens + 6]);
+    await this.commit(plan, [promptTokens, promptTokens + 6]);
     await this.bench.desk.settled();
     return plan;
   }

@@ -183,7 +183,7 @@ export class PathPool implements KvPool {
     const { engines, pool, newEngineSession, clock } = this.#options;
     const { session, isFinal, endpoint } = request;
     const { body, plan, prompt, inputIds } = planned;
-    const { stored, storedTokens, storedEnd } = plan;
+    const { stored, storedTokens } = plan;
     const fresh = plan.fresh.kind === "reserved" ? plan.fresh : undefined;
     const engineSession = newEngineSession();
     const injection = { engineSession, stored, fresh: fresh?.segments ?? [], inputIds };
@@ -195,7 +195,7 @@ export class PathPool implements KvPool {
     );
     const scope = { session, isFinal, endpoint, fallbacks };
     const turn: InjectedTurn = new InjectedTurn({
-      open: { ...scope, turn: fresh?.turn, prompt, storedTokens, storedEnd, engineSession },
+      open: { ...scope, turn: fresh?.turn, prompt, storedTokens, engineSession },
       openAnswer,
       exposeKv: this.#options.exposeKv,
       endings: this.#endings,

@@ -4,10 +4,9 @@
  */
 import type { Endpoint } from "../../endpoints/endpoint.ts";
 import type { EngineAnswer } from "../dialects/dialect.ts";
-import type { Digest } from "../digest.ts";
 import type { SessionKey, TurnId } from "../records.ts";
 import type { PromptTokens } from "../tokens/prompt-tokens.ts";
-import type { CountedText, TextSequence, TokenSequence } from "../turns/token-sequence.ts";
+import type { CountedText, PlannedText, TokenSequence } from "../turns/token-sequence.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
 import { UnderWay } from "../turns/under-way.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
@@ -22,14 +21,13 @@ export interface EndingsOptions {
   readonly observer: Pick<PathObserver, "ended" | "failed">;
 }
 
-/** What is kept of a turn while its engine answers: the ids of its prompt, or the text where nobody knows them. */
+/** What is kept of a turn while its engine answers. */
 export interface OpenTurn extends TurnScope {
   /** Undefined: there is nowhere to store. */
   readonly turn: TurnId | undefined;
-  readonly prompt: TokenSequence | TextSequence;
-  /** Both as of its plan. */
+  readonly prompt: TokenSequence | PlannedText;
+  /** As of its plan. */
   readonly storedTokens: number;
-  readonly storedEnd: Digest | undefined;
   /** The id of the engine's own session. */
   readonly engineSession: string;
   /** That it was planned for, and where Envoy may go on to. */
@@ -63,10 +61,9 @@ export class TurnEndings {
     const { prompt } = open;
     if (prompt.kind !== "text") return this.#run(() => this.#commit(open, answer, prompt));
     if (!this.#mayBeCutOff(open, promptTokens)) {
-      this.#options.tokens.counted?.(prompt.text, promptTokens);
+      this.#options.tokens.counted?.(prompt.bytes, promptTokens);
     }
-    const { storedEnd } = open;
-    this.#run(() => this.#commit(open, answer, { ...prompt, promptTokens, storedEnd }));
+    this.#run(() => this.#commit(open, answer, { ...prompt, promptTokens }));
   }
 
   abort(open: OpenTurn, reason: AbortedEnd): void {

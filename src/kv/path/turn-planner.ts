@@ -1,12 +1,13 @@
 /** From a body to a plan: the tokens of its prompt, its session, made at its first turn, and what the desk plans for both. */
 import type { Clock } from "../../clock.ts";
+import { AppError } from "../../errors.ts";
 import { CatalogFault } from "../catalog-fault.ts";
 import type { Dialect, TurnBody } from "../dialects/dialect.ts";
 import type { Model } from "../turns/models.ts";
 import type { Reaches } from "../reach.ts";
 import type { EngineInstance, Retention, SessionKey } from "../records.ts";
 import type { SessionDesk } from "../turns/session-desk.ts";
-import type { TextSequence, TokenSequence } from "../turns/token-sequence.ts";
+import type { PlannedText, TextSequence, TokenSequence } from "../turns/token-sequence.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
 import type { TurnPlan } from "../turns/turn-plan.ts";
 import type { Predictor } from "../prediction/predictor.ts";
@@ -52,7 +53,8 @@ export interface PlannedTurn {
   /** For which it was planned. */
   readonly instance: EngineInstance;
   readonly plan: TurnPlan;
-  readonly prompt: TokenSequence | TextSequence;
+  /** For the commit: nothing of a text hangs on it. */
+  readonly prompt: TokenSequence | PlannedText;
   /** To be sent in place of the text. */
   readonly inputIds: Uint32Array | undefined;
 }
@@ -89,7 +91,9 @@ export class TurnPlanner {
     if (typeof plan === "string") return pass(plan);
     const isLoaded = plan.stored.length > 0 && this.#options.dialect.loadsAlone;
     if (plan.fresh.kind === "none" && !isLoaded) return pass(plan.fresh.reason);
-    return { kind: "planned", body, instance, plan, prompt, inputIds };
+    const kept = prompt.kind === "text" ? plan.text : prompt;
+    if (kept === undefined) throw new AppError("internal", "a text was planned without its ends");
+    return { kind: "planned", body, instance, plan, prompt: kept, inputIds };
   }
 
   async #planOrCreate(request: TurnRequest, asked: Asked): Promise<TurnPlan | PassReason> {

@@ -14,8 +14,8 @@ import type { SplitText } from "./special-strings.ts";
 export interface TextEnd {
   /** Bytes of the text. */
   readonly at: number;
-  /** Of the prompt, from the first: all of them stand before `at`, or are put before the text by the engine. */
-  readonly tokens: number;
+  /** All tokens of the prompt but so many, its last ones, stand before `at`, or are put before the text by the engine. */
+  readonly behind: number;
 }
 
 /** Most tokens that are put behind a text, which are among the N: the end of sequence, where a tokenizer adds one. */
@@ -27,17 +27,13 @@ const IN_FRONT = 1;
 /** A longer tail is seldom shorter in bytes than all before it is in tokens, and takes long to judge. */
 const TAIL_LIMIT = 64 * 1024;
 
-/** From left to right, none that has no tokens. The later one has no fewer tokens. */
-export function textEnds(text: SplitText, promptTokens: number): TextEnd[] {
-  const { bytes, splits, tailStart } = text;
-  const all = promptTokens - APPENDED;
-  const ends: TextEnd[] = [];
+/** From left to right: the later one has fewer tokens behind it. */
+export function textEnds({ bytes, splits, tailStart }: SplitText): TextEnd[] {
+  const all = { at: bytes.length, behind: APPENDED };
   const split = splits.at(-1);
-  if (split !== undefined && bytes.length - tailStart <= TAIL_LIMIT) {
-    ends.push({ at: split, tokens: all - 1 - mostTokens(bytes.subarray(tailStart)) });
-  }
-  ends.push({ at: bytes.length, tokens: all });
-  return ends.filter(({ tokens }) => tokens > 0);
+  if (split === undefined || bytes.length - tailStart > TAIL_LIMIT) return [all];
+  const behind = APPENDED + 1 + mostTokens(bytes.subarray(tailStart));
+  return [{ at: split, behind }, all];
 }
 
 /** Tokenizers may bring a text to a normal form or to lower case first, by which it may become longer. */
@@ -51,30 +47,33 @@ function mostTokens(tail: Uint8Array): number {
   return longest + IN_FRONT;
 }
 
-/** One of the segments that a written one is cut into. */
-export interface TextCut extends TextEnd {
-  /** Of the segment; `tokens` is where it ends. */
-  readonly tokenLength: number;
-}
-
-export interface WrittenTokens {
+export interface WrittenText {
+  /** As the engine counted them. */
+  readonly promptTokens: number;
   readonly tokenStart: number;
   readonly tokenLength: number;
 }
 
+/** One of the segments that a written one is cut into. */
+export interface TextCut {
+  /** Of the prompt, where it ends. */
+  readonly tokens: number;
+  readonly tokenLength: number;
+}
+
 /** Whole pages of what was written, each up to one of the ends; what is behind the last belongs to no text. From left to right. */
-export function textCuts(
-  ends: readonly TextEnd[],
-  { tokenStart, tokenLength }: WrittenTokens,
+export function textCuts<End extends Pick<TextEnd, "behind">>(
+  ends: readonly End[],
+  { promptTokens, tokenStart, tokenLength }: WrittenText,
   pageSize: number,
-): TextCut[] {
-  const cuts: TextCut[] = [];
+): (End & TextCut)[] {
+  const cuts: (End & TextCut)[] = [];
   let from = tokenStart;
-  for (const { at, tokens } of ends) {
-    const within = Math.min(tokens, tokenStart + tokenLength);
+  for (const end of ends) {
+    const within = Math.min(promptTokens - end.behind, tokenStart + tokenLength);
     const until = within - (within % pageSize);
     if (until <= from) continue;
-    cuts.push({ at, tokens: until, tokenLength: until - from });
+    cuts.push({ ...end, tokens: until, tokenLength: until - from });
     from = until;
   }
   return cuts;

@@ -8,8 +8,8 @@ import type { SplitText } from "../text/special-strings.ts";
 export interface PromptTokens {
   /** Rejects for a bug only. The ids of an `ids` prompt are its own. */
   encode(prompt: Prompt): Promise<EncodedPrompt | UncountedText | Unencoded>;
-  /** What the engine made of a text that was not counted here. Texts to come are guessed by it. */
-  counted?(text: SplitText, tokens: number): void;
+  /** What the engine made of a text of so many bytes that was not counted here. Texts to come are guessed by it. */
+  counted?(bytes: number, tokens: number): void;
   /** Idempotent. */
   close(): Promise<void>;
 }

@@ -33,10 +33,10 @@ export class TextPrompts implements PromptTokens {
     return { kind: "text", text, guessedTokens: this.#guess(text) };
   }
 
-  counted({ bytes }: SplitText, tokens: number): void {
-    const kept = 2 ** (-bytes.length / HALVING_BYTES);
+  counted(bytes: number, tokens: number): void {
+    const kept = 2 ** (-bytes / HALVING_BYTES);
     this.#countedTokens = this.#countedTokens * kept + tokens;
-    this.#countedBytes = this.#countedBytes * kept + bytes.length;
+    this.#countedBytes = this.#countedBytes * kept + bytes;
   }
 
   async close(): Promise<void> {}

@@ -43,7 +43,7 @@ export function unplanned(reason: UnplannedReason, nowMs: number): TurnPlan {
   const nothing = {
     stored: [],
     storedTokens: 0,
-    storedEnd: undefined,
+    text: undefined,
     promptTokens: 0,
     locations: new Set<string>(),
   };

@@ -7,7 +7,8 @@ import { DIGEST_BYTES, type Digest, type Digests } from "../digest.ts";
 import type { GeometryKey } from "../model/geometry-key.ts";
 import type { IndexPlace, SegmentChain } from "../records.ts";
 import type { SplitText } from "../text/special-strings.ts";
-import type { SequenceChain, TextSequence } from "./token-sequence.ts";
+import { textEnds } from "../text/text-ends.ts";
+import type { PlannedText, SequenceChain, TextSequence } from "./token-sequence.ts";
 
 export interface IndexScope {
   readonly geometry: GeometryKey;
@@ -64,24 +65,26 @@ export class PromptIndex {
     return Math.min(this.view.tokens, GUESSES_RESERVED * this.promptTokens(storedTokens));
   }
 
+  /** Undefined of tokens. `storedEnd`: the chain's digest where what is listed ends; undefined where nothing is. */
+  plannedText(storedEnd: Digest | undefined): PlannedText | undefined {
+    const { text } = this.#scope;
+    const before = storedEnd ?? this.#chain.endAt(0)?.digest;
+    if (text === undefined || before === undefined) return undefined;
+    const ends = textEnds(text.text).flatMap(({ at, behind }) => {
+      const place = chainPlace(this.#chain, at);
+      return place === undefined ? [] : [{ behind, place }];
+    });
+    return { kind: "text", bytes: this.#chain.length, ends, before };
+  }
+
   /** Of the segment `[start, end)`; undefined where the sequence does not say what lies there. */
   chainOf(start: number, end: number): IndexedChain | undefined {
     const before = this.#chain.endAt(start)?.digest;
-    return before && this.chainFrom(before, end);
-  }
-
-  /** The same, of one that begins where the chain has this digest. */
-  chainFrom(before: Digest, end: number): IndexedChain | undefined {
     const place = this.#chain.endAt(end) && chainPlace(this.#chain, end);
-    if (place === undefined) return undefined;
+    if (before === undefined || place === undefined) return undefined;
     const { geometry, own } = this.#scope;
     const chain = { before, end: place };
     return { chain, place: indexPlace(own, { geometry, place }, this.#digests) };
-  }
-
-  /** Where every segment of it begins that begins at token 0. */
-  get start(): Digest | undefined {
-    return this.#chain.endAt(0)?.digest;
   }
 
   /** Equal for equal tokens up to there in one namespace alone, and says nothing about them to others. */

@@ -12,7 +12,9 @@ import { Chain, type ChainEnd } from "../chain/chain.ts";
 import { tokenBytes } from "../chain/token-bytes.ts";
 import type { Digest, Digests } from "../digest.ts";
 import type { ChainKind } from "../model/geometry-key.ts";
+import type { ChainPlace } from "../records.ts";
 import type { SplitText } from "../text/special-strings.ts";
+import type { TextEnd } from "../text/text-ends.ts";
 
 export interface TokenSequence {
   readonly kind: Exclude<ChainKind, "text">;
@@ -32,12 +34,24 @@ export interface TextSequence {
   readonly guessedTokens: number;
 }
 
+/** What is kept of a text while the engine answers: a few hashes, however long it is. */
+export interface PlannedText {
+  readonly kind: "text";
+  readonly bytes: number;
+  /** From left to right; the last one is the text's own. */
+  readonly ends: readonly PlannedEnd[];
+  /** Of its chain, where the tokens begin that are to be stored. */
+  readonly before: Digest;
+}
+
+export interface PlannedEnd extends Pick<TextEnd, "behind"> {
+  readonly place: ChainPlace;
+}
+
 /** As it is known once the engine has answered. */
-export interface CountedText extends TextSequence {
+export interface CountedText extends PlannedText {
   /** As the engine says. */
   readonly promptTokens: number;
-  /** As of its plan. */
-  readonly storedEnd: Digest | undefined;
 }
 
 /** Ids of whole steps, and the grid points at their ends. */

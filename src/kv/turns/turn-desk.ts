@@ -268,7 +268,7 @@ export class TurnDesk {
     return {
       stored: plannedSegments(listing.segments, this.#options.places),
       storedTokens: listing.tokens,
-      storedEnd: endOf(listing),
+      text: turn.index.plannedText(endOf(listing)),
       promptTokens: turn.index.promptTokens(listing.tokens),
       limit: listing.limit,
       fresh: plannedReservation(fresh),

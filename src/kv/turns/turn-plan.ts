@@ -7,7 +7,6 @@ import type {
   ReserveRefusal,
   SettleOutcome,
 } from "../catalog.ts";
-import type { Digest } from "../digest.ts";
 import type { FaultCode } from "../location.ts";
 import type { GeometryKey } from "../model/geometry-key.ts";
 import type { LoadRules } from "../model/load-rules.ts";
@@ -15,7 +14,7 @@ import type { Hold } from "../readahead/gate.ts";
 import type { Reach } from "../reach.ts";
 import type { EngineInstance, Prefix, Segment, SegmentId, SessionKey, TurnId } from "../records.ts";
 import type { Unadmitted } from "./admission.ts";
-import type { CountedText, TextSequence, TokenSequence } from "./token-sequence.ts";
+import type { CountedText, PlannedText, TextSequence, TokenSequence } from "./token-sequence.ts";
 
 export interface PlanRequest {
   readonly session: SessionKey;
@@ -95,8 +94,8 @@ export interface TurnPlan {
   /** From token 0, in order, without gaps; the reservation starts where they end. */
   readonly stored: readonly PlannedSegment[];
   readonly storedTokens: number;
-  /** The chain's digest where they end; undefined where they are none. */
-  readonly storedEnd: Digest | undefined;
+  /** Of a text: for its commit. Undefined where the turn could not be planned at all. */
+  readonly text: PlannedText | undefined;
   /** 0 where the turn could not be planned at all; a guess where nobody but the engine tokenises. */
   readonly promptTokens: number;
   readonly limit: PlanLimit;

@@ -2,15 +2,16 @@
 import { afterEach, expect, it } from "vitest";
 
 import { createDialect } from "../../../src/kv/dialects/dialects.ts";
+import type { PromptTokens } from "../../../src/kv/tokens/prompt-tokens.ts";
 import { TextPrompts } from "../../../src/kv/tokens/text-prompts.ts";
+import { collectGarbage } from "../../support/garbage.ts";
 import { bodyOf, ENGINE_A, PathBench, SERVED } from "../../support/path-bench.ts";
 import { Benches, CATALOGS } from "../turns/catalogs.ts";
 
 const benches = new Benches(CATALOGS[0]);
 afterEach(async () => expect(await benches.close()).toEqual([]));
 
-async function open(): Promise<PathBench> {
-  const tokens = new TextPrompts(["<s>"]);
+async function open(tokens: PromptTokens = new TextPrompts(["<s>"])): Promise<PathBench> {
   const dialect = createDialect({ name: "sglang-explicit", exposeKv: false });
   return new PathBench(await benches.open(), { tokens, dialect });
 }
@@ -79,6 +80,24 @@ it("shows its predictor the tokens that the engine counted", async () => {
   begun.turn.answer(SERVED)?.push(answer, true);
   await path.ended();
   expect(path.measured).toMatchObject([{ turn: { promptTokens: FIRST.length } }]);
+});
+
+it("keeps nothing of a text while its engine answers, and commits it all the same", async () => {
+  const bytes: WeakRef<object>[] = [];
+  const prompts = new TextPrompts(["<s>"]);
+  const encode: PromptTokens["encode"] = async (prompt) => {
+    const encoded = await prompts.encode(prompt);
+    if (encoded.kind === "text") bytes.push(new WeakRef(encoded.text.bytes.buffer));
+    return encoded;
+  };
+  const path = await open({ encode, close: () => prompts.close() });
+  const begun = await path.begin(asked(FIRST));
+  await collectGarbage();
+  expect(bytes.map((each) => each.deref())).toEqual([undefined]);
+  const answer = await path.answerTo(begun, "x");
+  begun.turn.answer(SERVED)?.push(answer, true);
+  await path.ended();
+  expect((await path.begin(asked(SECOND))).status).toBe("reused=10");
 });
 
 it("lists nothing of an answer that does not count its prompt", async () => {

@@ -52,7 +52,8 @@ it.each<[string, SpecialStrings, Encode]>([
         for (const next of [prompt + more, prompt.slice(0, kept) + more]) {
           const other = await splitOf(special, next);
           const begins = encode(next);
-          for (const { at, tokens } of textEnds(one, ids.length)) {
+          for (const { at, behind } of textEnds(one)) {
+            const tokens = Math.max(0, ids.length - behind);
             if (!goesOn(one, other, at)) continue;
             shared += tokens;
             expect(begins.slice(0, tokens)).toEqual(ids.slice(0, tokens));
@@ -68,17 +69,16 @@ it.each<[string, SpecialStrings, Encode]>([
 it("promises exactly the tokens before a special string, where its tail has as many as it can", async () => {
   const encode = encodeOf(prefixed(), EOS);
   const prompt = "hello<think>x"; // a space, x, and the end of the text
-  const [end] = textEnds(await splitOf(new SpecialStrings(SPECIAL), prompt), encode(prompt).length);
-  expect(end?.tokens).toBe(encode("hello").length - 1);
+  const [{ behind } = { behind: 0 }] = textEnds(await splitOf(new SpecialStrings(SPECIAL), prompt));
+  expect(encode(prompt).length - behind).toBe(encode("hello").length - 1);
 });
 
 it("promises all tokens of a text, less the one that is put behind it", async () => {
   const encode = encodeOf(smallTokenizer(), EOS);
-  const [end] = textEnds(
+  const [{ behind } = { behind: 0 }] = textEnds(
     await splitOf(new SpecialStrings(SPECIAL), "hello"),
-    encode("hello").length,
   );
-  const shared = end?.tokens ?? 0;
+  const shared = encode("hello").length - behind;
   expect(encode("hello<think>").slice(0, shared)).toEqual(encode("hello").slice(0, shared));
   expect(encode("hello<think>")[shared]).not.toBe(encode("hello")[shared]);
 });
@@ -90,7 +90,8 @@ it("promises nothing of a special string that a mark makes another one, where it
   const prompt = "hello<|im_start|>\u0338"; // its last character is no > any more
   const next = "hello<|im_start|>";
   const ids = encode(prompt);
-  for (const { at, tokens } of textEnds(await splitOf(special, prompt), ids.length)) {
+  for (const { at, behind } of textEnds(await splitOf(special, prompt))) {
+    const tokens = Math.max(0, ids.length - behind);
     if (!goesOn(await splitOf(special, prompt), await splitOf(special, next), at)) continue;
     expect(encode(next).slice(0, tokens)).toEqual(ids.slice(0, tokens));
   }

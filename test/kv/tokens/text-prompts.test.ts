@@ -15,32 +15,28 @@ async function textOf(bytes: number) {
   return encoded;
 }
 
-async function counted(bytes: number, tokens: number): Promise<void> {
-  prompts.counted((await textOf(bytes)).text, tokens);
-}
-
 const guessed = async (bytes: number) => (await textOf(bytes)).guessedTokens;
 
 it("is a quarter of its bytes before any was counted, and then what was", async () => {
   expect(await guessed(1000)).toBe(250);
-  await counted(100, 50);
+  prompts.counted(100, 50);
   expect(await guessed(1000)).toBe(500);
   expect(await guessed(1)).toBe(1);
 });
 
 it("follows the texts of late", async () => {
-  await counted(64 * KIB, 16 * KIB);
-  await counted(64 * KIB, 32 * KIB);
+  prompts.counted(64 * KIB, 16 * KIB);
+  prompts.counted(64 * KIB, 32 * KIB);
   expect(await guessed(3000)).toBe(1250); // two parts of the last to one of that before
 });
 
 it("hardly changes by texts of a few bytes, however many", async () => {
-  await counted(64 * KIB, 16 * KIB);
-  for (let text = 0; text < 100; text++) await counted(1, 3);
+  prompts.counted(64 * KIB, 16 * KIB);
+  for (let text = 0; text < 100; text++) prompts.counted(1, 3);
   expect(await guessed(1000)).toBeLessThan(260);
 });
 
 it("is never so low that hardly anything were stored of anybody's text", async () => {
-  for (let text = 0; text < 10; text++) await counted(KIB * KIB, 10);
+  for (let text = 0; text < 10; text++) prompts.counted(KIB * KIB, 10);
   expect(await guessed(1000)).toBe(125);
 });

@@ -35,7 +35,7 @@ describe.each(CATALOGS)("turns of texts over the $name catalog", (kind) => {
   it("reserves twice the tokens that it guesses, and no more than the text can have", async () => {
     const text = await opened();
     const plan = await text.plan(FIRST);
-    expect(plan).toMatchObject({ stored: [], storedEnd: undefined, promptTokens: GUESS });
+    expect(plan).toMatchObject({ stored: [], promptTokens: GUESS });
     expect(spans(freshOf(plan))).toEqual([[0, 2 * GUESS]]);
     await text.bench.desk.abort(turnOf(plan), "client_gone");
     expect(spans(freshOf(await text.plan("ten bytes.")))).toEqual([[0, 12]]);
@@ -104,7 +104,7 @@ describe.each(CATALOGS)("turns of texts over the $name catalog", (kind) => {
   it("copies nothing where the engine has written no more than may be listed", async () => {
     const text = await opened();
     const plan = await text.plan(FIRST);
-    await text.commit(plan, FIRST, [20, 15]);
+    await text.commit(plan, [20, 15]);
     await text.bench.desk.settled();
     const [stored] = (await text.plan(SECOND)).stored;
     expect(stored).toEqual({ ...freshOf(plan)[0], tokenLength: 12 });
@@ -113,7 +113,7 @@ describe.each(CATALOGS)("turns of texts over the $name catalog", (kind) => {
   it("lists nothing where nobody knows of a whole page that it stands before an end", async () => {
     const text = await opened();
     const plan = await text.plan(FIRST);
-    const outcome = await text.commit(plan, FIRST, [4, 24]);
+    const outcome = await text.commit(plan, [4, 24]);
     const settled = outcome.kind === "accepted" ? await outcome.settled : outcome;
     expect(settled).toMatchObject([{ kind: "dropped", reason: "no_boundary" }]);
     expect(await text.found(`${FIRST}<s>`)).toEqual([]);
@@ -129,7 +129,9 @@ describe.each(CATALOGS)("turns of texts over the $name catalog", (kind) => {
   it("takes no commit of another text than was planned", async () => {
     const text = await opened();
     const plan = await text.plan(FIRST);
-    expect(await text.commit(plan, `${FIRST} `, [20, 24])).toEqual({
+    await text.bench.create("b");
+    const other = await text.plan(`${FIRST} `, "b");
+    expect(await text.commit(plan, [20, 24], other)).toEqual({
       kind: "conflict",
       reason: "other_prompt",
     });

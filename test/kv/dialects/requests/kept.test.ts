@@ -1,12 +1,7 @@
-import { setImmediate } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { expect, it } from "vitest";
 import { createDialect } from "../../../../src/kv/dialects/dialects.ts";
+import { collectGarbage } from "../../../support/garbage.ts";
 import { CHAT, INJECTION, turnOf } from "./read-request.ts";
-
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
 
 /** As a turn keeps it, with a body that nobody else holds. */
 function injectedTurn() {
@@ -21,8 +16,7 @@ function injectedTurn() {
 
 it("the reading of an answer does not keep the request's body", async () => {
   const { openAnswer, body } = injectedTurn();
-  await setImmediate();
-  collectGarbage();
+  await collectGarbage();
   expect(body.deref()).toBeUndefined();
   expect(openAnswer("events")).toBeDefined();
 });
