@@ -1,14 +1,14 @@
 /** One copy of a segment on its way to a faster place, for all who want it there. */
 import type { CopyResult } from "../copier.ts";
-import type { Location, Tier } from "../location.ts";
+import type { Location } from "../location.ts";
 import type { Segment } from "../records.ts";
-import type { CopyTimes, Way } from "./copy-times.ts";
+import type { CopyPlace, CopyTimes, Way } from "./copy-times.ts";
 
 export interface FlightOptions {
   /** In the copy that is read. */
   readonly segment: Segment;
-  /** Of that copy. */
-  readonly from: Tier;
+  /** Where that copy lies. */
+  readonly from: CopyPlace;
   readonly to: Location;
 }
 
@@ -38,7 +38,7 @@ export class Flight {
   constructor({ segment, from, to }: FlightOptions) {
     this.segment = segment;
     this.to = to;
-    this.way = { from, to: to.profile.tier };
+    this.way = { from, to: to.profile };
   }
 
   /** Aborted when nobody wants it any more. */

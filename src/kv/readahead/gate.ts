@@ -153,7 +153,7 @@ export class Gate {
     const lefts = [NOTHING_LEFT, ...readahead.leftMs(flights)];
     const { turnMs } = hold;
     if (turnMs === undefined) return mostOf(flights, lefts, limitMs);
-    const loads = loadsOf(waiting, (tier, flight) => readahead.readMs(tier, flight) ?? 0);
+    const loads = loadsOf(waiting, (from, flight) => readahead.readMs(from, flight) ?? 0);
     const prospects = lefts.map((left, copies): Prospect => {
       const { storedTokens, slowMs } = loads[copies] ?? NO_LOAD;
       const loadedMs = turnMs(storedTokens);

@@ -1,7 +1,7 @@
 /** What an engine could load of what is being brought, the more of it the longer is waited. Pure. */
-import type { Tier } from "../location.ts";
 import { type LoadRules, usableTokens } from "../model/load-rules.ts";
 import type { Segment } from "../records.ts";
+import type { CopyPlace } from "./copy-times.ts";
 import { type Flight, isThere } from "./flight.ts";
 
 export interface Waiting {
@@ -16,8 +16,8 @@ export interface Waiting {
 
 export interface Waited {
   readonly segment: Pick<Segment, "tokenStart" | "tokenLength">;
-  /** Of the fastest copy in reach; undefined: there is none. */
-  readonly tier: Tier | undefined;
+  /** Where the fastest copy in reach lies; undefined: there is none. */
+  readonly reached: CopyPlace | undefined;
   readonly flight: Flight | undefined;
 }
 
@@ -32,13 +32,13 @@ export const NO_LOAD: Load = { storedTokens: 0, slowMs: 0 };
 /** After waiting for none of the flights, for the first, for the first two, and so on. */
 export function loadsOf(
   { sightings, flights, rules, reachedTokens }: Waiting,
-  readMs: (tier: Tier, flight: Flight) => number,
+  readMs: (from: CopyPlace, flight: Flight) => number,
 ): Load[] {
   const places = sightings.flatMap(({ flight }, at) => (flight === undefined ? [] : [at]));
-  const slowMsOf = ({ tier, flight }: Waited): number =>
-    tier === undefined || flight?.result !== undefined || flight === undefined
+  const slowMsOf = ({ reached, flight }: Waited): number =>
+    reached === undefined || flight?.result !== undefined || flight === undefined
       ? 0
-      : readMs(tier, flight);
+      : readMs(reached, flight);
   const loads: Load[] = [];
   let [end, slowMs, passed] = [0, 0, 0];
   for (let copies = 0; copies <= flights.length; copies++) {
@@ -58,7 +58,7 @@ export function loadsOf(
   return loads;
 }
 
-function isReadable({ tier, flight }: Waited, isAwaited: boolean): boolean {
-  if (tier !== undefined || flight === undefined) return tier !== undefined;
+function isReadable({ reached, flight }: Waited, isAwaited: boolean): boolean {
+  if (reached !== undefined || flight === undefined) return reached !== undefined;
   return isThere(flight) || (isAwaited && flight.result === undefined);
 }

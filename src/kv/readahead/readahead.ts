@@ -13,7 +13,7 @@ import type { Reach } from "../reach.ts";
 import { COPIES_LIMIT, type Segment, type SegmentId } from "../records.ts";
 import type { Pressure } from "../space.ts";
 import { CopyPace } from "./copy-pace.ts";
-import { CopyTimes } from "./copy-times.ts";
+import { type CopyPlace, CopyTimes } from "./copy-times.ts";
 import { Flight, type FlightResult, type Left } from "./flight.ts";
 
 export interface ReadaheadLimits {
@@ -80,8 +80,8 @@ export interface BringRequest {
 /** A segment as it was found. */
 export interface Sighting {
   readonly segment: Segment;
-  /** Of the fastest copy in reach; undefined: there is none. */
-  readonly tier: Tier | undefined;
+  /** Where the fastest copy in reach lies; undefined: there is none. */
+  readonly reached: CopyPlace | undefined;
   /** Nothing that is in reach is faster. */
   readonly isNear: boolean;
   /** To somewhere faster. Undefined: it stays where it is. */
@@ -172,8 +172,8 @@ export class Readahead {
     });
   }
 
-  /** By whoever reads it from its tier, as this does. Undefined: nothing is known. */
-  readMs(from: Tier, flight: Flight): number | undefined {
+  /** By whoever reads it from there, as this does. Undefined: nothing is known. */
+  readMs(from: CopyPlace, flight: Flight): number | undefined {
     return this.#times.msOf({ ...flight.way, from }, flight.segment.bytes);
   }
 
@@ -186,26 +186,28 @@ export class Readahead {
 
   #see(segment: Segment, readable: Reach, shelves: ReadonlyMap<string, Shelf>): Seen {
     const tierOf = (id: string) => (readable.has(id) ? this.#tierOf(id) : undefined);
-    const reached = chooseCopy(segment, { tierOf, load: () => 0 });
-    const tier = reached && this.#tierOf(reached.file.location);
+    const copy = chooseCopy(segment, { tierOf, load: () => 0 });
+    const reached = copy && this.#placeOf(copy);
     const has = new Set(copiesOf(segment).map(({ location }) => location));
     const isFull = has.size >= COPIES_LIMIT;
     const candidates = [...shelves.values()].filter(
       ({ location: { profile } }) =>
-        !isFull && !has.has(profile.id) && (tier === undefined || isFaster(profile.tier, tier)),
+        !isFull &&
+        !has.has(profile.id) &&
+        (reached === undefined || isFaster(profile.tier, reached.tier)),
     );
-    return { segment, tier, candidates };
+    return { segment, reached, candidates };
   }
 
   #send(seen: Seen, rooms: Map<string, number>, queueLimit: number): Sighting {
     const { pressed, observer } = this.#options;
-    const { segment, tier, candidates } = seen;
+    const { segment, reached, candidates } = seen;
     const [first] = candidates;
-    const isNear = first === undefined && tier !== undefined;
-    const stays = { segment, tier, isNear, flight: undefined };
-    const from = chooseCopy(segment, { tierOf: (id) => this.#tierOf(id), load: () => 0 });
-    const fromTier = from && this.#tierOf(from.file.location);
-    if (first === undefined || from === undefined || fromTier === undefined) return stays;
+    const isNear = first === undefined && reached !== undefined;
+    const stays = { segment, reached, isNear, flight: undefined };
+    const source = chooseCopy(segment, { tierOf: (id) => this.#tierOf(id), load: () => 0 });
+    const from = source && this.#placeOf(source);
+    if (first === undefined || source === undefined || from === undefined) return stays;
     const joined = [...(this.#bySegment.get(segment.id) ?? [])].find(
       ({ to, signal }) =>
         !signal.aborted && candidates.some(({ location }) => location.profile.id === to.profile.id),
@@ -225,7 +227,7 @@ export class Readahead {
       return stays;
     }
     rooms.set(shelf.location.profile.id, roomAt(shelf) - segment.bytes);
-    const flight = new Flight({ segment: from, from: fromTier, to: shelf.location });
+    const flight = new Flight({ segment: source, from, to: shelf.location });
     this.#add(flight);
     flight.signal.addEventListener("abort", () => this.#drop(flight));
     return { ...stays, flight: claimed(flight) };
@@ -283,7 +285,7 @@ export class Readahead {
       });
     const bytes = result === "copied" ? segment.bytes : flight.copiedBytes;
     this.#times.add(way, bytes, clock.now() - startMs);
-    this.#end(flight, { ...way, bytes, result });
+    this.#end(flight, { bytes, result });
   }
 
   #add(flight: Flight): void {
@@ -295,17 +297,23 @@ export class Readahead {
   /** One that is under way ends by itself. */
   #drop(flight: Flight): void {
     if (flight.isBegun) return;
-    this.#end(flight, { ...flight.way, bytes: 0, result: "cancelled" });
+    this.#end(flight, { bytes: 0, result: "cancelled" });
   }
 
-  #end(flight: Flight, ended: EndedFlight): void {
+  #end(flight: Flight, { bytes, result }: Pick<EndedFlight, "bytes" | "result">): void {
+    const { from, to } = flight.way;
     const { id } = flight.segment;
     const others = this.#bySegment.get(id);
     this.#flights.delete(flight);
     others?.delete(flight);
     if (others?.size === 0) this.#bySegment.delete(id);
-    flight.end(ended.result);
-    this.#options.observer.brought(ended);
+    flight.end(result);
+    this.#options.observer.brought({ from: from.tier, to: to.tier, bytes, result });
+  }
+
+  /** Where the copy lies that the segment is in. */
+  #placeOf({ file }: Segment): CopyPlace | undefined {
+    return this.#options.shelves.location(file.location)?.profile;
   }
 
   #tierOf(id: string): Tier | undefined {
@@ -315,7 +323,7 @@ export class Readahead {
 
 interface Seen {
   readonly segment: Segment;
-  readonly tier: Tier | undefined;
+  readonly reached: CopyPlace | undefined;
   /** Where it would be read faster, best first. */
   readonly candidates: readonly Shelf[];
 }

@@ -2,14 +2,26 @@ import { describe, expect, it } from "vitest";
 
 import { CopyTimes } from "../../../src/kv/readahead/copy-times.ts";
 
-const UP = { from: "remote", to: "memory" } as const;
+const MEMORY = { id: "memory", tier: "memory" } as const;
+const UP = { from: { id: "archive", tier: "remote" }, to: MEMORY } as const;
 
 describe("times of copies", () => {
   it("are unknown before the first, of each way by itself", () => {
     const times = new CopyTimes();
     times.add(UP, 1_000, 10);
     expect(times.msOf(UP, 5_000)).toBe(50);
-    expect(times.msOf({ from: "disk", to: "memory" }, 5_000)).toBeUndefined();
+    const disk = { id: "disk", tier: "disk" } as const;
+    expect(times.msOf({ from: disk, to: MEMORY }, 5_000)).toBeUndefined();
+  });
+
+  it("are those of a place itself, and until there are any those of its tier", () => {
+    const times = new CopyTimes();
+    const share = { from: { id: "share", tier: "remote" }, to: MEMORY } as const;
+    times.add(UP, 1_000, 10);
+    expect(times.msOf(share, 1_000)).toBe(10);
+    times.add(share, 1_000, 500);
+    expect(times.msOf(share, 1_000)).toBe(500);
+    expect(times.msOf(UP, 1_000)).toBe(10);
   });
 
   it("follow a place that became slower within a few copies", () => {

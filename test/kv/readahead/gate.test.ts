@@ -40,7 +40,7 @@ class GateStand extends CopyStand {
       },
       readahead: {
         bring: (request) => this.readahead.bring(request),
-        readMs: (tier, flight) => this.readahead.readMs(tier, flight),
+        readMs: (from, flight) => this.readahead.readMs(from, flight),
         leftMs: (flights) => {
           this.looks++;
           return this.readahead.leftMs(flights);

@@ -12,7 +12,8 @@ function waiting(...each: readonly (readonly [Tier | undefined, (FlightResult | 
   const sightings = each.map(([tier, state], at): Waited => {
     const tokenStart = at * TOKENS;
     const segment = segmentAt(`s${at}`, ["archive"], { bytes: TOKENS, tokenStart });
-    return { segment, tier, flight: state && flightOf(segment, state) };
+    const reached = tier && { id: tier, tier };
+    return { segment, reached, flight: state && flightOf(segment, state) };
   });
   const flights = sightings.flatMap(({ flight }) => flight ?? []);
   const rules = { pageSize: 1, loadThreshold: 0 };
@@ -21,7 +22,7 @@ function waiting(...each: readonly (readonly [Tier | undefined, (FlightResult | 
 
 function flightOf(segment: ReturnType<typeof segmentAt>, state: FlightResult | "under way") {
   const to = { profile: { tier: "memory" } } as Location;
-  const flight = new Flight({ segment, from: "remote", to });
+  const flight = new Flight({ segment, from: { id: "archive", tier: "remote" }, to });
   if (state !== "under way") flight.end(state);
   return flight;
 }

@@ -105,8 +105,8 @@ describe("readahead", () => {
     const one = await stand.bring([near]);
     const other = await stand.bring([reached], reach);
     expect([...one.sightings, ...other.sightings]).toMatchObject([
-      { tier: "memory", isNear: true, flight: undefined },
-      { tier: "disk", isNear: true, flight: undefined },
+      { reached: MEMORY, isNear: true, flight: undefined },
+      { reached: DISK, isNear: true, flight: undefined },
     ]);
     expect(stand.seen).toEqual([]);
   });
@@ -119,7 +119,7 @@ describe("readahead", () => {
     const reach = new Set(["here"]);
     const segments = [segmentAt("s", ["there"])];
     const { sightings } = await stand.bring(segments, reach);
-    expect(sightings[0]).toMatchObject({ tier: undefined, isNear: false });
+    expect(sightings[0]).toMatchObject({ reached: undefined, isNear: false });
     expect(sightings[0]?.flight?.to.profile.id).toBe("here");
   });
 
@@ -128,7 +128,7 @@ describe("readahead", () => {
     const segments = [segmentAt("s", ["archive", "disk"])];
     const { sightings } = await stand.bring(segments);
     expect(sightings[0]?.flight?.segment.file.location).toBe("disk");
-    expect(sightings[0]?.flight?.way).toEqual({ from: "disk", to: "memory" });
+    expect(sightings[0]?.flight?.way).toMatchObject({ from: { id: "disk" }, to: { id: "memory" } });
   });
 
   it("goes on to the next tier where the fastest has no room, and never to one that is slower", async () => {
@@ -261,6 +261,26 @@ describe("what copies take", () => {
     expect(left()).toEqual([10, 50]);
     await stand.clock.advance(50);
     expect(left()).toEqual([0, 0]);
+  });
+
+  it("is what those from the same place took, whatever others of its tier do", async () => {
+    const slow = { ...ARCHIVE, id: "slow" };
+    const stand = new CopyStand([MEMORY, ARCHIVE, slow]);
+    stand.chunkMs = 100;
+    await stand.bring([segmentAt("first", ["slow"], { bytes: 4_000 })]);
+    await stand.clock.advance(400);
+    const leftMs = async (id: string, from: string) => {
+      const { sightings } = await stand.bring([segmentAt(id, [from], { bytes: 4_000 })]);
+      return stand.readahead.leftMs(sightings.flatMap(({ flight }) => flight ?? []));
+    };
+    expect(await leftMs("second", "archive")).toEqual([{ ms: 400, isKnown: true }]);
+    stand.chunkMs = 10;
+    await stand.clock.advance(400);
+    await stand.bring([segmentAt("third", ["archive"], { bytes: 400_000 })]);
+    await stand.clock.advance(4_000);
+    expect((await leftMs("fourth", "archive"))[0]?.ms).toBeLessThan(60);
+    await stand.clock.advance(60);
+    expect((await leftMs("fifth", "slow"))[0]?.ms).toBe(400);
   });
 
   it("grows where a copy is later than expected, by how far it has come", async () => {
