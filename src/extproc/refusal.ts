@@ -20,6 +20,7 @@ export type RefusalCode =
   | "body_budget_full" // and too many bodies are being read already
   | "body_unread" // and Envoy did not show it
   | "upgrade_refused" // and what follows is no body but another protocol
+  | "path_forbidden" // what the path leads to at an engine is Moorline's alone
   | "answer_encoded" // the engine's answer to a turn has a content-encoding, so what is ours cannot be taken out of it
   | "internal_error"; // a fault of ours, with `extproc.onError: refuse` or in a pool with KV
 
@@ -40,6 +41,7 @@ export const refusalStatuses = {
   body_budget_full: 503,
   body_unread: 503,
   upgrade_refused: 403,
+  path_forbidden: 403,
   answer_encoded: 502,
   internal_error: 503,
 } as const satisfies Record<RefusalCode, number>;
@@ -76,6 +78,11 @@ export const bodyRefusals = {
     message: `the body must be one JSON text in UTF-8; the first byte that does not fit is at offset ${offset}`,
   }),
 } as const satisfies Record<string, Refusal | ((value: number) => Refusal)>;
+
+export const pathForbidden: Refusal = {
+  code: "path_forbidden",
+  message: "what this path leads to is not open to clients",
+};
 
 export const answerEncoded: Refusal = {
   code: "answer_encoded",

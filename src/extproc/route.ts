@@ -4,7 +4,7 @@ import type { Decision, RouteRequest } from "../affinity/router.ts";
 import { SESSION_ID_HEADER } from "../affinity/session-key.ts";
 import type { Endpoint } from "../endpoints/endpoint.ts";
 import type { ExchangePorts } from "./exchange-ports.ts";
-import type { Refusal } from "./refusal.ts";
+import { pathForbidden, type Refusal } from "./refusal.ts";
 import type { Changes } from "./replies.ts";
 import type { RequestFacts } from "./request-reader.ts";
 
@@ -37,6 +37,7 @@ export function routeRequest(ports: ExchangePorts, facts: RequestFacts): RouteRe
       ? ports.reader.missingModel(facts)
       : { code: "model_unknown", message };
   }
+  if (ports.turns.pool(pool.name)?.forbids(facts.path) === true) return pathForbidden;
   return { pool, tenant: facts.tenant, sessionId, subset: facts.subset };
 }
 

@@ -26,6 +26,7 @@ const statuses = {
   body_budget_full: "ServiceUnavailable",
   body_unread: "ServiceUnavailable",
   upgrade_refused: "Forbidden",
+  path_forbidden: "Forbidden",
   answer_encoded: "BadGateway",
   internal_error: "ServiceUnavailable",
 } as const satisfies Record<RefusalCode, string>;

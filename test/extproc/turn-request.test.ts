@@ -10,7 +10,7 @@ import {
   requestHeaders,
 } from "../support/exchange-harness.ts";
 import { posted, responseHeaders } from "../support/exchange-messages.ts";
-import { INJECTED } from "../support/marked-turns.ts";
+import { FORBIDDEN_PATH, INJECTED } from "../support/marked-turns.ts";
 import { bodyOf, setUpTurns } from "../support/turn-harness.ts";
 
 const removedAlways = [
@@ -58,6 +58,16 @@ describe("the headers of a request with a body", () => {
       expect([turns.log, ports.budget.heldBytes]).toEqual([[], 0]);
     },
   );
+
+  it("are refused on a path that no client may use, without a body at once and with one before it goes on", async () => {
+    const path = { ":path": `${FORBIDDEN_PATH}?action=save` };
+    const [alone] = await setUpTurns().exchange.send(requestHeaders(path));
+    expect(errorOf(alone)).toMatchObject({ code: "path_forbidden" });
+    const { exchange, body, turns } = setUpTurns();
+    await exchange.send(posted(path));
+    expect(errorOf((await body("{}")).at(-1))).toMatchObject({ code: "path_forbidden" });
+    expect(turns.requests).toEqual([]);
+  });
 
   it.each([
     ["an announced length", { "content-length": "1000" }, 1000],

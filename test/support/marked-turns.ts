@@ -31,6 +31,9 @@ export interface MarkedTurnsOptions {
   readonly passPaths?: Readonly<Record<string, readonly string[]>>;
 }
 
+/** Of every pool. */
+export const FORBIDDEN_PATH = "/forbidden";
+
 export class MarkedTurns implements TurnPath {
   readonly log: string[] = [];
   readonly requests: TurnRequest[] = [];
@@ -53,6 +56,7 @@ export class MarkedTurns implements TurnPath {
     return {
       bodyLimitBytes,
       holdMs: 2_500,
+      forbids: (path) => path === FORBIDDEN_PATH,
       passes: (rawPath) => passPaths[name]?.includes(rawPath) === true,
       readBody: (path, body, also) => this.#readBody(path, body, also),
       weigh: (request) => this.#weigh(request),

@@ -19,7 +19,7 @@ import type { EngineDirectory } from "./engine-directory.ts";
 import { inTime } from "../in-time.ts";
 import type { PassReason, PathObserver, TurnPart } from "./path-observer.ts";
 import { InjectedTurn, PassingTurn } from "./path-turn.ts";
-import { TurnEndings } from "./turn-endings.ts";
+import { type OpenTurn, TurnEndings } from "./turn-endings.ts";
 import type { BegunTurn, KvPool, PathTurn, TurnRequest, WeighRequest } from "./turn-path.ts";
 import {
   type Planned,
@@ -80,6 +80,10 @@ export class PathPool implements KvPool {
     this.#planner = new TurnPlanner(options, prompts);
     this.#weigher = new TurnWeigher(options, prompts);
     this.#endings = new TurnEndings(options);
+  }
+
+  forbids(): boolean {
+    return false;
   }
 
   passes(rawPath: string): boolean {
@@ -194,7 +198,7 @@ export class PathPool implements KvPool {
       (each) => engines.engine(pool, each).kind === "ready" && this.#reachesAll(each, plan),
     );
     const scope = { session, isFinal, endpoint, fallbacks };
-    const turn: InjectedTurn = new InjectedTurn({
+    const turn: InjectedTurn<OpenTurn> = new InjectedTurn({
       open: { ...scope, turn: fresh?.turn, prompt, storedTokens, engineSession },
       openAnswer,
       exposeKv: this.#options.exposeKv,

@@ -1,7 +1,8 @@
 /** Turns as exchanges hold them while an engine answers: each is over once, whatever comes first. */
 import type { AnswerForm, AnswerReader, InjectedBody } from "../dialects/dialect.ts";
 import type { AbortedEnd } from "./path-observer.ts";
-import type { OpenTurn, TurnEndings } from "./turn-endings.ts";
+import type { Endpoint } from "../../endpoints/endpoint.ts";
+import type { EngineAnswer } from "../dialects/dialect.ts";
 import type { AnswerFilter, AnswerHead, PathTurn } from "./turn-path.ts";
 import type { TurnWatch } from "./turn-watch.ts";
 
@@ -28,10 +29,24 @@ export class PassingTurn implements PathTurn {
   }
 }
 
-export interface InjectedOptions {
-  readonly open: OpenTurn;
+/** What is kept of a turn while its engine answers. */
+export interface ServedTurn {
+  /** That it was planned for, and where Envoy may go on to. */
+  readonly endpoint: Endpoint;
+  readonly fallbacks: readonly Endpoint[];
+}
+
+/** What becomes of turns once their exchanges go on without them. Returns at once, and does not throw. */
+export interface Endings<T extends ServedTurn> {
+  /** Of a whole answer, by the engine that the turn was planned for and no other. */
+  commit(open: T, answer: EngineAnswer): void;
+  abort(open: T, reason: AbortedEnd): void;
+}
+
+export interface InjectedOptions<T extends ServedTurn> {
+  readonly open: T;
   readonly openAnswer: InjectedBody["openAnswer"];
-  readonly endings: Pick<TurnEndings, "commit" | "abort">;
+  readonly endings: Endings<T>;
   /** What is ours stays in what clients get. */
   readonly exposeKv: boolean;
   readonly watch: Pick<TurnWatch, "opened" | "chunk" | "ended">;
@@ -39,13 +54,13 @@ export interface InjectedOptions {
   readonly over: () => void;
 }
 
-export class InjectedTurn implements PathTurn {
-  readonly #options: Omit<InjectedOptions, "open">;
+export class InjectedTurn<T extends ServedTurn> implements PathTurn {
+  readonly #options: Omit<InjectedOptions<T>, "open">;
   /** Undefined once it was committed or aborted. */
-  #open: OpenTurn | undefined;
+  #open: T | undefined;
   #isAnswered = false;
 
-  constructor({ open, ...options }: InjectedOptions) {
+  constructor({ open, ...options }: InjectedOptions<T>) {
     this.#options = options;
     this.#open = open;
   }
@@ -94,7 +109,7 @@ export class InjectedTurn implements PathTurn {
     this.#end((open) => this.#options.endings.abort(open, reason));
   }
 
-  #end(ending: (open: OpenTurn) => void): void {
+  #end(ending: (open: T) => void): void {
     const open = this.#open;
     if (open === undefined) return;
     this.#open = undefined;
@@ -104,7 +119,7 @@ export class InjectedTurn implements PathTurn {
 }
 
 /** Why nothing of the answer is committed, as far as its head says. */
-function flawOf(head: AnswerHead, open: OpenTurn | undefined): AbortedEnd | undefined {
+function flawOf(head: AnswerHead, open: ServedTurn | undefined): AbortedEnd | undefined {
   if (!isSuccess(head.status)) return "engine_failed";
   if (head.attempts !== 1) return "retried";
   if (open !== undefined && head.servedBy !== open.endpoint.address) return "served_elsewhere";
@@ -115,7 +130,7 @@ function isSuccess(status: number): boolean {
   return status >= 200 && status <= 299;
 }
 
-function isServedBy({ endpoint }: OpenTurn, { attempts, servedBy }: AnswerHead): boolean {
+function isServedBy({ endpoint }: ServedTurn, { attempts, servedBy }: AnswerHead): boolean {
   return attempts === 1 && servedBy === endpoint.address;
 }
 

@@ -11,6 +11,7 @@ import type { TurnDesk } from "../turns/turn-desk.ts";
 import { UnderWay } from "../turns/under-way.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
 import type { AbortedEnd, PathCall, PathObserver, TurnEnd } from "./path-observer.ts";
+import type { Endings, ServedTurn } from "./path-turn.ts";
 import type { Planned } from "./turn-planner.ts";
 
 export interface EndingsOptions {
@@ -22,7 +23,7 @@ export interface EndingsOptions {
 }
 
 /** What is kept of a turn while its engine answers. */
-export interface OpenTurn extends TurnScope {
+export interface OpenTurn extends TurnScope, ServedTurn {
   /** Undefined: there is nowhere to store. */
   readonly turn: TurnId | undefined;
   readonly prompt: TokenSequence | PlannedText;
@@ -30,9 +31,6 @@ export interface OpenTurn extends TurnScope {
   readonly storedTokens: number;
   /** The id of the engine's own session. */
   readonly engineSession: string;
-  /** That it was planned for, and where Envoy may go on to. */
-  readonly endpoint: Endpoint;
-  readonly fallbacks: readonly Endpoint[];
 }
 
 export interface TurnScope {
@@ -41,7 +39,7 @@ export interface TurnScope {
   readonly isFinal: boolean;
 }
 
-export class TurnEndings {
+export class TurnEndings implements Endings<OpenTurn> {
   readonly #options: EndingsOptions;
   readonly #underWay = new UnderWay();
 

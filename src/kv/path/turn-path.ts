@@ -20,6 +20,11 @@ export interface KvPool {
   readonly bodyLimitBytes: number;
   /** How long Envoy is asked to wait for the answer to a request body (`max_message_timeout` must allow it). */
   readonly holdMs: number;
+  /**
+   * Whether no client's request on this path, before its query and as the client sent it, may reach an engine, with a body or without: what is
+   * there would let one client read or take what is another's.
+   */
+  forbids(path: string): boolean;
   /** Whether bodies on this raw path, with its query, pass unread, by the operator's word. */
   passes(rawPath: string): boolean;
   /**
