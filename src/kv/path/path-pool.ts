@@ -6,7 +6,6 @@ import type { MaybePromise } from "../../affinity/binding-store.ts";
 import type { Clock, Scheduler } from "../../clock.ts";
 import type { Endpoint } from "../../endpoints/endpoint.ts";
 import type { JsonVisitor } from "../../json/json-walk.ts";
-import { unhurried } from "../../json/slices.ts";
 import type { Dialect, ReadBody, UnreadableBody } from "../dialects/dialect.ts";
 import { isWithin } from "../reach.ts";
 import type { SessionKey } from "../records.ts";
@@ -14,8 +13,8 @@ import type { Prefetcher } from "../turns/prefetcher.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
 import type { TurnPlan } from "../turns/turn-plan.ts";
 import { UnderWay } from "../turns/under-way.ts";
-import { rest } from "../turns/unhurried.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
+import { HeldBodies } from "./held-bodies.ts";
 import { inTime } from "../in-time.ts";
 import type { PassReason, PathObserver, TurnPart } from "./path-observer.ts";
 import { InjectedTurn, PassingTurn } from "./path-turn.ts";
@@ -54,9 +53,6 @@ export interface PathPoolOptions extends Omit<
   readonly newEngineSession: () => string;
 }
 
-/** Of the time that Envoy waits, from the reading of a body on, so that the answer to it is there before it ends. */
-const PLANNING_SHARE = 0.8;
-
 export class PathPool implements KvPool {
   readonly bodyLimitBytes: number;
   readonly holdMs: number;
@@ -66,8 +62,7 @@ export class PathPool implements KvPool {
   readonly #weigher: TurnWeigher;
   readonly #endings: TurnEndings;
   readonly #begins = new UnderWay();
-  /** When a body began to be read, which is since when Envoy waits. */
-  readonly #heldSinceMs = new WeakMap<ReadBody, number>();
+  readonly #bodies: HeldBodies;
   /** Those whose exchanges may still answer or abandon them. */
   readonly #open = new Set<PathTurn>();
 
@@ -76,6 +71,7 @@ export class PathPool implements KvPool {
     this.bodyLimitBytes = options.bodyLimitBytes;
     this.holdMs = options.holdMs;
     this.#passPaths = new Set(options.passPaths);
+    this.#bodies = new HeldBodies(options);
     const prompts = new TurnPrompts(options);
     this.#planner = new TurnPlanner(options, prompts);
     this.#weigher = new TurnWeigher(options, prompts);
@@ -95,16 +91,7 @@ export class PathPool implements KvPool {
     body: Uint8Array,
     also?: JsonVisitor,
   ): MaybePromise<ReadBody | UnreadableBody> {
-    const { clock, dialect } = this.#options;
-    const fromMs = clock.now();
-    const over = (read: ReadBody | UnreadableBody) => {
-      this.#spent("read", fromMs);
-      if (read.kind === "body") this.#heldSinceMs.set(read, fromMs);
-      return read;
-    };
-    const slices = dialect.readBodyInSlices(path, body, also);
-    const read = unhurried(slices, () => rest(clock));
-    return read instanceof Promise ? read.then(over) : over(read);
+    return this.#bodies.read(path, body, also);
   }
 
   weigh(request: WeighRequest): ReturnType<KvPool["weigh"]> {
@@ -157,9 +144,7 @@ export class PathPool implements KvPool {
       observer.failed("begin", reason);
       return { kind: "pass", reason: "failed" };
     });
-    const nowMs = clock.now();
-    const sinceMs = this.#heldSinceMs.get(request.body) ?? nowMs;
-    const leftMs = sinceMs + this.holdMs * PLANNING_SHARE - nowMs;
+    const leftMs = this.#bodies.untilMs(request.body) - clock.now();
     const planned = await inTime(planning, Math.max(0, leftMs), clock);
     if (planned !== undefined) return planned;
     this.#endings.discard(planning);

@@ -1,12 +1,10 @@
 /** From a body to a plan: the tokens of its prompt, its session, made at its first turn, and what the desk plans for both. */
 import type { Clock } from "../../clock.ts";
 import { AppError } from "../../errors.ts";
-import { CatalogFault } from "../catalog-fault.ts";
 import type { Dialect, TurnBody } from "../dialects/dialect.ts";
 import type { Model } from "../turns/models.ts";
 import type { Reaches } from "../reach.ts";
-import type { EngineInstance, Retention, SessionKey } from "../records.ts";
-import type { SessionDesk } from "../turns/session-desk.ts";
+import type { EngineInstance } from "../records.ts";
 import type { PlannedText, TextSequence, TokenSequence } from "../turns/token-sequence.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
 import type { TurnPlan } from "../turns/turn-plan.ts";
@@ -14,19 +12,18 @@ import type { Predictor } from "../prediction/predictor.ts";
 import type { Hold } from "../readahead/gate.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
 import type { PassReason, PathObserver, TurnPart } from "./path-observer.ts";
+import { SessionMaker, type SessionMakerOptions } from "./session-maker.ts";
 import type { TurnRequest } from "./turn-path.ts";
 import type { TurnPrompts } from "./turn-prompts.ts";
 
-export interface PlannerOptions {
+export interface PlannerOptions extends SessionMakerOptions {
   readonly pool: string;
   /** Of sessions that are made here, and of the pool's engines. */
   readonly model: Pick<Model, "geometry"> & { readonly name: string };
   readonly dialect: Pick<Dialect, "loadsAlone">;
-  readonly retention: RetentionClasses;
   readonly engines: Pick<EngineDirectory, "engine">;
   readonly reaches: Pick<Reaches, "of">;
   readonly turns: Pick<TurnDesk, "plan">;
-  readonly sessions: Pick<SessionDesk, "create">;
   readonly observer: Pick<PathObserver, "failed" | "spent">;
   /** Of times to the first token. */
   readonly predictor: Pick<Predictor, "predict">;
@@ -37,12 +34,6 @@ export interface PlannerOptions {
 
 /** What is left of it, until planning is late, is for the plan itself. */
 const HOLDING_SHARE = 0.6;
-
-/** Of the configuration. */
-export interface RetentionClasses {
-  lookup(name: string): Retention | undefined;
-  defaultOf(tenant: string): Retention;
-}
 
 export type Planned = PlannedTurn | Pass;
 
@@ -67,10 +58,12 @@ export interface Pass {
 export class TurnPlanner {
   readonly #options: PlannerOptions;
   readonly #prompts: Pick<TurnPrompts, "of">;
+  readonly #maker: SessionMaker;
 
   constructor(options: PlannerOptions, prompts: Pick<TurnPrompts, "of">) {
     this.#options = options;
     this.#prompts = prompts;
+    this.#maker = new SessionMaker(options);
   }
 
   /** Rejects for a bug only. */
@@ -107,7 +100,7 @@ export class TurnPlanner {
     const wanted = { session, prompt, maxNewTokens, engine, geometry, reach, hold };
     const plan = await this.#options.turns.plan(wanted);
     if (plan.limit !== "no_session") return plan;
-    return (await this.#create(session, request)) ?? this.#options.turns.plan(wanted);
+    return (await this.#maker.create(session, request)) ?? this.#options.turns.plan(wanted);
   }
 
   #hold({ signal }: TurnRequest, { body, prompt, untilMs }: Asked): Hold {
@@ -119,24 +112,6 @@ export class TurnPlanner {
       return predictor.predict({ promptTokens, storedTokens, maxNewTokens }).times?.ttftMs;
     };
     return { signal, untilMs, turnMs };
-  }
-
-  /** Why it could not be created. */
-  async #create(
-    session: SessionKey,
-    { retentionClass: name }: TurnRequest,
-  ): Promise<PassReason | undefined> {
-    const { sessions, retention: classes, model, observer } = this.#options;
-    const wished = name === undefined ? undefined : classes.lookup(name);
-    const retention = wished ?? classes.defaultOf(session.tenant);
-    try {
-      const outcome = await sessions.create({ session, model: model.name, retention });
-      return outcome.kind === "refused" ? outcome.reason : undefined;
-    } catch (reason) {
-      if (!(reason instanceof CatalogFault)) throw reason;
-      observer.failed("create", reason);
-      return "catalog_failed";
-    }
   }
 
   async #timed<T>(part: TurnPart, work: () => Promise<T>): Promise<T> {

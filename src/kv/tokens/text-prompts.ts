@@ -3,21 +3,13 @@
  * is guessed, by those that the engine counted.
  */
 import type { Prompt } from "../dialects/dialect.ts";
-import { SpecialStrings, type SplitText } from "../text/special-strings.ts";
+import { SpecialStrings } from "../text/special-strings.ts";
 import type { EncodedPrompt, PromptTokens, UncountedText, Unencoded } from "./prompt-tokens.ts";
-
-/** Tokens of a byte before the first count: English, by most tokenizers. */
-const FIRST_GUESS = 0.25;
-/** What is reserved for everybody hangs on the guess, so no client's text makes it less, such as one of a million spaces. */
-const LEAST_GUESS = FIRST_GUESS / 2;
-/** Texts of so many bytes halve what those before them say: one of a few bytes, of which the first token is most, says hardly anything. */
-const HALVING_BYTES = 64 * 1024;
+import { TokenGuess } from "./token-guess.ts";
 
 export class TextPrompts implements PromptTokens {
   readonly #special: SpecialStrings;
-  /** Of texts that were counted, those of long ago less and less. */
-  #countedTokens = 0;
-  #countedBytes = 0;
+  readonly #guess = new TokenGuess();
 
   /** At least one, none of them empty. */
   constructor(specialTokens: readonly string[]) {
@@ -30,22 +22,14 @@ export class TextPrompts implements PromptTokens {
     if (prompt.kind === "chat") return { kind: "unencoded", reason: "no_tokenizer" };
     const text = await this.#special.split(prompt.text, immediately);
     if (text === undefined) return { kind: "unencoded", reason: "no_tokenizer" };
-    return { kind: "text", text, guessedTokens: this.#guess(text) };
+    return { kind: "text", text, guessedTokens: this.#guess.of(text.bytes.length) };
   }
 
   counted(bytes: number, tokens: number): void {
-    const kept = 2 ** (-bytes / HALVING_BYTES);
-    this.#countedTokens = this.#countedTokens * kept + tokens;
-    this.#countedBytes = this.#countedBytes * kept + bytes;
+    this.#guess.counted(bytes, tokens);
   }
 
   async close(): Promise<void> {}
-
-  #guess({ bytes }: SplitText): number {
-    const [tokens, counted] = [this.#countedTokens, this.#countedBytes];
-    const ofByte = counted === 0 ? FIRST_GUESS : Math.max(LEAST_GUESS, tokens / counted);
-    return Math.max(1, Math.round(bytes.length * ofByte));
-  }
 }
 
 function immediately(): Promise<void> {
