@@ -11,6 +11,7 @@ const results = suite ? [new ResultsReporter(join(RESULTS_FOLDER, `${suite}.json
  * `unit` holds everything that needs no Envoy: unit, property, contract and stress tests, and those of processes of our own.
  * `e2e` starts a real Envoy and real engines, one file at a time, because a run on two cores must not starve Envoy.
  * `crash` kills the KV service again and again (scripts/test-crash.ts).
+ * `llama` shows session KV with real llama-servers, which PyPI has: about 55 MB, once.
  * `docker` (scripts/test-docker.ts) is e2e again, with Envoy and the sidecar in containers.
  */
 export default defineConfig({
@@ -27,7 +28,7 @@ export default defineConfig({
           testTimeout: 30_000,
           hookTimeout: 30_000,
           include: ["test/**/*.test.ts"],
-          exclude: ["test/e2e/**", "test/docker/**", "test/crash/**"],
+          exclude: ["test/e2e/**", "test/docker/**", "test/crash/**", "test/llama/**"],
         },
       },
       {
@@ -46,6 +47,15 @@ export default defineConfig({
           name: "crash",
           include: ["test/crash/**/*.test.ts"],
           sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...oneAtATime,
+          name: "llama",
+          include: ["test/llama/**/*.test.ts"],
+          sequence: { groupOrder: 4 },
         },
       },
       {

@@ -1,6 +1,6 @@
 /**
- * The suites that need more than npm and PyPI, packages of Debian or Ubuntu and root, or more time. Installs what is missing, then
- * runs all of them, or those that are named: `node scripts/test-full.ts docker`. A suite that cannot run here has failed.
+ * The suites that need more than `npm test` does: packages of Debian or Ubuntu and root, more of PyPI, or more time. Installs what is
+ * missing, then runs all of them, or those that are named: `node scripts/test-full.ts docker`. A suite that cannot run here has failed.
  */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -23,6 +23,7 @@ const suites: readonly Suite[] = [
     script: "test-docker.ts",
   },
   { name: "crash", packages: {}, script: "test-crash.ts" },
+  { name: "llama", packages: {}, script: "test-llama.ts" },
   { name: "truth", packages: {}, script: "test-truth.ts" },
 ];
 
