@@ -2,6 +2,7 @@
  * The Transport on `@grpc/grpc-js`: one server, any number of listeners, each stream answered by an exchange (grpc-stream.ts),
  * with the health service beside it. It is meant for Envoy alone (loopback, a Unix socket, or mTLS): see the reset budget.
  */
+import type { Http2Server, ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { ServiceDefinition, UntypedHandleCall } from "@grpc/grpc-js";
@@ -32,6 +33,11 @@ const RESET_BUDGET = 1_000_000;
  * waits for their replies.
  */
 const STREAM_WINDOW_BYTES = 1024 * 1024;
+/**
+ * Of all streams of a connection together, so that neither one body nor a burst of them waits for updates of it. It bounds no memory:
+ * Node tells of what has come on a connection as soon as it is there, and of a stream's bytes as they are read.
+ */
+export const CONNECTION_WINDOW_BYTES = 16 * STREAM_WINDOW_BYTES;
 
 export interface GrpcTransportOptions {
   /** Called once per stream. It must not use the sink before it has returned. */
@@ -61,6 +67,7 @@ class GrpcTransport implements Transport {
     this.#server = createServer(options);
     // TLS ends in the listener, so that what comes here is plain HTTP/2.
     this.#connections = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    widenConnections(this.#server);
   }
 
   async listen(address: ListenAddress): Promise<ListenAddress> {
@@ -140,6 +147,19 @@ export function setHttp2Options(server: Server): void {
       initialWindowSize: STREAM_WINDOW_BYTES,
     },
   });
+}
+
+/** Neither has it one for the window of connections; those of its servers that are there when this is called. */
+function widenConnections(server: Server): void {
+  const http2Servers: unknown = server["http2Servers"];
+  if (!(http2Servers instanceof Map) || http2Servers.size === 0) {
+    throw new AppError("internal", "grpc-js has changed: its HTTP/2 servers cannot be found");
+  }
+  for (const http2Server of http2Servers.keys() as Iterable<Http2Server>) {
+    http2Server.on("session", (session: ServerHttp2Session) => {
+      session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+    });
+  }
 }
 
 /** The same methods with messages left as bytes: the exchange decodes what it needs. */

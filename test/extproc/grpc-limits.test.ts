@@ -2,7 +2,11 @@ import { once } from "node:events";
 import { status } from "@grpc/grpc-js";
 import type { Server } from "@grpc/grpc-js";
 import { describe, expect, it } from "vitest";
-import { MAX_RECEIVE_BYTES, setHttp2Options } from "../../src/extproc/grpc-transport.ts";
+import {
+  CONNECTION_WINDOW_BYTES,
+  MAX_RECEIVE_BYTES,
+  setHttp2Options,
+} from "../../src/extproc/grpc-transport.ts";
 import type { OpenExchange } from "../../src/extproc/transport.ts";
 import { echo, ExchangeLog } from "../support/exchange-log.ts";
 import {
@@ -154,6 +158,13 @@ describe("the server", () => {
         maxConcurrentStreams: 65_536,
       }),
     );
+  });
+
+  it("takes the first bytes of sixteen bodies on one connection before it must answer", async () => {
+    const { address } = await start(echo);
+    const session = await openConnection(connectSocket(address));
+    await eventually(() => expect(session.state.remoteWindowSize).toBe(CONNECTION_WINDOW_BYTES));
+    expect(CONNECTION_WINDOW_BYTES).toBe(16 * 1024 * 1024);
   });
 
   it("does not start on a grpc-js whose reset budget it cannot raise", () => {
