@@ -2,6 +2,7 @@
  * A pool of turns over a turn bench, with bodies of the real dialect and an engine in the test's hand. Tokens are character codes,
  * also those of texts and chats.
  */
+import { type Cancel, systemClock } from "../../src/clock.ts";
 import type { Endpoint, EndpointId } from "../../src/endpoints/endpoint.ts";
 import { createDigests } from "../../src/digests.ts";
 import { createDialect } from "../../src/kv/dialects/dialects.ts";
@@ -114,7 +115,7 @@ export class PathBench {
       passPaths: ["/tokenize"],
       dialect: createDialect({ name: "sglang-session", exposeKv: false }),
       predictor: new Predictor(),
-      clock: bench.clock,
+      clock: { now: () => bench.clock.now(), after: (ms, task) => afterLoop(bench, ms, task) },
       newEngineSession: () => {
         this.#opened.push(`own-${this.#opened.length + 1}`);
         return `own-${this.#opened.length}`;
@@ -197,6 +198,11 @@ export class PathBench {
   async idle(): Promise<void> {
     for (let round = 0; round < 20; round++) await settle();
   }
+}
+
+/** What is to be done with the event loop's next turn takes no time. */
+function afterLoop({ clock }: TurnBench, ms: number, task: () => void): Cancel {
+  return (ms === 0 ? systemClock : clock).after(ms, task);
 }
 
 export interface InjectedBody {

@@ -1,7 +1,11 @@
 /**
  * What becomes of injected turns once their exchanges go on without them: in the background, so that no client waits for it, and
  * with failures that nobody but the log hears of. A turn that could be neither committed nor aborted ends by its deadline.
+ *
+ * An exchange sends the end of an answer with the event loop's next turn. So that is waited for too: what a commit does before it
+ * first waits for a disk would otherwise come before the client's last bytes.
  */
+import type { Scheduler } from "../../clock.ts";
 import type { Endpoint } from "../../endpoints/endpoint.ts";
 import type { EngineAnswer } from "../dialects/dialect.ts";
 import type { SessionKey, TurnId } from "../records.ts";
@@ -9,6 +13,7 @@ import type { PromptTokens } from "../tokens/prompt-tokens.ts";
 import type { CountedText, PlannedText, TokenSequence } from "../turns/token-sequence.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
 import { UnderWay } from "../turns/under-way.ts";
+import { rest } from "../turns/unhurried.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
 import type { AbortedEnd, PathCall, PathObserver, TurnEnd } from "./path-observer.ts";
 import type { Endings, ServedTurn } from "./path-turn.ts";
@@ -20,6 +25,7 @@ export interface EndingsOptions {
   readonly engines: EngineDirectory;
   readonly tokens: Pick<PromptTokens, "counted">;
   readonly observer: Pick<PathObserver, "ended" | "failed">;
+  readonly clock: Scheduler;
 }
 
 /** What is kept of a turn while its engine answers. */
@@ -169,9 +175,12 @@ export class TurnEndings implements Endings<OpenTurn> {
   }
 
   #run(ending: () => Promise<void>): void {
-    this.#underWay
-      .run(ending)
-      .catch((reason: unknown) => this.#options.observer.failed("end", reason));
+    const { clock, observer } = this.#options;
+    const afterAnswer = async () => {
+      await rest(clock);
+      await ending();
+    };
+    this.#underWay.run(afterAnswer).catch((reason: unknown) => observer.failed("end", reason));
   }
 
   #ended(end: TurnEnd): void {

@@ -31,8 +31,9 @@ async function open(): Promise<PathBench> {
 
 describe("a long body", () => {
   it("is read in slices, between which others go on", async () => {
-    const path = await open();
-    const { clock } = path.bench;
+    const bench = await benches.open();
+    const { clock } = bench;
+    const path = new PathBench(bench, { clock });
     const body = { ...(generate("one ") as object), metadata: { x: Array(200_000).fill(0) } };
     const reading = path.pool.readBody("/generate", Buffer.from(JSON.stringify(body)));
     expect([path.parts.length, clock.pendingTimers]).toEqual([0, 1]);

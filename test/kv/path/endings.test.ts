@@ -82,6 +82,19 @@ describe("an answer", () => {
     expect(path.engines.closed).toEqual([AT_A]);
   });
 
+  it("is sent, with the event loop's next turn, before its commit begins", async () => {
+    const bench = await benches.open();
+    const { clock } = bench;
+    const path = new PathBench(bench, { clock });
+    const begun = await path.begin("one ");
+    const answer = await path.answerTo(begun, "two ");
+    begun.turn.answer(SERVED)?.push(answer, true);
+    await path.idle();
+    expect(path.seen).toEqual(["injected 0/4"]);
+    await clock.advance(0);
+    await until(() => path.seen.includes("committed"));
+  });
+
   it("by other weights commits nothing, and turns the engine off", async () => {
     const path = await open();
     const begun = await path.begin("one ");
