@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { open } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { json } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import { engineProfile } from "../../demo/engine/profile.ts";
 import { SHAPES } from "../../demo/engine/model/shape.ts";
 import { filePath } from "../../demo/engine/segments/file-path.ts";
@@ -22,7 +22,7 @@ export interface StandInOptions {
 export interface AskedTurn {
   /** `x-turn` of the request. */
   readonly name: string;
-  /** When the last of the request came. */
+  /** When the last of the request came. To read it is the engine's own work, of ids as of a text. */
   readonly receivedAtMs: number;
   readonly body: TurnRequest;
   readonly response: ServerResponse;
@@ -75,8 +75,9 @@ async function serve(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const body = (await json(request)) as TurnRequest;
+  const received = await buffer(request);
   const receivedAtMs = performance.now();
+  const body = JSON.parse(received.toString()) as TurnRequest;
   await answer({ name: String(request.headers["x-turn"]), receivedAtMs, body, response });
   for (const segment of storedBy(body)) await write(root, segment);
 }
