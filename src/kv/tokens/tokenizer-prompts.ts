@@ -96,6 +96,7 @@ export class TokenizerPrompts implements PromptTokens, ProbedTokens {
   async #framed(text: string): Promise<Uint32Array | undefined> {
     const { before, after } = this.#options.loaded.encoder.frame;
     const ids = await this.#texts.encode(text);
+    if (before.length + after.length === 0) return ids;
     return ids && joinIds(before, ids, after);
   }
 

@@ -1,8 +1,12 @@
+import { AddedToken } from "@huggingface/tokenizers";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createEncoder } from "../../../src/kv/tokens/encoder.ts";
 import { IncrementalEncoder } from "../../../src/kv/tokens/incremental-encoder.ts";
-import { SectionBoundaries } from "../../../src/kv/tokens/section-boundaries.ts";
+import {
+  type SectionBoundary,
+  SectionBoundaries,
+} from "../../../src/kv/tokens/section-boundaries.ts";
 import { settle } from "../../support/fake-clock.ts";
 import { smallTokenizer } from "../../support/small-tokenizer.ts";
 import type { Json } from "../../support/small-tokenizer.ts";
@@ -116,6 +120,56 @@ describe("a text that goes on from an earlier one", () => {
     }
   });
 });
+
+describe("the last added tokens of a long text", () => {
+  const lastOf = (contents: readonly string[], count: number, whole: string) => {
+    const tokens = contents.map((content) => new AddedToken({ id: 1, content, special: true }));
+    return new SectionBoundaries(tokens).last(count, whole, settle);
+  };
+
+  it("are those that are found from its start", async () => {
+    const part = fc.oneof(
+      fc.constantFrom("<|a|>", "<|bcd|>", "<s>", "<|", "|>"),
+      fc.nat({ max: 9_000 }).map((chars) => "x".repeat(chars)),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(part), fc.integer({ min: 1, max: 20 }), async (parts, count) => {
+        const whole = parts.join("");
+        const found = fromStart(whole, /<\|a\|>|<\|bcd\|>|<s>/g);
+        expect(await lastOf(["<|a|>", "<|bcd|>", "<s>"], count, whole)).toEqual(
+          found.slice(-count),
+        );
+      }),
+    );
+  });
+
+  it("are found wherever they lie", async () => {
+    for (const fromEnd of [4_094, 4_095, 4_096, 4_097, 12_287, 12_288, 12_289]) {
+      const whole = `${"x".repeat(20_000)}<s>${"x".repeat(fromEnd - 3)}`;
+      expect(await lastOf(["<s>"], 1, whole)).toEqual([{ start: 20_000, end: 20_003 }]);
+    }
+  });
+
+  it.each([
+    ["begins as it ends", ["aba"], "ab"],
+    ["begins as another one ends", ["cab", "bc"], "cab"],
+    ["is in another one", ["abc", "b"], "abc"],
+    ["is the beginning of another one", ["abc", "ab"], "abc"],
+  ])("are the same as from its start where one %s", async (_, contents, piece) => {
+    for (const behind of ["", "x", "xx"]) {
+      const whole = piece.repeat(4_000) + behind;
+      const found = fromStart(whole, new RegExp(contents.join("|"), "g"));
+      expect(await lastOf(contents, 8_000, whole)).toEqual(found);
+    }
+  });
+});
+
+function fromStart(whole: string, tokens: RegExp): readonly SectionBoundary[] {
+  return Array.from(whole.matchAll(tokens), ({ index: start, 0: content }) => ({
+    start,
+    end: start + content.length,
+  }));
+}
 
 function createIncremental(
   encode: (part: string) => Uint32Array,
