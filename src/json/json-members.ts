@@ -82,6 +82,8 @@ export interface MembersQuery {
   readonly root: ObjectShape;
   /** The keys of members that are cut out of every object. */
   readonly cut: KeyNames;
+  /** In place of `cut` for the object that is the whole text; `cut` unless given. */
+  readonly rootCut?: KeyNames | undefined;
 }
 
 export function scanJsonMembers(body: Uint8Array, query: MembersQuery): MembersScan {
@@ -107,6 +109,8 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 const NOWHERE: Span = { start: 0, end: 0 };
 const NO_MEMBERS: ReadonlyMap<string, FoundMember> = new Map();
+/** Of the members of the object that is the whole text. */
+const ROOT_DEPTH = 1;
 
 /** One open container; what is around the root counts as one. */
 class Frame {
@@ -140,6 +144,7 @@ class Members implements JsonVisitor {
 
   readonly #text: JsonText;
   readonly #cut: KeyNames;
+  readonly #rootCut: KeyNames;
   readonly #root: Mutable<FoundMember> = { key: NOWHERE, value: NOWHERE, object: undefined };
   /** By depth. Used again and again. */
   readonly #frames: Frame[] = [];
@@ -153,6 +158,7 @@ class Members implements JsonVisitor {
   constructor(text: JsonText, query: MembersQuery) {
     this.#text = text;
     this.#cut = query.cut;
+    this.#rootCut = query.rootCut ?? query.cut;
     this.#frame.member = this.#root;
     this.#frame.memberShape = query.root;
   }
@@ -168,7 +174,8 @@ class Members implements JsonVisitor {
       this.cuts.push({ start: frame.headCut, end: start - 1 });
       frame.headCut = -1;
     }
-    const number = numberOfKey(this.#cut, this.#text, start);
+    const cut = this.#depth === ROOT_DEPTH ? this.#rootCut : this.#cut;
+    const number = numberOfKey(cut, this.#text, start);
     if (number < 0) {
       if (frame.found !== undefined) this.#meet(frame.found, start, end);
       return;
@@ -177,7 +184,7 @@ class Members implements JsonVisitor {
     this.#cutKey = start - 1;
     this.cutMembers++;
     if (frame.found !== undefined) frame.found.cutMembers++;
-    if (this.#cut.names[number]?.length !== end - start) this.isIrregular = true;
+    if (cut.names[number]?.length !== end - start) this.isIrregular = true;
   }
 
   scalar(start: number, end: number): void {

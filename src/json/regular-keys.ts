@@ -41,11 +41,13 @@ class Keys implements JsonVisitor {
   readonly edits: Edit[] = [];
   readonly #text: JsonText;
   readonly #cut: KeyNames;
+  readonly #rootCut: KeyNames;
   readonly #frames: Frame[];
 
-  constructor(text: JsonText, { root, cut }: MembersQuery) {
+  constructor(text: JsonText, { root, cut, rootCut = cut }: MembersQuery) {
     this.#text = text;
     this.#cut = cut;
+    this.#rootCut = rootCut;
     this.#frames = [frameOf(undefined, root)];
   }
 
@@ -55,7 +57,7 @@ class Keys implements JsonVisitor {
     if (frame.open !== undefined) frame.open.end = start - 1;
     frame.open = undefined;
     frame.next = undefined;
-    this.#respell(this.#cut, start, end);
+    this.#respell(this.#frames.length === ROOT_FRAMES ? this.#rootCut : this.#cut, start, end);
     if (frame.shape === undefined) return;
     const number = this.#respell(frame.shape.names, start, end);
     const member = frame.shape.members[number];
@@ -94,6 +96,9 @@ class Keys implements JsonVisitor {
 function frameOf(shape: ObjectShape | undefined, next: ObjectShape | undefined): Frame {
   return { shape, members: new Map(), next, open: undefined };
 }
+
+/** What is around the text, and the object that it is. */
+const ROOT_FRAMES = 2;
 
 /** Every container of which nothing is wanted. */
 const ELSEWHERE = frameOf(undefined, undefined);

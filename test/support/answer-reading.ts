@@ -2,7 +2,7 @@ import type { AnswerReader, EngineAnswer } from "../../src/kv/dialects/dialect.t
 
 export interface ReadAnswer {
   /** All that the client gets. */
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   readonly answer: EngineAnswer | undefined;
 }
 

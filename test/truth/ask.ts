@@ -2,14 +2,13 @@
 import { request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { type ClientResponse, send } from "../support/client.ts";
-import type { DialectName } from "../../src/kv/dialects/dialect.ts";
-import type { Turn } from "./turn.ts";
+import type { TruthDialect, Turn } from "./turn.ts";
 
 /** Pools of the bootstrap with several; each has all engines, and its own dialect. */
 export const POOLS = {
   "sglang-session": "small",
   "sglang-explicit": "large",
-} as const satisfies Record<DialectName, string>;
+} as const satisfies Record<TruthDialect, string>;
 
 export type Asked = Whole | Broken;
 

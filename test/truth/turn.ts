@@ -2,6 +2,9 @@
 import type { Sampling } from "../../demo/engine/protocol/sampling.ts";
 import type { DialectName } from "../../src/kv/dialects/dialect.ts";
 
+/** Those of engines that store what they are told to. */
+export type TruthDialect = Exclude<DialectName, "llamacpp-slots">;
+
 /** `spelled`: a text, sent as the ids that an engine would make of it. */
 export type Form = "text" | "spelled" | "ids" | "chat";
 
@@ -28,7 +31,7 @@ export interface Turn {
   readonly tenant: string;
   readonly retentionClass: string;
   /** Of the pool that it goes to. */
-  readonly dialect: DialectName;
+  readonly dialect: TruthDialect;
   /** The session is over with it. */
   readonly isFinal: boolean;
   readonly isStream: boolean;

@@ -5,17 +5,20 @@
  *
  * Whatever a client sends: the members that only the service may send (`stored_kv_cache`, `fresh_kv_cache`, `stored_kvcache`,
  * `fresh_kvcache`, `kvcache_params`) are removed wherever they are, in every dialect, on every path. A forged `kv_uri` would have
- * the engine read another user's file.
+ * the engine read another user's file. An `id_slot` at the root is removed as they are in `llamacpp-slots`: with it, a client would write
+ * into the slot in which somebody else's session is.
  */
 import type { JsonVisitor } from "../../json/json-walk.ts";
 import type { Slices } from "../../json/slices.ts";
 import type { ChainContext } from "../chain/chain-format.ts";
 import type { EngineSegment, PlannedSegment } from "../turns/turn-plan.ts";
 
-export type DialectName = "sglang-session" | "sglang-explicit";
+export type DialectName = "sglang-session" | "sglang-explicit" | "llamacpp-slots";
 
 export interface Dialect {
   readonly name: DialectName;
+  /** What its turns are injected with. */
+  readonly injects: Injection["kind"];
   /** Its engines load for a request that has nowhere to store. Others refuse it. */
   readonly loadsAlone: boolean;
   /** Turns may be chats, which its engines render. */
@@ -70,7 +73,7 @@ export interface TurnBody {
   /** The most tokens that the answer may have, by the request or the engine's default; undefined: as many as the engine likes. */
   readonly maxNewTokens: number | undefined;
   readonly context: ChainContext;
-  /** Where nothing is loaded and nothing stored, the engine is told of no session, and asked for nothing. */
+  /** Of the kind that the dialect injects. Where nothing is loaded and nothing stored, the engine is told of no session, and asked for nothing. */
   inject(injection: Injection): InjectedBody;
 }
 
@@ -95,7 +98,18 @@ export interface ChatPrompt {
   readonly continueFinalMessage: boolean;
 }
 
-export interface Injection {
+export type Injection = SegmentInjection | SlotInjection;
+
+/** For an engine that keeps its KV in slots and restores whole ones: nothing but which slot the turn goes to. */
+export interface SlotInjection {
+  readonly kind: "slot";
+  /** One that the engine has: it would take another number for one of these. */
+  readonly slot: number;
+}
+
+/** For an engine that loads and stores what it is told to. */
+export interface SegmentInjection {
+  readonly kind: "segments";
   /** The id of the engine's own session for this turn, which no other turn has. */
   readonly engineSession: string;
   /** From token 0, without gaps; empty: nothing is loaded. */

@@ -1,11 +1,12 @@
 /** The dialects: on which paths an engine takes KV, in which form, and where its answers report it. */
 import { atOnce } from "../../json/slices.ts";
-import type { ReportPlace } from "./answers/open-answer.ts";
 import type { Dialect, DialectName } from "./dialect.ts";
 import { chatRequest } from "./requests/chat-request.ts";
 import { generateRequest } from "./requests/generate-request.ts";
-import { readBody, type TurnRoute } from "./requests/read-body.ts";
-import type { RequestFormat } from "./requests/request-format.ts";
+import { forbiddenAtRoot, readBody, type TurnRoute } from "./requests/read-body.ts";
+import { segmentInjector } from "./requests/segment-injection.ts";
+import { SLOT_MEMBER, slotInjector } from "./requests/slot-injection.ts";
+import { slotChatRequest, slotCompletionRequest } from "./requests/slot-request.ts";
 
 export interface DialectOptions {
   readonly name: DialectName;
@@ -13,30 +14,76 @@ export interface DialectOptions {
   readonly exposeKv: boolean;
 }
 
-type Paths = Readonly<Record<string, { format: RequestFormat; place: ReportPlace }>>;
+interface Traits extends Pick<Dialect, "injects" | "loadsAlone" | "takesChats"> {
+  /** Members of the root that clients may not send. */
+  readonly forbidden: readonly string[];
+  readonly routes: (exposeKv: boolean) => Readonly<Record<string, TurnRoute>>;
+}
 
-const PATHS: Readonly<Record<DialectName, Paths>> = {
-  // Its engines take KV in their own requests only; what a chat says of sessions they ignore.
+const TRAITS: Readonly<Record<DialectName, Traits>> = {
   "sglang-session": {
-    "/generate": { format: generateRequest, place: "session_params" },
+    injects: "segments",
+    // Its engines begin a session by a `fresh_kv_cache` with something in it, and refuse a request of one that they do not know:
+    // `handle_generate_request` of sgl-project/sglang#14994, in `scheduler.py`.
+    loadsAlone: false,
+    takesChats: false,
+    forbidden: [],
+    // Its engines take KV in their own requests only; what a chat says of sessions they ignore.
+    routes: (exposeKv) => ({
+      "/generate": {
+        format: generateRequest,
+        inject: segmentInjector({ place: "session_params", exposeKv }),
+      },
+    }),
   },
   "sglang-explicit": {
-    "/generate": { format: generateRequest, place: "kvcache_params" },
-    "/v1/chat/completions": { format: chatRequest, place: "kv_transfer_params" },
+    injects: "segments",
+    loadsAlone: true,
+    takesChats: true,
+    forbidden: [],
+    routes: (exposeKv) => ({
+      "/generate": {
+        format: generateRequest,
+        inject: segmentInjector({ place: "kvcache_params", exposeKv }),
+      },
+      "/v1/chat/completions": {
+        format: chatRequest,
+        inject: segmentInjector({ place: "kv_transfer_params", exposeKv }),
+      },
+    }),
+  },
+  "llamacpp-slots": {
+    injects: "slot",
+    loadsAlone: true,
+    takesChats: true,
+    forbidden: [SLOT_MEMBER],
+    routes: slotRoutes,
   },
 };
 
+/** Under each name that the server has for it (b11549). */
+function slotRoutes(): Readonly<Record<string, TurnRoute>> {
+  const own = { format: slotCompletionRequest, inject: slotInjector("event") };
+  const openAi = { format: slotCompletionRequest, inject: slotInjector("done") };
+  const chat = { format: slotChatRequest, inject: slotInjector("done") };
+  return {
+    "/completion": own,
+    "/completions": own,
+    "/v1/completions": openAi,
+    "/chat/completions": chat,
+    "/v1/chat/completions": chat,
+  };
+}
+
 export function createDialect({ name, exposeKv }: DialectOptions): Dialect {
-  const routes = new Map<string, TurnRoute>();
-  for (const [path, route] of Object.entries(PATHS[name])) routes.set(path, { ...route, exposeKv });
-  // Engines of this dialect begin a session by a `fresh_kv_cache` with something in it, and refuse a request of one that they do not
-  // know: `handle_generate_request` of sgl-project/sglang#14994, in `scheduler.py`.
-  const loadsAlone = name !== "sglang-session";
-  const takesChats = Object.values(PATHS[name]).some(({ format }) => format === chatRequest);
+  const { injects, loadsAlone, takesChats, forbidden, routes } = TRAITS[name];
+  const routeOf = new Map(Object.entries(routes(exposeKv)));
+  const atRoot = forbiddenAtRoot(forbidden);
   const readBodyInSlices: Dialect["readBodyInSlices"] = (path, body, also) =>
-    readBody({ body, route: routes.get(path), also });
+    readBody({ body, forbiddenAtRoot: atRoot, route: routeOf.get(path), also });
   return {
     name,
+    injects,
     loadsAlone,
     takesChats,
     readBody: (path, body) => atOnce(readBodyInSlices(path, body)),

@@ -175,9 +175,15 @@ export class PathPool implements KvPool {
     const { stored, storedTokens } = plan;
     const fresh = plan.fresh.kind === "reserved" ? plan.fresh : undefined;
     const engineSession = newEngineSession();
-    const injection = { engineSession, stored, fresh: fresh?.segments ?? [], inputIds };
     const fromMs = clock.now();
-    const { pieces, openAnswer } = body.inject({ ...injection, tellsUsage });
+    const { pieces, openAnswer } = body.inject({
+      kind: "segments",
+      engineSession,
+      stored,
+      fresh: fresh?.segments ?? [],
+      inputIds,
+      tellsUsage,
+    });
     this.#spent("inject", fromMs);
     const fallbacks = request.fallbacks.filter(
       (each) => engines.engine(pool, each).kind === "ready" && this.#reachesAll(each, plan),

@@ -1,5 +1,7 @@
 /** Where each kind of answer has what is read, and what of it the client does not see. */
-import type { AnswerFields } from "./engine-answer.ts";
+import type { EngineAnswer } from "../dialect.ts";
+import type { Captures } from "./captures.ts";
+import { type AnswerFields, readEngineAnswer, saysError } from "./engine-answer.ts";
 import { SievePlan } from "./sieve-plan.ts";
 
 /**
@@ -10,13 +12,31 @@ export type ReportPlace = "session_params" | "kvcache_params" | "kv_transfer_par
 
 export interface AnswerMembers {
   readonly plan: SievePlan;
-  readonly fields: AnswerFields;
+  readonly reading: AnswerReading;
   /** Bytes, by the numbers of the fields. */
   readonly limits: readonly number[];
   /** The events of a chat each tell a part; those of `/generate` each tell all so far, of which only the last is true. */
   readonly addsUp: boolean;
   /** An event that is left with its idle members alone is left out. */
   readonly dropsIdle: boolean;
+}
+
+/** What the values say that were captured. */
+export interface AnswerReading {
+  /** Of a whole answer. Undefined: it is not understood. */
+  read(captures: Captures): EngineAnswer | undefined;
+  /** The engine says that it failed. */
+  saysError(captures: Captures): boolean;
+  /** An event says itself that it is the last one, without a `[DONE]`. */
+  saysEnd(captures: Captures): boolean;
+}
+
+function readingOf(fields: AnswerFields): AnswerReading {
+  return {
+    read: (captures) => readEngineAnswer(captures, fields),
+    saysError: (captures) => saysError(captures, fields),
+    saysEnd: () => false,
+  };
 }
 
 /** The order of what is read, and of the limits. */
@@ -65,7 +85,7 @@ export function answerMembers(options: MembersOptions): AnswerMembers {
     idle: [],
     blank: [],
   });
-  return { plan, fields: FIELDS, limits: LIMITS, addsUp: false, dropsIdle: false };
+  return { plan, reading: readingOf(FIELDS), limits: LIMITS, addsUp: false, dropsIdle: false };
 }
 
 /**
@@ -83,7 +103,7 @@ function chatMembers({ exposeKv, removesUsage = false }: MembersOptions): Answer
     idle: CHAT_IDLE,
     blank: ["choices"],
   });
-  const fields = { ...FIELDS, outputIds: undefined };
+  const reading = readingOf({ ...FIELDS, outputIds: undefined });
   const dropsIdle = removed.length > 0;
-  return { plan, fields, limits: LIMITS.slice(0, -1), addsUp: true, dropsIdle };
+  return { plan, reading, limits: LIMITS.slice(0, -1), addsUp: true, dropsIdle };
 }

@@ -2,6 +2,7 @@
 import type { EngineSegment } from "../../turns/turn-plan.ts";
 import { skipSpace } from "../../../json/json-tokens.ts";
 import type { EngineAnswer } from "../dialect.ts";
+import { countOf, isOther, textOf } from "./captured-values.ts";
 import type { Captures } from "./captures.ts";
 import { CLOSE_ARRAY, COMMA, OPEN_ARRAY } from "./value-end.ts";
 
@@ -42,15 +43,7 @@ export function readEngineAnswer(captures: Captures, at: AnswerFields): EngineAn
 
 /** Whether the engine said that it failed. */
 export function saysError(captures: Captures, at: AnswerFields): boolean {
-  const error = captures.value(at.error);
-  return error !== undefined && (error === "over" || textOf(error) !== "null");
-}
-
-function countOf(value: Uint8Array | "over" | undefined): number | undefined {
-  if (value === undefined || value === "over") return undefined;
-  const text = textOf(value);
-  const count = /^(?:0|[1-9]\d{0,15})$/.test(text) ? Number(text) : NaN;
-  return Number.isSafeInteger(count) ? count : undefined;
+  return isOther(captures.value(at.error), "null");
 }
 
 /** A list of token ids of at most 32 bits. Read here, as the list may be long, and a parser would hold up everybody for it. */
@@ -114,12 +107,6 @@ function segmentOf(item: unknown): EngineSegment | "reservation" | undefined {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
-
-function textOf(bytes: Uint8Array): string {
-  return utf8.decode(bytes);
 }
 
 /** Undefined where it is no JSON. */

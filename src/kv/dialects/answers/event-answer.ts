@@ -1,12 +1,11 @@
 /**
- * An answer that is a stream of server-sent events, the data of each a JSON text, the last one `[DONE]`. Lines end in LF, CRLF or CR;
+ * An answer that is a stream of server-sent events, the data of each a JSON text, the last one `[DONE]` or one that says so itself. Lines end in LF, CRLF or CR;
  * everything but data passes untouched. Bytes go on as they come, even of an event that is not whole yet, but for what its JSON
  * holds back; only an event that may turn out to be left out altogether is held, to `EVENT_LIMIT_BYTES`.
  */
 import type { AnswerEnd, AnswerReader } from "../dialect.ts";
 import type { AnswerMembers } from "./answer-members.ts";
 import { Captures } from "./captures.ts";
-import { readEngineAnswer, saysError } from "./engine-answer.ts";
 import { JsonSieve } from "./json-sieve.ts";
 import { Outlet } from "./outlet.ts";
 
@@ -43,7 +42,7 @@ export class EventAnswer implements AnswerReader {
   #done = 0;
   /** Where the present event begins in the outlet and in the stream, while it may be left out as a whole. */
   #event: { readonly position: number; readonly offset: number } | undefined;
-  /** The last data was `[DONE]`. */
+  /** The last data was the end. */
   #isDone = false;
   #hasFailed = false;
 
@@ -67,11 +66,11 @@ export class EventAnswer implements AnswerReader {
 
   finish(): AnswerEnd {
     this.#endEvent(this.#consumed);
-    const { fields } = this.#members;
+    const { reading } = this.#members;
     const isAnswer = this.#isDone && !this.#hasFailed;
     return {
       rest: this.#out.take(),
-      answer: isAnswer ? readEngineAnswer(this.#captures, fields) : undefined,
+      answer: isAnswer ? reading.read(this.#captures) : undefined,
     };
   }
 
@@ -159,11 +158,11 @@ export class EventAnswer implements AnswerReader {
     const event = this.#event;
     this.#event = undefined;
     if (!this.#hasData) return;
-    const isDone = this.#done === DONE.length;
-    this.#isDone = isDone;
-    if (!isDone && (!this.#sieve.isWhole || saysError(this.#captures, this.#members.fields))) {
-      this.#hasFailed = true;
-    }
+    const { reading } = this.#members;
+    const isMark = this.#done === DONE.length;
+    const isSound = isMark || (this.#sieve.isWhole && !reading.saysError(this.#captures));
+    if (!isSound) this.#hasFailed = true;
+    this.#isDone = isMark || reading.saysEnd(this.#captures);
     const isSmall = event !== undefined && offset - event.offset <= EVENT_LIMIT_BYTES;
     if (isSmall && this.#sieve.isLeftOut) {
       this.#out.cut(event.position);

@@ -2,7 +2,6 @@
 import type { AnswerEnd, AnswerReader } from "../dialect.ts";
 import type { AnswerMembers } from "./answer-members.ts";
 import { Captures } from "./captures.ts";
-import { readEngineAnswer, saysError } from "./engine-answer.ts";
 import { JsonSieve } from "./json-sieve.ts";
 import { Outlet } from "./outlet.ts";
 
@@ -25,11 +24,11 @@ export class JsonAnswer implements AnswerReader {
   }
 
   finish(): AnswerEnd {
-    const { fields } = this.#members;
-    const isAnswer = this.#sieve.isWhole && !saysError(this.#captures, fields);
+    const { reading } = this.#members;
+    const isAnswer = this.#sieve.isWhole && !reading.saysError(this.#captures);
     return {
       rest: this.#out.take(),
-      answer: isAnswer ? readEngineAnswer(this.#captures, fields) : undefined,
+      answer: isAnswer ? reading.read(this.#captures) : undefined,
     };
   }
 }

@@ -289,7 +289,7 @@ export class JsonSieve {
   /** The member that begins here may yet be removed. */
   #hold(): void {
     const frame = this.#frames.at(-1);
-    if (frame === undefined || this.#lostAt !== NONE) return;
+    if (frame === undefined || this.#lostAt !== NONE || !this.#plan.removesAny) return;
     frame.mark = this.#out.position;
     if (this.#heldFrom === NONE) this.#heldFrom = frame.mark;
   }

@@ -36,6 +36,11 @@ export class SievePlan {
     this.#report = report === undefined ? -1 : read.length + removed.indexOf(report);
   }
 
+  /** Else every byte goes on as it comes. */
+  get removesAny(): boolean {
+    return this.#removed > this.#read;
+  }
+
   /** The number of the field that the member is, among those to read. */
   fieldOf(member: PathNode): number | undefined {
     return member.own.find((field) => field < this.#read);

@@ -3,6 +3,7 @@ import { isExactJson } from "../../../json/exact-json.ts";
 import { objectShape, type FoundObject } from "../../../json/json-members.ts";
 import type { ChatPrompt, NoTurnReason } from "../dialect.ts";
 import { given, isObject, parsedValue, textOf, TOO_MUCH, type FoundBody } from "./found-body.ts";
+import { readMessages } from "./messages.ts";
 import { CHAT_NEUTRAL } from "./neutral-fields.ts";
 import { isCount, readContext, refusal, SESSION_MEMBERS } from "./request-format.ts";
 import type { RefusedMembers, RequestFormat, TurnFacts } from "./request-format.ts";
@@ -109,18 +110,4 @@ function isExact(body: FoundBody): boolean {
     const member = given(body, name);
     return member === undefined || isExactJson(textOf(body, member.value));
   });
-}
-
-function readMessages(messages: unknown): ChatPrompt["messages"] | NoTurnReason {
-  if (!Array.isArray(messages) || messages.length === 0 || !messages.every(isObject)) return "body";
-  for (const { role, content } of messages) {
-    if (typeof role !== "string") return "body";
-    if (typeof content === "string" || content === undefined || content === null) continue;
-    if (!Array.isArray(content) || !content.every(isObject)) return "body";
-    for (const { type, text } of content) {
-      if (type !== "text") return "media";
-      if (typeof text !== "string") return "body";
-    }
-  }
-  return messages;
 }

@@ -6,21 +6,34 @@
  */
 import { objectShape } from "../../../json/json-members.ts";
 import type { JsonVisitor } from "../../../json/json-walk.ts";
-import { compileKeyNames } from "../../../json/key-names.ts";
+import { compileKeyNames, type KeyNames } from "../../../json/key-names.ts";
 import type { Slices } from "../../../json/slices.ts";
 import { splice, type Edit } from "../../../json/splice.ts";
-import { answerOpener, type ReportPlace } from "../answers/open-answer.ts";
-import type { Injection, NoTurn, ReadBody, TurnBody, UnreadableBody } from "../dialect.ts";
+import type {
+  InjectedBody,
+  Injection,
+  NoTurn,
+  ReadBody,
+  TurnBody,
+  UnreadableBody,
+} from "../dialect.ts";
 import { scanRegular, SERVICE_MEMBERS } from "../service-members.ts";
 import { given, type FoundBody } from "./found-body.ts";
-import { hasSegments, injectionEdits, NULL, usageEdits } from "./injection.ts";
-import { SESSION_MEMBERS, type RequestFormat } from "./request-format.ts";
+import { NULL } from "./member-edits.ts";
+import { SESSION_MEMBERS, type RequestFormat, type TurnFacts } from "./request-format.ts";
 
 /** How turns go on one path of an engine. */
 export interface TurnRoute {
   readonly format: RequestFormat;
-  readonly place: ReportPlace;
-  readonly exposeKv: boolean;
+  readonly inject: Injector;
+}
+
+/** What of a turn's body is replaced, and how the answer to that is read. */
+export type Injector = (body: FoundBody, facts: TurnFacts, injection: Injection) => Injected;
+
+export interface Injected {
+  readonly edits: readonly Edit[];
+  readonly openAnswer: InjectedBody["openAnswer"];
 }
 
 const FORBIDDEN = compileKeyNames(SERVICE_MEMBERS);
@@ -29,21 +42,29 @@ const ELSEWHERE = objectShape({ wanted: SESSION_MEMBERS });
 
 export interface BodyToRead {
   readonly body: Uint8Array;
+  /** Members of the root that are the service's, besides those that are wherever they are. */
+  readonly forbiddenAtRoot: KeyNames;
   /** Of the request's path; undefined: there are no turns on it. */
   readonly route: TurnRoute | undefined;
   /** Told of the body while it is scanned. */
   readonly also: JsonVisitor | undefined;
 }
 
-export function* readBody({ body, route, also }: BodyToRead): Slices<ReadBody | UnreadableBody> {
-  const query = { root: route?.format.shape ?? ELSEWHERE, cut: FORBIDDEN };
+export function forbiddenAtRoot(names: readonly string[]): KeyNames {
+  return compileKeyNames([...SERVICE_MEMBERS, ...names]);
+}
+
+export function* readBody(request: BodyToRead): Slices<ReadBody | UnreadableBody> {
+  const { body, route, also } = request;
+  const root = route?.format.shape ?? ELSEWHERE;
+  const query = { root, cut: FORBIDDEN, rootCut: request.forbiddenAtRoot };
   const scanned = yield* scanRegular(body, query, also);
   if (scanned.kind === "unreadable") return scanned;
-  const { bytes, root, cuts, cutMembers: removed } = scanned;
-  if (root === undefined) {
+  const { bytes, cuts, cutMembers: removed } = scanned;
+  if (scanned.root === undefined) {
     return { kind: "body", stripped: splice(bytes, cuts), removed, turn: none("body") };
   }
-  const found = { bytes, root, cuts };
+  const found = { bytes, root: scanned.root, cuts };
   const stripped = splice(bytes, [...cuts, ...forgottenId(found)]);
   const turn = route === undefined ? none("path") : readTurn(found, route);
   return { kind: "body", stripped, removed, turn };
@@ -56,35 +77,24 @@ function forgottenId(body: FoundBody): Edit[] {
   return id === undefined ? [] : [{ ...id.value, bytes: NULL }];
 }
 
-function readTurn(body: FoundBody, route: TurnRoute): TurnBody | NoTurn {
-  const { format, place, exposeKv } = route;
+function readTurn(body: FoundBody, { format, inject }: TurnRoute): TurnBody | NoTurn {
   const facts = format.read(body);
   if (typeof facts === "string") return none(facts);
-  const { needsUsage, ...turn } = facts;
+  const { prompt, maxNewTokens, context } = facts;
   return {
     kind: "turn",
-    ...turn,
+    prompt,
+    maxNewTokens,
+    context,
     inject: (injection) => {
-      const addsUsage = needsUsage && injection.tellsUsage !== true && hasSegments(injection);
+      const { edits, openAnswer } = inject(body, facts, injection);
       // What is injected may have an id in place of the one that is forgotten: then that comes first.
-      const edits = [...injectionEdits(body, place, injection), ...forgottenId(body)];
-      if (addsUsage) edits.push(...usageEdits(body));
       return {
-        pieces: splice(body.bytes, [...body.cuts, ...edits]),
-        openAnswer: answerOpener({
-          place,
-          exposeKv,
-          removesUsage: addsUsage,
-          named: namedIn(injection),
-        }),
+        pieces: splice(body.bytes, [...body.cuts, ...edits, ...forgottenId(body)]),
+        openAnswer,
       };
     },
   };
-}
-
-/** By which an answer may name what was injected, in words of its own. */
-function namedIn({ engineSession, stored, fresh }: Injection): readonly string[] {
-  return [engineSession, ...new Set([...stored, ...fresh].map(({ kvUri }) => kvUri))];
 }
 
 function none(reason: NoTurn["reason"]): NoTurn {

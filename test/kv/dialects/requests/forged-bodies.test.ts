@@ -6,7 +6,7 @@ import type { DialectName } from "../../../../src/kv/dialects/dialect.ts";
 import { createDialect } from "../../../../src/kv/dialects/dialects.ts";
 import { parsed, without } from "../../../json/json-oracle.ts";
 import { seededRandom } from "../../../support/random.ts";
-import { FORBIDDEN, Forger } from "./forger.ts";
+import { FORBIDDEN, FORBIDDEN_AT_ROOT, Forger } from "./forger.ts";
 import { INJECTION, written } from "./read-request.ts";
 
 const BODIES = Number(process.env["FORGED_BODIES"] ?? 100_000);
@@ -18,6 +18,9 @@ const PATHS = [
   ["sglang-explicit", "/generate"],
   ["sglang-explicit", "/v1/chat/completions"],
   ["sglang-session", "/v1/chat/completions"],
+  ["llamacpp-slots", "/completion"],
+  ["llamacpp-slots", "/v1/chat/completions"],
+  ["llamacpp-slots", "/elsewhere"],
 ] as const;
 
 type Where = readonly [DialectName, string];
@@ -48,16 +51,19 @@ function isMembers(value: unknown): value is Members {
 }
 
 /** What the engine is to get where there is no turn. */
-function stripped(value: unknown): unknown {
+function stripped(value: unknown, [dialect]: Where): unknown {
   const params = isMembers(value) ? value["session_params"] : undefined;
   if (isMembers(params) && FORBIDDEN.some((name) => Object.hasOwn(params, name))) {
     if (Object.hasOwn(params, "id")) params["id"] = null;
   }
-  return without(value, FORBIDDEN);
+  const left = without(value, FORBIDDEN);
+  if (dialect === "llamacpp-slots" && isMembers(left)) delete left[FORBIDDEN_AT_ROOT];
+  return left;
 }
 
 /** And where there is one. */
 function injected(value: Members, [dialect, path]: Where): Members {
+  if (dialect === "llamacpp-slots") return { ...value, id_slot: 7, cache_prompt: true };
   const { engineSession: id, inputIds } = INJECTION_WITH_IDS;
   const [stored, fresh] = [[written(0), written(64)], [written(128)]];
   if (path === "/generate" && typeof value["text"] === "string") {
@@ -86,6 +92,7 @@ function asksForUsage(options: unknown): boolean {
   return options["include_usage"] === true || options["continuous_usage_stats"] === true;
 }
 
+const SLOT = { kind: "slot", slot: 7 } as const;
 const INJECTION_WITH_IDS = { ...INJECTION, inputIds: [1, 20, 300] };
 
 function faultOf(body: Uint8Array, where: Where): string | undefined {
@@ -95,12 +102,12 @@ function faultOf(body: Uint8Array, where: Where): string | undefined {
   if (expected === undefined || result.kind === "unreadable") {
     return expected === undefined && result.kind === "unreadable" ? undefined : result.kind;
   }
-  const rest = stripped(expected.value);
+  const rest = stripped(expected.value, where);
   if (!isDeepStrictEqual(parse(result.stripped)?.value, rest)) return "stripped";
   if (result.turn.kind === "none") return undefined;
   turns++;
   if (!isMembers(rest)) return "a turn of no object";
-  const { pieces } = result.turn.inject(INJECTION_WITH_IDS);
+  const { pieces } = result.turn.inject(name === "llamacpp-slots" ? SLOT : INJECTION_WITH_IDS);
   return isDeepStrictEqual(parse(pieces)?.value, injected(rest, where)) ? undefined : "injected";
 }
 

@@ -9,7 +9,13 @@ export const FORBIDDEN = [
   "kvcache_params",
 ];
 
+/** What else a client may not send to servers with slots, in the object that is the whole body. */
+export const FORBIDDEN_AT_ROOT = "id_slot";
+
 const HARMLESS = [
+  FORBIDDEN_AT_ROOT,
+  "cache_prompt",
+  "prompt",
   "text",
   "input_ids",
   "messages",
@@ -97,6 +103,7 @@ export class Forger {
   #turn(): string {
     const [forged, more] = [this.#object(DEPTH_LIMIT), this.#object(DEPTH_LIMIT)];
     const members = [
+      ...this.#slot(),
       this.pick([`"text":"a"`, `"text" : "a","input_ids": null`, `"input_ids":[1]`, CHAT]),
       this.pick([`"session_params":${forged}`, `"kv_transfer_params":${forged}`, `"stream":true`]),
       `${this.#key(this.pick(FORBIDDEN))}:${more}`,
@@ -104,6 +111,14 @@ export class Forger {
       `${this.#key("stream_options")}:${this.pick(OPTIONS)}`,
     ].filter(() => !this.#isOneOf(6));
     return `{${members.toSorted(() => this.#random() - 0.5).join(this.#separator())}}`;
+  }
+
+  #slot(): readonly string[] {
+    if (!this.#isOneOf(2)) return [];
+    const prompt = this.pick([`"prompt":"a"`, `"prompt" : [1, 2]`, `"prompt":["a"]`]);
+    const slot = `${this.#key(FORBIDDEN_AT_ROOT)}:${this.#value(DEPTH_LIMIT)}`;
+    const cache = `${this.#key("cache_prompt")}:${this.pick(SCALARS)}`;
+    return [prompt, slot, cache, slot].filter(() => !this.#isOneOf(3));
   }
 
   /** Around the deepest that is allowed. */

@@ -1,8 +1,8 @@
 import { createDialect } from "../../../../src/kv/dialects/dialects.ts";
 import type {
   DialectName,
-  Injection,
   ReadBody,
+  SegmentInjection,
   TurnBody,
 } from "../../../../src/kv/dialects/dialect.ts";
 import { parsed } from "../../../json/json-oracle.ts";
@@ -50,14 +50,15 @@ export function written(tokenStart: number) {
   };
 }
 
-export const INJECTION: Injection = {
+export const INJECTION: SegmentInjection = {
+  kind: "segments",
   engineSession: "moorline-1",
   stored: [segment(0), segment(64)],
   fresh: [segment(128)],
   inputIds: undefined,
 };
 
-export function injected(body: ReadBody, injection: Partial<Injection> = {}): unknown {
+export function injected(body: ReadBody, injection: Partial<SegmentInjection> = {}): unknown {
   return parsed(turnOf(body).inject({ ...INJECTION, ...injection }).pieces);
 }
 

@@ -1,13 +1,13 @@
 /** The usage of a streamed chat, which its answer tells only where it is asked for. */
 import { describe, expect, it } from "vitest";
-import type { Injection } from "../../../../src/kv/dialects/dialect.ts";
+import type { SegmentInjection } from "../../../../src/kv/dialects/dialect.ts";
 import { readAnswer } from "../../../support/answer-reading.ts";
 import { CHAT, injected, INJECTION, MESSAGES, read, textOf, turnOf } from "./read-request.ts";
 
 const STREAM = { messages: MESSAGES, stream: true };
 const NOTHING = { stored: [], fresh: [] };
 
-function optionsOf(body: object, injection: Partial<Injection> = {}): unknown {
+function optionsOf(body: object, injection: Partial<SegmentInjection> = {}): unknown {
   return (injected(read(body, CHAT), injection) as Record<string, unknown>)["stream_options"];
 }
 
@@ -70,7 +70,7 @@ describe("the answer to it", () => {
   const usage = `data: {"choices":[],"usage":{"prompt_tokens":9}}\n\n`;
   const DONE = "data: [DONE]\n\n";
 
-  function shown(body: object, injection: Partial<Injection> = {}) {
+  function shown(body: object, injection: Partial<SegmentInjection> = {}) {
     const turn = turnOf(read(body, CHAT));
     const { openAnswer } = turn.inject({ ...INJECTION, ...injection });
     const bytes = new TextEncoder().encode(nulls + usage + DONE);

@@ -1,14 +1,38 @@
-/** What the engine is told of a turn, written into the request's own body. */
-import type { FoundObject } from "../../../json/json-members.ts";
+/** What an engine is told of a turn that loads from segments and stores in them, written into the request's own body. */
+import { AppError } from "../../../errors.ts";
 import { type Edit, joined } from "../../../json/splice.ts";
 import type { PlannedSegment } from "../../turns/turn-plan.ts";
-import type { ReportPlace } from "../answers/open-answer.ts";
-import type { Injection } from "../dialect.ts";
+import { answerOpener, type ReportPlace } from "../answers/open-answer.ts";
+import type { SegmentInjection } from "../dialect.ts";
 import { given, type FoundBody } from "./found-body.ts";
+import { memberEdits, nestedEdits, NULL, replace } from "./member-edits.ts";
+import type { Injector } from "./read-body.ts";
 import { writeTokenIds } from "./token-ids.ts";
 
+export interface SegmentPlace {
+  readonly place: ReportPlace;
+  /** The engine's report is left in what clients get. */
+  readonly exposeKv: boolean;
+}
+
+export function segmentInjector({ place, exposeKv }: SegmentPlace): Injector {
+  return (body, { needsUsage }, injection) => {
+    if (injection.kind !== "segments") throw new AppError("internal", "segments are injected here");
+    const addsUsage = needsUsage && injection.tellsUsage !== true && hasSegments(injection);
+    const edits = injectionEdits(body, place, injection);
+    if (addsUsage) edits.push(...usageEdits(body));
+    const named = namedIn(injection);
+    return { edits, openAnswer: answerOpener({ place, exposeKv, removesUsage: addsUsage, named }) };
+  };
+}
+
+/** By which an answer may name what was injected, in words of its own. */
+function namedIn({ engineSession, stored, fresh }: SegmentInjection): readonly string[] {
+  return [engineSession, ...new Set([...stored, ...fresh].map(({ kvUri }) => kvUri))];
+}
+
 /** Where there is nothing to load and nothing to store, the engine is told of no session either. */
-export function injectionEdits(body: FoundBody, place: ReportPlace, injection: Injection): Edit[] {
+function injectionEdits(body: FoundBody, place: ReportPlace, injection: SegmentInjection): Edit[] {
   const { inputIds } = injection;
   return [
     ...(inputIds === undefined ? [] : tokenEdits(body, inputIds)),
@@ -16,12 +40,12 @@ export function injectionEdits(body: FoundBody, place: ReportPlace, injection: I
   ];
 }
 
-export function hasSegments({ stored, fresh }: Injection): boolean {
+function hasSegments({ stored, fresh }: SegmentInjection): boolean {
   return stored.length + fresh.length > 0;
 }
 
 /** Has a stream tell how many tokens its prompt had: without that count nothing of the turn can be listed. */
-export function usageEdits(body: FoundBody): Edit[] {
+function usageEdits(body: FoundBody): Edit[] {
   return nestedEdits(body, "stream_options", { include_usage: true });
 }
 
@@ -35,7 +59,7 @@ function tokenEdits(body: FoundBody, inputIds: ArrayLike<number>): Edit[] {
   return [replace(member, joined([INPUT_IDS_KEY, ids]))];
 }
 
-function placeEdits(body: FoundBody, place: ReportPlace, injection: Injection): Edit[] {
+function placeEdits(body: FoundBody, place: ReportPlace, injection: SegmentInjection): Edit[] {
   const { engineSession: id, stored, fresh } = injection;
   const [loaded, reserved] = [stored.map(segmentJson), fresh.map(segmentJson)];
   if (place === "session_params") {
@@ -70,34 +94,4 @@ function segmentJson({ tokenStart, tokenLength, kvUri, kvStart }: PlannedSegment
   };
 }
 
-/** Into the object of that name at the root, which is made where there is none. */
-function nestedEdits(body: FoundBody, name: string, members: object): Edit[] {
-  const object = given(body, name)?.object;
-  return object === undefined
-    ? memberEdits(body.root, { [name]: members })
-    : memberEdits(object, members);
-}
-
-/** Gives an object these members, at its head where it does not have them yet. */
-function memberEdits(object: FoundObject, members: object): Edit[] {
-  const edits: Edit[] = [];
-  const added: string[] = [];
-  for (const [name, value] of Object.entries(members)) {
-    const old = object.members.get(name);
-    const json = JSON.stringify(value);
-    if (old === undefined) added.push(`${JSON.stringify(name)}:${json}`);
-    else edits.push(replace(old.value, utf8.encode(json)));
-  }
-  if (added.length === 0) return edits;
-  const separator = object.isEmpty ? "" : ",";
-  const head = { start: object.start, end: object.start };
-  return [replace(head, utf8.encode(added.join(",") + separator)), ...edits];
-}
-
-function replace({ start, end }: Edit, bytes: Uint8Array): Edit {
-  return { start, end, bytes };
-}
-
-const utf8 = new TextEncoder();
-export const NULL = utf8.encode("null");
-const INPUT_IDS_KEY = utf8.encode('"input_ids":');
+const INPUT_IDS_KEY = new TextEncoder().encode('"input_ids":');
