@@ -11,6 +11,8 @@
  * it, so `read` throws the fault. What a caller's own source throws is thrown on as it is.
  */
 
+import type { Staging } from "./staging.ts";
+
 declare const objectNameBrand: unique symbol;
 /** `part` or `part.epoch`, in letters, digits, `_` and `-`: safe as a file name, a URL segment and a bucket key alike. */
 export type ObjectName = string & { readonly [objectNameBrand]: true };
@@ -120,6 +122,9 @@ export interface ListedPage {
 
 export interface Location {
   readonly profile: LocationProfile;
+
+  /** Absent where engines share no filesystem with it. */
+  readonly staging?: Staging;
 
   /**
    * Makes an object that is there at its full size when this answers, its bytes zero until they are written. Takes no room

@@ -11,16 +11,21 @@ import { describePuts } from "./location/puts.ts";
 import { describeReads } from "./location/reads.ts";
 import { describeRemovals } from "./location/removals.ts";
 import { describeExtensions, describeReservations } from "./location/reservations.ts";
+import { describeStaging } from "./location/staging.ts";
 import { describeStats } from "./location/stats.ts";
 import { describeUris } from "./location/uris.ts";
 import { describeWrites } from "./location/writes.ts";
 
 export interface Adapter {
   readonly canExtend: boolean;
+  readonly hasStaging: boolean;
   readonly open: () => Promise<OpenLocation>;
 }
 
-export function describeLocation(adapterName: string, { canExtend, open }: Adapter): void {
+export function describeLocation(
+  adapterName: string,
+  { canExtend, hasStaging, open }: Adapter,
+): void {
   describe(`location contract: ${adapterName}`, () => {
     let opened: OpenLocation;
     beforeEach(async () => {
@@ -45,6 +50,11 @@ export function describeLocation(adapterName: string, { canExtend, open }: Adapt
       expect(opened.location.extend !== undefined).toBe(canExtend);
     });
 
+    it("says whether engines share its filesystem", () => {
+      expect(opened.location.staging !== undefined).toBe(hasStaging);
+    });
+
+    if (hasStaging) describeStaging(() => opened);
     if (canExtend) describeExtensions(() => opened);
   });
 }

@@ -1,9 +1,10 @@
 /** What many conversations begin with has copies at two locations, and is read at both. */
-import { readdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { type ComputingStack, startComputingStack } from "../support/computing-stack.ts";
 import { metric } from "../support/moorline-view.ts";
+import { entriesIn } from "../support/root-entries.ts";
 import { askTurn, freshTurn, type Turn } from "../support/turn-client.ts";
 import { until } from "../support/until.ts";
 
@@ -61,8 +62,6 @@ it("of what many conversations begin with a second copy is made, both are read a
   for (const count of reads) expect(Math.abs(count / all - 0.5)).toBeLessThan(0.1);
 
   const lost = join(stack.root, "one");
-  for (const name of await readdir(lost)) {
-    if (name !== ".moorline") await rm(join(lost, name), { recursive: true });
-  }
+  for (const name of await entriesIn(lost)) await rm(join(lost, name), { recursive: true });
   expect(new Set(await askAll(stack, "after"))).toEqual(new Set([208]));
 });

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import type { CopyOptions } from "../../src/kv/copier.ts";
 import { BenchCopier } from "../support/bench-copier.ts";
+import { entriesIn } from "../support/root-entries.ts";
 import { SMALL_TOKEN_BYTES } from "../support/small-model.ts";
 import { session, type TurnBench } from "../support/turn-bench.ts";
 import { Benches, CATALOGS } from "./turns/catalogs.ts";
@@ -24,8 +25,7 @@ describe.each(CATALOGS)("the copier over the $name catalog", (kind) => {
 
   const toDisk = async (options?: CopyOptions) =>
     copier.copy(await copier.segment("a"), copier.location("disk"), options);
-  const onDisk = async () =>
-    (await fs.readdir(bench.root)).filter((name) => name !== ".moorline" && name !== "memory");
+  const onDisk = async () => (await entriesIn(bench.root)).filter((name) => name !== "memory");
   const booked = async () => (await bench.catalog.locationUsage("disk")).bookedBytes;
   const replicas = async () => (await copier.segment("a")).replicas;
 

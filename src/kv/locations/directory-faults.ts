@@ -46,6 +46,15 @@ export function asFault(subject: string, reason: unknown): LocationFault {
   return new LocationFault(code, `${subject}: ${code} (${error.code} of ${error.call})`);
 }
 
+export function absent(): never {
+  throw new LocationFault("not_found", "there is no such object");
+}
+
+/** Where an absent object is an answer and no fault. Its root was there, or the fault would be another. */
+export function unlessAbsent<T, A>(answer: A, result: T | LocationFault): T | A | LocationFault {
+  return result instanceof LocationFault && result.code === "not_found" ? answer : result;
+}
+
 /** Carries an error of a caller's source past the code that takes errors for the file system's: a socket has errnos too. */
 export class SourceFailure extends Error {}
 

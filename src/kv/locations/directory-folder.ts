@@ -70,15 +70,27 @@ export class FolderTree {
    * Runs the task with the folder, which is made if it is `missing` and that says so, and answers when the task is over: the folder
    * is closed after. It may have to wait for others, so it is for what ends by itself.
    */
-  use<T>(path: FolderPath, missing: "create" | "fail", task: Task<T>): Promise<T> {
+  use<T>(path: FolderPath, missing: Missing, task: Task<T>): Promise<T> {
     return this.#run(task, (noted) =>
       this.#turnstile.run(() => this.#within(this.#root, path, { missing, task: noted })),
     );
   }
 
   /** The same for what lasts as long as somebody else takes: nobody waits for it, and it waits for nobody. */
-  hold<T>(path: FolderPath, missing: "create" | "fail", task: Task<T>): Promise<T> {
+  hold<T>(path: FolderPath, missing: Missing, task: Task<T>): Promise<T> {
     return this.#run(task, (noted) => this.#within(this.#root, path, { missing, task: noted }));
+  }
+
+  /** The same with two folders. */
+  holdBoth<T>(first: FolderUse, second: FolderUse, task: PairTask<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const both = (one: Folder): Promise<void> =>
+      this.#within(this.#root, second.path, {
+        missing: second.missing,
+        task: async (other) => resolve(await task(one, other)),
+      });
+    this.hold(first.path, first.missing, both).catch(reject);
+    return promise;
   }
 
   #run<T>(task: Task<T>, use: (noted: Task<void>) => Promise<void>): Promise<T> {
@@ -118,9 +130,18 @@ export class FolderTree {
 }
 
 type Task<T> = (folder: Folder) => Promise<T>;
+type PairTask<T> = (first: Folder, second: Folder) => Promise<T>;
+
+/** What becomes of a folder that is not there. `share`: it is made, and whoever may write beside it may write in it. */
+export type Missing = "create" | "share" | "fail";
+
+export interface FolderUse {
+  readonly path: FolderPath;
+  readonly missing: Missing;
+}
 
 interface Use {
-  readonly missing: "create" | "fail";
+  readonly missing: Missing;
   readonly task: Task<void>;
 }
 
@@ -142,13 +163,13 @@ export class Folder {
     return this.#options.fs;
   }
 
-  async openFolder(entry: string, missing: "create" | "fail"): Promise<Folder> {
+  async openFolder(entry: string, missing: Missing): Promise<Folder> {
     try {
       return await this.#openFolder(entry);
     } catch (reason) {
       if (missing === "fail" || faultCode(reason) !== "not_found") throw reason;
     }
-    return this.#createFolder(entry);
+    return this.#createFolder(entry, missing);
   }
 
   /** Makes a file that nobody had, with our mode, and closes it when it is filled. Fails without a trace. */
@@ -183,17 +204,19 @@ export class Folder {
 
   /** Undefined when there is none. */
   async stat(entry: string): Promise<ObjectStat | undefined> {
-    try {
-      return readStat(await this.#fs.lstat(this.#at(entry), { bigint: true }));
-    } catch (reason) {
-      if (faultCode(reason) === "not_found") return undefined;
-      throw reason;
-    }
+    const stat = await this.#lstat(entry);
+    return stat && readStat(stat);
   }
 
-  /** Gives a file a second name, which must be free. */
-  link(entry: string, to: string): Promise<void> {
-    return this.#fs.link(this.#at(entry), this.#at(to));
+  /** When the file, its names or its mode changed last, by the store's clock. Undefined when there is none. */
+  async changedAtMs(entry: string): Promise<number | undefined> {
+    const stat = await this.#lstat(entry);
+    return stat && Number(stat.ctimeMs);
+  }
+
+  /** Gives a file a second name, which must be free. A link is not followed. */
+  link(entry: string, to: string, into: Folder = this): Promise<void> {
+    return this.#fs.link(this.#at(entry), into.#at(to));
   }
 
   /** True if there was one. A link is removed, and what it points to is not. */
@@ -242,14 +265,25 @@ export class Folder {
     return join(this.#path, entry);
   }
 
+  async #lstat(entry: string): Promise<BigIntStats | undefined> {
+    try {
+      return assertPlain(await this.#fs.lstat(this.#at(entry), { bigint: true }));
+    } catch (reason) {
+      if (faultCode(reason) === "not_found") return undefined;
+      throw reason;
+    }
+  }
+
   async #openFolder(entry: string): Promise<Folder> {
     const path = this.#at(entry);
     const handle = await this.#fs.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     return new Folder(this.#options, handle, path);
   }
 
-  async #createFolder(entry: string): Promise<Folder> {
-    const mode = folderMode(this.#options.fileMode);
+  async #createFolder(entry: string, missing: Missing): Promise<Folder> {
+    const { fileMode } = this.#options;
+    const shared = missing === "share" ? (await this.#handle.stat()).mode & fileMode & 0o222 : 0;
+    const mode = folderMode(fileMode) | shared;
     try {
       await this.#fs.mkdir(this.#at(entry), mode);
     } catch (reason) {
@@ -277,12 +311,17 @@ export interface OpenFile {
 }
 
 export async function statOf(file: FileHandle): Promise<ObjectStat> {
-  return readStat(await file.stat({ bigint: true }));
+  return readStat(assertPlain(await file.stat({ bigint: true })));
 }
 
-/** Bigint for the nanoseconds. Throws the fault `not_ours` for anything but a plain file. */
+/** Throws the fault `not_ours` for anything but a plain file. */
+function assertPlain(stat: BigIntStats): BigIntStats {
+  if (stat.isFile()) return stat;
+  throw new LocationFault("not_ours", "no plain file");
+}
+
+/** Bigint for the nanoseconds. */
 function readStat(stat: BigIntStats): ObjectStat {
-  if (!stat.isFile()) throw new LocationFault("not_ours", "no plain file");
   return {
     sizeBytes: Number(stat.size),
     identity: `${stat.dev.toString(36)}:${stat.ino.toString(36)}`,

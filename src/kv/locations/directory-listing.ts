@@ -9,7 +9,7 @@ import type { Leftover, LeftoverId, ListedObject, ListedPage } from "../location
 import { faultCode } from "./directory-faults.ts";
 import type { Folder, FolderTree } from "./directory-folder.ts";
 import { isMarker } from "./directory-marker.ts";
-import { draftedName } from "./directory-naming.ts";
+import { draftedName, STAGING_FOLDER } from "./directory-naming.ts";
 import type { FolderPath, Layout } from "./directory-naming.ts";
 
 /** One page, while it is being filled. */
@@ -55,7 +55,7 @@ export class Listing {
         if (!(await this.#walk(entryPath, entry === first ? rest : []))) return false;
       } else if (entry !== first) {
         if (!this.#take(entryPath)) return false;
-        this.#foreign.push(entryPath.join("/"));
+        await this.#passOver(entryPath);
       }
     }
     return true;
@@ -87,20 +87,28 @@ export class Listing {
     const isOurs = owner !== undefined && this.#layout.folderOf(owner).join() === path.join();
     try {
       const stat = isOurs ? await folder.stat(entry) : undefined;
-      if (!isOurs) this.#foreign.push([...path, entry].join("/"));
+      if (!isOurs) await this.#passOver([...path, entry]);
       else if (stat === undefined) return; // gone since
       else if (name !== undefined) this.#objects.push({ name, stat });
       else this.#leftovers.push({ id: entry as LeftoverId, stat });
     } catch (reason) {
       if (faultCode(reason) !== "not_ours") throw reason;
-      this.#foreign.push([...path, entry].join("/"));
+      await this.#passOver([...path, entry]);
     }
+  }
+
+  /** The staging folder is ours, and no object; what else is no object is foreign, and so is what stands in that folder's place. */
+  async #passOver(path: FolderPath): Promise<void> {
+    const isStaging = path.join() === STAGING_FOLDER;
+    if (isStaging && (await this.#within(path, () => Promise.resolve(true))) !== undefined) return;
+    if (!isStaging) this.#foreign.push(path.join("/"));
   }
 
   /** Undefined for a folder that has gone, or that a link or a file has taken the place of, which is then foreign. */
   async #within<T>(path: FolderPath, task: (folder: Folder) => Promise<T>): Promise<T | undefined> {
     try {
-      return await this.#tree.use(path, "fail", task);
+      // One folder may be asked for within another.
+      return await this.#tree.hold(path, "fail", task);
     } catch (reason) {
       const code = faultCode(reason);
       if (code !== "not_ours" && code !== "not_found") throw reason;

@@ -63,6 +63,16 @@ export class RootMarker {
     if (marker?.identity === this.#identity) return;
     throw new LocationFault("io", `root ${this.#root} is not there: its ${MARKER} is gone`);
   }
+
+  /** What is not found was looked for in our root, or that is what is missing. */
+  async inOurs<T>(use: Promise<T>): Promise<T> {
+    try {
+      return await use;
+    } catch (reason) {
+      if (faultCode(reason) === "not_found") await this.assertThere();
+      throw reason;
+    }
+  }
 }
 
 async function mark(folder: Folder, claim: RootClaim): Promise<void> {

@@ -16,6 +16,9 @@ export type Naming = "sharded" | "flat";
 /** A folder's path from the root, one entry per level. */
 export type FolderPath = readonly string[];
 
+/** Beside the objects or their folders; no folder of objects has the name. In `flat`, it keeps an object from having it. */
+export const STAGING_FOLDER = "staging";
+
 /** A draft of `s-1` is `.s-1.<id>.part`: no object name starts with a dot. */
 const DRAFT = /^\.(?<name>[^/]+)\.[A-Za-z0-9_-]{1,64}\.part$/;
 

@@ -24,7 +24,7 @@ import {
   type Removal,
 } from "../location.ts";
 import { assertWithin, RangeReader, readAhead, writeSource } from "./directory-bytes.ts";
-import { asFault, faultCode, faultsAsValues } from "./directory-faults.ts";
+import { absent, asFault, faultsAsValues, unlessAbsent } from "./directory-faults.ts";
 import { FolderTree, statOf } from "./directory-folder.ts";
 import type { FileSystem, Folder, OpenFile } from "./directory-folder.ts";
 import { Listing } from "./directory-listing.ts";
@@ -32,6 +32,7 @@ import { RootMarker } from "./directory-marker.ts";
 import { draftedName, draftOf, Layout } from "./directory-naming.ts";
 import type { Naming } from "./directory-naming.ts";
 import { putWhole } from "./directory-put.ts";
+import { DirectoryStaging } from "./directory-staging.ts";
 
 export interface DirectoryOptions {
   readonly profile: LocationProfile;
@@ -64,7 +65,9 @@ export async function openDirectory(
     try {
       const { id: location, tier } = profile;
       const marker = await RootMarker.claim(tree, { ...options, location, tier, hasObjects });
-      return new DirectoryLocation(options, { tree, layout, marker });
+      const opened = new DirectoryLocation(options, { tree, layout, marker });
+      await opened.staging.make();
+      return opened;
     } catch (reason) {
       await tree.close();
       throw reason;
@@ -84,6 +87,7 @@ const LOOK_ENTRIES = 1000;
 
 export class DirectoryLocation implements Location {
   readonly profile: LocationProfile;
+  readonly staging: DirectoryStaging;
   /** Of what a fault tells. */
   readonly #subject: string;
   readonly #layout: Layout;
@@ -91,9 +95,11 @@ export class DirectoryLocation implements Location {
   readonly #tree: FolderTree;
   readonly #marker: RootMarker;
 
-  constructor({ profile, draftId }: DirectoryOptions, { tree, layout, marker }: Root) {
+  constructor(options: DirectoryOptions, { tree, layout, marker }: Root) {
+    const { profile, draftId } = options;
     this.profile = profile;
     this.#subject = `location ${profile.id}`;
+    this.staging = new DirectoryStaging({ ...options, tree, layout, marker });
     this.#layout = layout;
     this.#draftId = draftId;
     this.#tree = tree;
@@ -249,7 +255,9 @@ export class DirectoryLocation implements Location {
     task: (folder: Folder) => Promise<T>,
   ): Promise<T | LocationFault> {
     const path = this.#layout.folderOf(name);
-    return faultsAsValues(this.#subject, () => this.#inOurs(this.#tree.use(path, missing, task)));
+    return faultsAsValues(this.#subject, () =>
+      this.#marker.inOurs(this.#tree.use(path, missing, task)),
+    );
   }
 
   /** The same, while a source takes as long as it takes. */
@@ -259,22 +267,16 @@ export class DirectoryLocation implements Location {
     task: (folder: Folder) => Promise<T>,
   ): Promise<T | LocationFault> {
     const path = this.#layout.folderOf(name);
-    return faultsAsValues(this.#subject, () => this.#inOurs(this.#tree.hold(path, missing, task)));
+    return faultsAsValues(this.#subject, () =>
+      this.#marker.inOurs(this.#tree.hold(path, missing, task)),
+    );
   }
 
   #openToRead(name: ObjectName): Promise<OpenFile> {
     const path = this.#layout.folderOf(name);
-    return this.#inOurs(this.#tree.use(path, "fail", (folder) => folder.openFile(name, "read")));
-  }
-
-  /** What is not found was looked for in our root, or that is what is missing. */
-  async #inOurs<T>(use: Promise<T>): Promise<T> {
-    try {
-      return await use;
-    } catch (reason) {
-      if (faultCode(reason) === "not_found") await this.#marker.assertThere();
-      throw reason;
-    }
+    return this.#marker.inOurs(
+      this.#tree.use(path, "fail", (folder) => folder.openFile(name, "read")),
+    );
   }
 
   /** The same for what takes so many bytes: the device is asked for its room while the folder is opened. */
@@ -322,15 +324,6 @@ async function writing<T>(
   } finally {
     await open.file.close();
   }
-}
-
-/** Where an absent object is an answer and no fault. Its root was there, or the fault would be another. */
-function unlessAbsent<T, A>(answer: A, result: T | LocationFault): T | A | LocationFault {
-  return result instanceof LocationFault && result.code === "not_found" ? answer : result;
-}
-
-function absent(): never {
-  throw new LocationFault("not_found", "there is no such object");
 }
 
 async function hasAny(layout: Layout, tree: FolderTree): Promise<boolean> {

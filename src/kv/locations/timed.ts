@@ -1,6 +1,7 @@
 /** A location that tells how long each of its operations took, and which faults they ended in. */
 import type { Clock } from "../../clock.ts";
 import { type FaultCode, type Location, LocationFault } from "../location.ts";
+import type { Staging } from "../staging.ts";
 
 /** Those that touch the store. */
 export const LOCATION_OPERATIONS = [
@@ -16,6 +17,11 @@ export const LOCATION_OPERATIONS = [
   "list",
   "discard",
   "free_bytes",
+  "examine",
+  "adopt",
+  "expose",
+  "unstage",
+  "sweep_staged",
 ] as const;
 export type LocationOperation = (typeof LOCATION_OPERATIONS)[number];
 
@@ -32,14 +38,16 @@ export interface TimedOptions {
   readonly ended: (end: OperationEnd) => void;
 }
 
+type Time = <T>(operation: LocationOperation, work: () => Promise<T>) => Promise<T>;
+
 export function timed(location: Location, { clock, ended }: TimedOptions): Location {
-  async function time<T>(operation: LocationOperation, work: () => Promise<T>): Promise<T> {
+  const time: Time = async (operation, work) => {
     const startMs = clock.now();
     const result = await work();
     const fault = result instanceof LocationFault ? result.code : undefined;
     ended({ operation, durationMs: clock.now() - startMs, fault });
     return result;
-  }
+  };
 
   async function* timedRead(...read: Parameters<Location["read"]>): AsyncGenerator<Uint8Array> {
     const startMs = clock.now();
@@ -54,9 +62,10 @@ export function timed(location: Location, { clock, ended }: TimedOptions): Locat
     }
   }
 
-  const { extend } = location;
+  const { extend, staging } = location;
   return {
     profile: location.profile,
+    ...(staging === undefined ? {} : { staging: timedStaging(staging, time) }),
     reserve: (name, bytes) => time("reserve", () => location.reserve(name, bytes)),
     ...(extend === undefined
       ? {}
@@ -78,5 +87,16 @@ export function timed(location: Location, { clock, ended }: TimedOptions): Locat
     uri: (name) => location.uri(name),
     nameOf: (uri) => location.nameOf(uri),
     close: () => location.close(),
+  };
+}
+
+function timedStaging(staging: Staging, time: Time): Staging {
+  return {
+    path: staging.path,
+    examine: (name) => time("examine", () => staging.examine(name)),
+    adopt: (name, as, examined) => time("adopt", () => staging.adopt(name, as, examined)),
+    expose: (object, as, expect) => time("expose", () => staging.expose(object, as, expect)),
+    remove: (name) => time("unstage", () => staging.remove(name)),
+    sweep: (olderThanMs) => time("sweep_staged", () => staging.sweep(olderThanMs)),
   };
 }

@@ -39,7 +39,7 @@ export interface StockTake {
   /** Objects that the catalog does not know, and their bytes. The keeper leaves them alone. */
   readonly orphans: number;
   readonly orphanBytes: number;
-  /** What puts left unfinished, dead and alive, and how many of these are gone now. */
+  /** What puts left unfinished, dead and alive, with what dead saves and restores left, and how many of these are gone now. */
   readonly leftovers: number;
   readonly discarded: number;
   /** What somebody else put there. */

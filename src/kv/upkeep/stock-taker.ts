@@ -1,6 +1,6 @@
 /**
- * Goes slowly over all objects of each location: discards what puts left unfinished long ago, and counts what the catalog does not
- * know. Such orphans are not removed here, since nobody knows whose they are: a service over an empty or wrong catalog would remove
+ * Goes slowly over all objects of each location: discards what puts, saves and restores left unfinished long ago, and counts what the
+ * catalog does not know. Such orphans are not removed here, since nobody knows whose they are: a service over an empty or wrong catalog would remove
  * everything. `check.ts` does it, asked by a person.
  */
 import type { Clock } from "../../clock.ts";
@@ -20,6 +20,12 @@ export interface StockTakerOptions {
   /** What a put left is dead when it is older: more than the longest put takes. */
   readonly leftoverMs: number;
 }
+
+/**
+ * What is staged and has not changed for an hour nobody is at any more: an engine saves or restores in seconds, at the end of which
+ * it is moved or removed.
+ */
+const STAGED_MS = 3_600_000;
 
 type Counts = Omit<StockTake, "location">;
 
@@ -71,7 +77,12 @@ export class StockTaker {
     const page = await location.list(cursor, limit);
     if (page instanceof LocationFault) return page;
     if (cursor === undefined) round.nextMs = clock.now() + intervalMs;
+    // Left to the next round where it fails: there may be nothing wrong with the objects.
+    const swept = cursor === undefined ? await location.staging?.sweep(STAGED_MS) : undefined;
+    const left = typeof swept === "number" ? swept : 0;
     const counts = { ...(cursor === undefined ? NOTHING : round.counts) };
+    counts.leftovers += left;
+    counts.discarded += left;
     counts.objects += page.objects.length;
     counts.foreign += page.foreign.length;
     counts.leftovers += page.leftovers.length;
@@ -89,7 +100,7 @@ export class StockTaker {
     if (page.next === undefined) {
       observer.stockTaken({ location: location.profile.id, ...counts });
     }
-    return undefined;
+    return swept instanceof LocationFault ? swept : undefined;
   }
 
   /** One that could not be discarded is met again in the next round. */

@@ -10,6 +10,7 @@ import type { DirectoryOptions } from "../../../src/kv/locations/directory.ts";
 import { collect, expectationOf, lent, patterned } from "../../support/bytes.ts";
 import { failingFs } from "../../support/failing-fs.ts";
 import { faultOf, listAll, ok } from "../../support/location-results.ts";
+import { OWN_ENTRIES } from "../../support/root-entries.ts";
 import { CAPACITY_BYTES, createRoot, openAt } from "./roots.ts";
 
 const name = "s-1" as ObjectName;
@@ -75,7 +76,7 @@ describe("the marker", () => {
   it("of the memory tier is made again after a restart of the machine took it", async () => {
     const profile = profileOf("test", "memory");
     ok(await opening({ profile, isKnown: true }));
-    expect(await readdir(root.path)).toEqual([".moorline"]);
+    expect(await readdir(root.path)).toEqual(OWN_ENTRIES);
   });
 
   it("of another location keeps this one out", async () => {
@@ -109,7 +110,7 @@ describe("the marker", () => {
   it("is made beside what could not be ours", async () => {
     await mkdir(join(root.path, "lost+found"));
     ok(await opening());
-    expect(await readdir(root.path)).toEqual([".moorline", "lost+found"]);
+    expect(await readdir(root.path)).toEqual([".moorline", "lost+found", "staging"]);
   });
 
   it("is whole or absent whichever call is the last before a crash, and the next opening is let in", async () => {
@@ -118,7 +119,9 @@ describe("the marker", () => {
       const opened = await opening({ fs });
       ok(await opening());
       if (fs.trace.length < at) return expect(faultOf(opened)).toBeUndefined();
-      for (const entry of await readdir(root.path)) await rm(join(root.path, entry));
+      for (const entry of await readdir(root.path)) {
+        await rm(join(root.path, entry), { recursive: true });
+      }
     }
   });
 });

@@ -10,6 +10,7 @@ import { CAPACITY_BYTES, createRoot, openAt } from "./roots.ts";
 function directory(naming: Naming): Adapter {
   return {
     canExtend: true,
+    hasStaging: true,
     open: async () => {
       const root = await createRoot();
       const location = await openAt(root.path, { naming });

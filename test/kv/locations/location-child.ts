@@ -1,13 +1,16 @@
 /**
  * A process that a test kills or limits. `put ROOT`: puts objects named after their content, one after the other, and writes the
- * name of each that is done to stdout. `limit ROOT`: says what ends at a file size limit.
+ * name of each that is done to stdout. `adopt ROOT`: the same with what an engine saved. `limit ROOT`: says what ends at a file size limit.
  */
 import { randomBytes, randomUUID } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { argv, stdout } from "node:process";
 import { crc32 } from "node:zlib";
 
 import { parseObjectName } from "../../../src/kv/location.ts";
 import type { ObjectName } from "../../../src/kv/location.ts";
+import type { StagedName } from "../../../src/kv/staging.ts";
 import { faultOf, ok } from "../../support/location-results.ts";
 import { expectationOf, lent } from "../../support/bytes.ts";
 import { openAt } from "./roots.ts";
@@ -25,6 +28,17 @@ if (task === "put") {
   for (;;) {
     const bytes = randomBytes(1 + (randomBytes(3).readUIntLE(0, 3) % 2_000_000));
     ok(await location.put(named(bytes), lent(bytes), expectationOf(bytes)));
+    stdout.write(`${named(bytes)}\n`);
+  }
+}
+
+if (task === "adopt") {
+  const { staging } = location;
+  for (;;) {
+    const bytes = randomBytes(1 + (randomBytes(3).readUIntLE(0, 3) % 200_000));
+    const staged = `${randomUUID()}.slot` as StagedName;
+    await writeFile(join(staging.path, staged), bytes);
+    ok(await staging.adopt(staged, named(bytes), ok(await staging.examine(staged))));
     stdout.write(`${named(bytes)}\n`);
   }
 }

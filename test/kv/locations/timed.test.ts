@@ -10,6 +10,7 @@ import { CAPACITY_BYTES, createRoot, openAt } from "./roots.ts";
 
 describeLocation("timed", {
   canExtend: true,
+  hasStaging: true,
   open: async () => {
     const root = await createRoot();
     const inner = await openAt(root.path);

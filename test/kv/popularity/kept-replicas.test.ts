@@ -1,11 +1,11 @@
 /** Replicas beside what else the keeper does. */
-import * as fs from "node:fs/promises";
 import { afterEach, describe, expect, it } from "vitest";
 
 import type { Catalog } from "../../../src/kv/catalog.ts";
 import { Copier } from "../../../src/kv/copier.ts";
 import type { Site } from "../../../src/kv/reach.ts";
 import { RETENTION } from "../../support/kv-desk.ts";
+import { entriesIn } from "../../support/root-entries.ts";
 import { SMALL_TOKEN_BYTES } from "../../support/small-model.ts";
 import { POLICY, session, type TurnBench } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "../turns/catalogs.ts";
@@ -42,8 +42,7 @@ describe.each(CATALOGS)("a keeper with a replicator over the $name catalog", (ki
     for (const { id } of await bench.catalog.segments(session("own"))) rates.add(id, reads);
   }
 
-  const filesAt = async ({ root }: TurnBench, location: string) =>
-    (await fs.readdir(`${root}/${location}`)).filter((name) => name !== ".moorline");
+  const filesAt = ({ root }: TurnBench, location: string) => entriesIn(`${root}/${location}`);
 
   it("makes them and drops them, and the bytes are there until nobody reads them any more", async () => {
     const hot = new ReplicaStand(await opened());

@@ -2,13 +2,14 @@
  * What engines are known to do, and what a plan does so that it harms nobody. The letters number the known hazards, a to p; those
  * of files are in `files.test.ts`, of waiting in `concurrent-turns.test.ts`, of late answers in `turn-ends.test.ts`.
  */
-import { readdir, stat, truncate } from "node:fs/promises";
+import { stat, truncate } from "node:fs/promises";
 import { afterEach, describe, expect, it } from "vitest";
 
 import type { MlaProfile } from "../../../src/kv/model/profile.ts";
 import type { TokenSequence } from "../../../src/kv/turns/token-sequence.ts";
 import type { PlannedSegment } from "../../../src/kv/turns/turn-plan.ts";
 import { RETENTION } from "../../support/kv-desk.ts";
+import { entriesIn } from "../../support/root-entries.ts";
 import { SMALL } from "../../support/small-model.ts";
 import { freshOf, session, spans, tokens, turnOf, written } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "./catalogs.ts";
@@ -125,7 +126,7 @@ describe.each(CATALOGS)("hazards of engines over the $name catalog", (kind) => {
       await bench.sessions.create({ session: key, model: SMALL.id, retention: RETENTION });
       const plan = await bench.plan("a", "one ", { session: key });
       expect(freshOf(plan)).toMatchObject([{ kvUri: "file:///e1" }]);
-      expect(await readdir(bench.root)).toEqual([".moorline", "e1"]);
+      expect(await entriesIn(bench.root)).toEqual(["e1"]);
     },
   );
 

@@ -1,6 +1,4 @@
 /** A keeper over a bench's catalog and directories. Its time stands still except while a pass is waited for. */
-import { readdir } from "node:fs/promises";
-
 import type { SweepReport } from "../../../src/kv/catalog.ts";
 import { Copier } from "../../../src/kv/copier.ts";
 import type { SegmentId } from "../../../src/kv/records.ts";
@@ -17,6 +15,7 @@ import type {
   UnlinkEnd,
 } from "../../../src/kv/upkeep/keeper-observer.ts";
 import { settle } from "../../support/fake-clock.ts";
+import { entriesIn } from "../../support/root-entries.ts";
 import { session, type TurnBench } from "../../support/turn-bench.ts";
 
 export const COPY_MS = 60_000;
@@ -123,9 +122,9 @@ export class KeeperStand {
   }
 }
 
-/** The files in the root of the disk, those of others too, without the mark. */
-export async function filesOf({ root }: TurnBench): Promise<string[]> {
-  return (await readdir(root)).filter((name) => name !== ".moorline").toSorted();
+/** The files in the root of the disk, those of others too, without what is the location's own. */
+export function filesOf({ root }: TurnBench): Promise<string[]> {
+  return entriesIn(root);
 }
 
 export async function end({ desk }: TurnBench, id: string): Promise<void> {
