@@ -23,6 +23,7 @@ import type { PriceKeys } from "./price-schema.ts";
 import { checkRules } from "./rules.ts";
 import { affinitySchema, configSchema } from "./schema.ts";
 import { checkTurnRules, dialectKeys } from "./turn-rules.ts";
+import type { SlotKeys } from "./slot-schema.ts";
 import type { TurnKeys } from "./turn-schema.ts";
 
 type Frozen<T> = T extends string | number | boolean | null | undefined
@@ -47,8 +48,10 @@ export interface PoolConfig {
 }
 
 export interface PoolKvConfig extends Frozen<TurnKeys> {
-  readonly profile: ModelProfile;
+  /** Null where the engines keep KV in slots. */
+  readonly profile: ModelProfile | null;
   readonly prices: Frozen<PriceKeys> | null;
+  readonly slots: Frozen<SlotKeys>;
 }
 
 export type Config = Frozen<Omit<Shape, "pools">> & { readonly pools: readonly PoolConfig[] };

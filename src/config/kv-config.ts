@@ -33,7 +33,10 @@ export function secretPath({ secretFile, catalog }: KvConfig): string {
 /** By model as `pools[].models` has it; the default pool's for every other. The same object each time. */
 export function modelProfiles(pools: readonly PoolConfig[]): ModelProfiles {
   const poolOf = poolsByModel(pools);
-  return { profile: (model) => profileOf(poolOf(model)) };
+  return {
+    profile: (model) => profileOf(poolOf(model)),
+    hasSnapshots: (model) => poolOf(model)?.kv?.dialect === "llamacpp-slots",
+  };
 }
 
 /** The pool that serves a model. */
@@ -52,7 +55,7 @@ export function configuredProfiles(pools: readonly PoolConfig[]): readonly Model
 
 /** Undefined where the pool's engines store nothing. */
 export function profileOf(pool: PoolConfig | undefined): ModelProfile | undefined {
-  return pool?.kv?.profile;
+  return pool?.kv?.profile ?? undefined;
 }
 
 /** Undefined where it has none. */
@@ -62,13 +65,28 @@ export function pricesOf({ kv }: PoolConfig): Prices | undefined {
   return { ...prices, cachedInput: prices.cachedInput ?? prices.uncachedInput };
 }
 
-/** A pool whose turns are read. */
+/** A pool whose turns are read, and load and store segments. */
 export type TurnPoolConfig = PoolConfig & {
-  readonly kv: PoolKvConfig & { readonly dialect: DialectName };
+  readonly kv: PoolKvConfig & {
+    readonly dialect: Exclude<DialectName, "llamacpp-slots">;
+    readonly profile: ModelProfile;
+  };
 };
 
 export function turnPools(pools: readonly PoolConfig[]): readonly TurnPoolConfig[] {
-  return pools.filter((pool): pool is TurnPoolConfig => (pool.kv?.dialect ?? null) !== null);
+  return pools.filter(
+    (pool): pool is TurnPoolConfig =>
+      (pool.kv?.dialect ?? null) !== null && profileOf(pool) !== undefined,
+  );
+}
+
+/** A pool whose turns are read, and whose engines keep KV in slots. */
+export type SlotPoolConfig = PoolConfig & {
+  readonly kv: PoolKvConfig & { readonly dialect: "llamacpp-slots" };
+};
+
+export function slotPools(pools: readonly PoolConfig[]): readonly SlotPoolConfig[] {
+  return pools.filter((pool): pool is SlotPoolConfig => pool.kv?.dialect === "llamacpp-slots");
 }
 
 /** By pool. */
@@ -86,6 +104,11 @@ export function sessionModel(
 ): string | undefined {
   const names = [...models, profile.id, name];
   return names.find((model) => profiles.profile(model) === profile);
+}
+
+/** The same of a pool without a profile. */
+export function slotSessionModel({ name, models, kv: { slots } }: SlotPoolConfig): string {
+  return models[0] ?? slots.modelId ?? name;
 }
 
 export function tokenizerFiles({ kv: { tokenizer } }: TurnPoolConfig): TokenizerFiles | undefined {

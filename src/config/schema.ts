@@ -2,7 +2,7 @@
  * Every configuration key with its default and its limits, nested by component: the one place where they are written.
  * docs/config.md describes them for people, and a test compares the two.
  *
- * The keys of `kv` are in kv-schema.ts, those of `pools[].kv` in profile-schema.ts and turn-schema.ts. Rules that span several keys
+ * The keys of `kv` are in kv-schema.ts, those of `pools[].kv` in profile-schema.ts, turn-schema.ts and slot-schema.ts. Rules that span several keys
  * are in rules.ts, kv-rules.ts and turn-rules.ts. Endpoint items are parsed in
  * endpoints/spec.ts, which the endpoints file shares.
  */
@@ -24,6 +24,7 @@ import {
 import { kvSchema } from "./kv-schema.ts";
 import { pricesSchema } from "./price-schema.ts";
 import { profileSchema } from "./profile-schema.ts";
+import { slotsSchema } from "./slot-schema.ts";
 import { turnKeys } from "./turn-schema.ts";
 import { DAY_MS, GIB, HOUR_MS, KIB, MIB, SECOND_MS } from "./units.ts";
 
@@ -89,9 +90,10 @@ const pool = z.strictObject({
   endpointsFile: filePath.optional(),
   kv: z
     .strictObject({
-      profile: profileSchema,
+      profile: profileSchema.nullable().prefault(null),
       prices: pricesSchema.nullable().prefault(null),
       ...turnKeys,
+      slots: slotsSchema.prefault({}),
     })
     .nullable()
     .prefault(null),

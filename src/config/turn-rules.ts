@@ -2,25 +2,55 @@
 import * as z from "zod";
 import { formatPath, listAt, valueAt, type Path } from "./document-path.ts";
 import type { Report } from "./rules.ts";
+import type { DialectName } from "../kv/dialects/dialect.ts";
+import { slotsSchema } from "./slot-schema.ts";
 import { turnKeys } from "./turn-schema.ts";
 
-const { dialect: _, ...UNUSED } = z.object(turnKeys).parse({});
+const { dialect: _, ...UNUSED } = z
+  .object({ ...turnKeys, slots: slotsSchema.prefault({}) })
+  .parse({});
+/** What only engines that keep KV in files of segments have a use for. */
+const OF_SEGMENTS = ["exposeKv", "sendTokens", "tokenizer", "specialTokens"] as const;
+const SLOTS: DialectName = "llamacpp-slots";
 
 export function checkTurnRules(document: unknown, report: Report): void {
   for (const [index, pool] of listAt(document, "pools").entries()) {
     const kv = valueAt(pool, "kv");
+    if ((kv ?? null) === null) continue;
     const at = ["pools", index, "kv"];
-    if ((valueAt(kv, "dialect") ?? null) === null) checkUnused(kv, at, report);
+    const dialect = valueAt(kv, "dialect") ?? null;
+    checkProfile(kv, at, report);
+    if (dialect === null)
+      checkUnused(kv, Object.keys(UNUSED), { at, report, beside: "without dialect" });
     else checkUsed(document, at, report);
+    if (dialect === SLOTS)
+      checkUnused(kv, OF_SEGMENTS, { at, report, beside: `with dialect ${SLOTS}` });
+    else if (dialect !== null)
+      checkUnused(kv, ["slots"], { at, report, beside: `without dialect ${SLOTS}` });
   }
 }
 
+function checkProfile(kv: unknown, at: Path, report: Report): void {
+  const hasProfile = (valueAt(kv, "profile") ?? null) !== null;
+  if (valueAt(kv, "dialect") === SLOTS) {
+    if (hasProfile) report([...at, "profile"], `has no effect with dialect ${SLOTS} beside it`);
+  } else if (!hasProfile)
+    report([...at, "profile"], "is required, unless dialect is llamacpp-slots");
+}
+
+interface Unused {
+  readonly at: Path;
+  readonly report: Report;
+  readonly beside: string;
+}
+
 /** A key that has no effect is one that somebody believes in. */
-function checkUnused(kv: unknown, at: Path, report: Report): void {
-  for (const [key, preset] of Object.entries(UNUSED)) {
+function checkUnused(kv: unknown, keys: readonly string[], { at, report, beside }: Unused): void {
+  for (const key of keys) {
     const value = valueAt(kv, key);
+    const preset: unknown = UNUSED[key as keyof typeof UNUSED];
     if (value === undefined || JSON.stringify(value) === JSON.stringify(preset)) continue;
-    report([...at, key], "has no effect without dialect beside it");
+    report([...at, key], `has no effect ${beside} beside it`);
   }
 }
 

@@ -4,7 +4,11 @@ import type { DialectName } from "../kv/dialects/dialect.ts";
 import { distinctList, filePath, integer, requestPath, text } from "./fields.ts";
 import { KIB, MIB, MINUTE_MS, SECOND_MS } from "./units.ts";
 
-const DIALECTS = ["sglang-session", "sglang-explicit"] as const satisfies readonly DialectName[];
+const DIALECTS = [
+  "sglang-session",
+  "sglang-explicit",
+  "llamacpp-slots",
+] as const satisfies readonly DialectName[];
 
 const tokenizer = z.strictObject({
   file: filePath,

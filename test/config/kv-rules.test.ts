@@ -239,7 +239,7 @@ describe("replicas", () => {
 it("the section needs a pool whose engines store something", () => {
   const text = kvText({}).replace(/, kv: \{ profile.*\} \} \}\]/, " }]");
   expect(problemsOf(text)).toEqual(["kv must have at least one of pools[] with kv.profile"]);
-  expect(parse(kvText({})).pools[0]?.kv?.profile.layers).toBe(36);
+  expect(parse(kvText({})).pools[0]?.kv?.profile?.layers).toBe(36);
 });
 
 it("problems of all kinds come at once", () => {

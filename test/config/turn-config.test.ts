@@ -47,7 +47,7 @@ describe("turns in the request path", () => {
     const beyond = 'passPaths: [models, /a, /a, "/a?b"], bodyLimitBytes: 33554433, holdMs: 99';
     const path = "a path of 1..256 visible ASCII characters that starts with / and has no ? or #";
     expect(problemsWith(`dialect: vllm, ${beyond}, tokenizer: {}`)).toEqual([
-      'pools[0].kv.dialect "vllm" must be one of sglang-session, sglang-explicit',
+      'pools[0].kv.dialect "vllm" must be one of sglang-session, sglang-explicit, llamacpp-slots',
       `pools[0].kv.passPaths[0] "models" must be ${path}`,
       `pools[0].kv.passPaths[3] "/a?b" must be ${path}`,
       'pools[0].kv.passPaths[2] "/a" must not be listed twice',

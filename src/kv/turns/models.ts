@@ -9,6 +9,8 @@ import type { ModelProfile } from "../model/profile.ts";
 /** Owned by the turn desk; the configuration has the profiles. The same object as long as nothing in it has changed. */
 export interface ModelProfiles {
   profile(model: string): ModelProfile | undefined;
+  /** Its engines keep KV in slots, of which snapshots are stored: nothing of such a model is planned by tokens, and it has no profile. */
+  readonly hasSnapshots?: (model: string) => boolean;
 }
 
 export interface Model {
@@ -26,6 +28,11 @@ export class Models {
   constructor(profiles: ModelProfiles, digests: Digests) {
     this.#profiles = profiles;
     this.#digests = digests;
+  }
+
+  /** Whether sessions of it can be made. */
+  isServed(name: string): boolean {
+    return this.#profiles.hasSnapshots?.(name) === true || this.lookup(name) !== undefined;
   }
 
   lookup(name: string): Model | undefined {

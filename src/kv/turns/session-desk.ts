@@ -71,7 +71,7 @@ export class SessionDesk {
     const { catalog, models, nowMs } = this.#options;
     const tenant = this.#tenant(open.session);
     if (tenant === undefined) return refused("unknown_tenant");
-    if (models.lookup(open.model) === undefined) return refused("unknown_model");
+    if (!models.isServed(open.model)) return refused("unknown_model");
     return this.#told(await catalog.create({ ...open, quota: tenant.quota, nowMs: nowMs() }));
   }
 
