@@ -10,6 +10,8 @@ import type {
   UnplannedReason,
   UnreservedReason,
 } from "../turns/turn-plan.ts";
+import type { NoSeatReason } from "../slots/seat.ts";
+import type { SlotServerOffReason } from "../slots/slot-server.ts";
 import type { EngineOffReason } from "./engine-directory.ts";
 
 /** Never throws, never waits. */
@@ -63,6 +65,8 @@ export interface EndedTurn {
 export type PassReason =
   | NoTurnReason
   | EngineOffReason
+  | SlotServerOffReason
+  | NoSeatReason
   | UnencodedReason
   | UnplannedReason
   | UnreservedReason

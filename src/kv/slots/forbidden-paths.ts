@@ -1,0 +1,15 @@
+/** Paths of a `llama-server` that are not for clients: who reaches them reads, takes or spoils what is in everybody's slots. */
+
+/** Each with all that is below it. Adapters change what a model computes, and so what stored KV is worth, for everybody. */
+const FORBIDDEN = ["/slots", "/lora-adapters", "/models/load", "/models/unload"];
+
+/** As the server decodes it: once, and what is no encoding stays as it is. Upper and lower case are different to it; that costs nobody anything here. */
+export function isForbiddenPath(path: string): boolean {
+  const decoded = path
+    .replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    )
+    .replaceAll(/\/{2,}/g, "/")
+    .toLowerCase();
+  return FORBIDDEN.some((known) => decoded === known || decoded.startsWith(`${known}/`));
+}

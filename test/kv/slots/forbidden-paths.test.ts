@@ -1,0 +1,30 @@
+import { expect, it } from "vitest";
+import { isForbiddenPath } from "../../../src/kv/slots/forbidden-paths.ts";
+
+it.each([
+  "/slots",
+  "/slots/",
+  "/slots/0",
+  "//slots//0",
+  "/%73lots/0",
+  "/slot%73",
+  "/slots%2F0",
+  "/SLOTS",
+  "/lora-adapters",
+  "/models/unload",
+])("%s is for no client", (path) => {
+  expect(isForbiddenPath(path)).toBe(true);
+});
+
+it.each([
+  "/",
+  "/v1/models",
+  "/models",
+  "/slotsx",
+  "/v1/slots",
+  "/completion",
+  "/%zz",
+  "/slots%253F",
+])("%s is for all", (path) => {
+  expect(isForbiddenPath(path)).toBe(false);
+});
