@@ -101,7 +101,8 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   };
   const places = placesOf(kv, locations);
   const parts = { ...store, observers, checker, places, reading, newName, closers };
-  const { scrubber, keeper, copier, replicator } = openUpkeep(kv, parts);
+  const upkeep = openUpkeep(kv, parts);
+  const { scrubber, keeper, replicator } = upkeep;
   const keys = new NamespaceKeys(secret, digests);
   const known = {
     catalog,
@@ -116,10 +117,10 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
   const engines = openEngines(config, { closers, observers, tokenizers });
   const pressed = (pressure: Pressure) => keeper.press(pressure);
   const { readahead, gate, prefetcher } = openReadahead({
+    ...upkeep,
     kv,
     known,
     places,
-    copier,
     pressed,
     observer: observers.readahead,
     closers,

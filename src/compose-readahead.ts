@@ -2,7 +2,7 @@
 import type { Closers } from "./closers.ts";
 import { systemClock } from "./clock.ts";
 import type { KvConfig } from "./config/kv-config.ts";
-import type { Copier } from "./kv/copier.ts";
+import type { Upkeep } from "./compose-upkeep.ts";
 import { Gate, type GateObserver } from "./kv/readahead/gate.ts";
 import { Readahead, type ReadaheadObserver } from "./kv/readahead/readahead.ts";
 import type { Pressure } from "./kv/space.ts";
@@ -10,12 +10,11 @@ import type { Places } from "./kv/turns/places.ts";
 import { Prefetcher } from "./kv/turns/prefetcher.ts";
 import { Settings, type SettingsOptions } from "./kv/turns/settings.ts";
 
-export interface ReadaheadHalfOptions {
+export interface ReadaheadHalfOptions extends Pick<Upkeep, "copier" | "pace" | "hung"> {
   readonly kv: KvConfig;
   /** Of turns. */
   readonly known: SettingsOptions;
   readonly places: Places;
-  readonly copier: Copier;
   readonly pressed: (pressure: Pressure) => void;
   readonly observer: ReadaheadObserver & GateObserver;
   readonly closers: Closers;
@@ -29,12 +28,14 @@ export interface ReadaheadHalf {
 
 /** To be closed after the turns that pass the gate. */
 export function openReadahead(options: ReadaheadHalfOptions): ReadaheadHalf {
-  const { kv, known, places, copier, pressed, observer, closers } = options;
+  const { kv, known, places, copier, pace, hung, pressed, observer, closers } = options;
   const { catalog } = known;
   const readahead = new Readahead({
     catalog,
     shelves: places,
     copier,
+    pace,
+    hung,
     clock: systemClock,
     limits: kv.readahead,
     pressed,

@@ -6,6 +6,8 @@ import type { KvStore } from "./compose-kv-store.ts";
 import { createReplicator, type Reading } from "./compose-replicas.ts";
 import { type KvConfig, scrubberPace } from "./config/kv-config.ts";
 import { Copier } from "./kv/copier.ts";
+import { CopyPace } from "./kv/copy-pace.ts";
+import { HungLocations } from "./kv/hung-locations.ts";
 import type { Replicator } from "./kv/popularity/replicator.ts";
 import type { Places } from "./kv/turns/places.ts";
 import { type Keeper, openKeeper } from "./kv/upkeep/keeper.ts";
@@ -18,6 +20,8 @@ import type { KvObservers } from "./kv-observers.ts";
 const SCRUB_LIMITS = { soonLimit: 10_000, retryMs: 60_000 };
 /** A copy is given up after this long. */
 const COPY_MS = 600_000;
+/** And after this long at one chunk: what it waits for hangs. */
+const STALL_MS = 30_000;
 /**
  * Node has four threads for all work with files, and an unlink on a slow disk keeps one of them until it is done: two of them are always
  * left to turns. Compaction reads and writes no more than this in one pass. At one pass in a second, stock of three million files is
@@ -45,6 +49,10 @@ export interface Upkeep {
   readonly scrubber: Scrubber;
   readonly keeper: Keeper;
   readonly copier: Copier;
+  /** Of all copies that it makes for reading. */
+  readonly pace: CopyPace;
+  /** As those who ask locations in the background have found them. */
+  readonly hung: HungLocations;
   readonly replicator: Replicator | undefined;
 }
 
@@ -61,6 +69,9 @@ export function openUpkeep(
     observer: observers.scrubber,
   });
   closers.add(() => scrubber.close());
+  const { bytesPerSecond } = kv.readahead;
+  const pace = new CopyPace({ bytesPerSecond, clock: systemClock });
+  const hung = new HungLocations(systemClock);
   const copier = new Copier({
     catalog,
     locations,
@@ -68,6 +79,10 @@ export function openUpkeep(
     newName,
     scrubSoon: (ids) => scrubber.scrubSoon(ids),
     copyMs: COPY_MS,
+    stallMs: STALL_MS,
+    clock: systemClock,
+    hung,
+    pace,
   });
   const kept = kv.locations.flatMap(({ id, headroomBytes }) => {
     const location = locations.get(id);
@@ -80,6 +95,7 @@ export function openUpkeep(
     locations: kept,
     places,
     scrubSoon: (ids) => scrubber.scrubSoon(ids),
+    hung,
     observer: observers.replicas,
   });
   const keeper = openKeeper({
@@ -93,5 +109,5 @@ export function openUpkeep(
     observer: observers.keeper,
   });
   closers.add(() => keeper.close());
-  return { scrubber, keeper, copier, replicator };
+  return { scrubber, keeper, copier, pace, hung, replicator };
 }

@@ -73,8 +73,8 @@ describe.each(CATALOGS)("the copier over the $name catalog", (kind) => {
   it("ends when it is told to, before it begins and at a chunk, and leaves nothing", async () => {
     expect(await toDisk({ signal: AbortSignal.abort() })).toBe("cancelled");
     const leaving = new AbortController();
-    const pace = async () => leaving.abort();
-    expect(await toDisk({ signal: leaving.signal, pace })).toBe("cancelled");
+    copier = new BenchCopier(bench, { pace: { pay: async () => leaving.abort() } });
+    expect(await toDisk({ signal: leaving.signal })).toBe("cancelled");
     expect([await replicas(), await onDisk(), await booked()]).toEqual([[], [], 0]);
     expect(copier.scrubbed).toEqual([]);
   });
@@ -82,20 +82,34 @@ describe.each(CATALOGS)("the copier over the $name catalog", (kind) => {
   it("writes no chunk before its pace says so", async () => {
     const paced: number[] = [];
     let drafts: readonly string[] = [];
-    const pace = async (bytes: number) => {
+    const pay = async (bytes: number) => {
       paced.push(bytes);
       drafts = await sizesOf(bench.root);
     };
-    expect(await toDisk({ pace })).toBe("copied");
+    copier = new BenchCopier(bench, { pace: { pay } });
+    expect(await toDisk()).toBe("copied");
     expect(paced).toEqual([STORY.length * SMALL_TOKEN_BYTES]);
     expect(drafts).toEqual(["0"]);
   });
 
+  it("keeps all further copies to one pace, whoever asks, and none that is moved", async () => {
+    let paidBytes = 0;
+    const pace = { pay: async (bytes: number) => void (paidBytes += bytes) };
+    const one = new BenchCopier(bench, { pace });
+    expect(await one.copyAll("a", "disk")).toEqual(["copied"]);
+    const bytes = STORY.length * SMALL_TOKEN_BYTES;
+    expect(paidBytes).toBe(bytes);
+    expect(await one.move(await one.segment("a"))).toBe("moved");
+    expect(paidBytes).toBe(bytes);
+  });
+
   it("gives up what took too long, and what ended meanwhile", async () => {
     const late = () => bench.clock.advance(60_000);
-    expect(await toDisk({ pace: late })).toBe("late");
+    copier = new BenchCopier(bench, { pace: { pay: late } });
+    expect(await toDisk()).toBe("late");
     const ending = async () => void (await bench.catalog.end(session("a"), bench.clock.now()));
-    expect(await toDisk({ pace: ending })).toBe("gone");
+    copier = new BenchCopier(bench, { pace: { pay: ending } });
+    expect(await toDisk()).toBe("gone");
     expect([await onDisk(), await booked()]).toEqual([[], 0]);
   });
 

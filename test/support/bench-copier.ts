@@ -2,6 +2,7 @@ import type { Location } from "../../src/kv/location.ts";
 import { Copier, type CopierOptions } from "../../src/kv/copier.ts";
 import type { Segment, SegmentId } from "../../src/kv/records.ts";
 import { session, type TurnBench } from "./turn-bench.ts";
+import { unhurriedCopies } from "./unhurried-copies.ts";
 
 /** Copies between the locations of a bench, which it tells by their ids. */
 export class BenchCopier extends Copier {
@@ -19,6 +20,7 @@ export class BenchCopier extends Copier {
       newName: () => `replica${++names}`,
       scrubSoon: (ids) => scrubbed.push(...ids),
       copyMs: 60_000,
+      ...unhurriedCopies(),
       ...changes,
     });
     this.scrubbed = scrubbed;

@@ -1,5 +1,7 @@
 /** Readahead as the service has it, over the locations of a bench. Says what it does, line by line. */
 import { Copier } from "../../src/kv/copier.ts";
+import { CopyPace } from "../../src/kv/copy-pace.ts";
+import { HungLocations } from "../../src/kv/hung-locations.ts";
 import type { Location } from "../../src/kv/location.ts";
 import { Gate } from "../../src/kv/readahead/gate.ts";
 import { Readahead, type ReadaheadLimits } from "../../src/kv/readahead/readahead.ts";
@@ -7,9 +9,14 @@ import type { Pressure } from "../../src/kv/space.ts";
 import type { Places } from "../../src/kv/turns/places.ts";
 import { Prefetcher } from "../../src/kv/turns/prefetcher.ts";
 import { Settings, type SettingsOptions } from "../../src/kv/turns/settings.ts";
+import { unhurriedCopies } from "./unhurried-copies.ts";
+
+export interface BenchReadaheadLimits extends ReadaheadLimits {
+  readonly bytesPerSecond: number;
+}
 
 /** No copy waits for its turn, or for its pace. */
-export const READAHEAD: ReadaheadLimits = {
+export const READAHEAD: BenchReadaheadLimits = {
   copiesAtOnce: 4,
   bytesPerSecond: 2 ** 40,
   queueLimit: 1_000,
@@ -19,7 +26,7 @@ export interface BenchReadaheadOptions extends SettingsOptions {
   readonly places: Places;
   readonly locations: readonly Location[];
   readonly newName: () => string;
-  readonly limits: ReadaheadLimits;
+  readonly limits: BenchReadaheadLimits;
   readonly pressed: (pressure: Pressure) => void;
   readonly tell: (line: string) => void;
 }
@@ -27,6 +34,8 @@ export interface BenchReadaheadOptions extends SettingsOptions {
 export function openReadahead(options: BenchReadaheadOptions) {
   const { catalog, places, locations, nowMs, newName, scheduler: clock } = options;
   const { limits, pressed, tell } = options;
+  const pace = new CopyPace({ clock, bytesPerSecond: limits.bytesPerSecond });
+  const hung = new HungLocations(clock);
   const copier = new Copier({
     catalog,
     locations: new Map(locations.map((each) => [each.profile.id, each])),
@@ -34,11 +43,16 @@ export function openReadahead(options: BenchReadaheadOptions) {
     newName,
     scrubSoon: () => {},
     copyMs: 600_000,
+    ...unhurriedCopies(),
+    hung,
+    pace,
   });
   const readahead = new Readahead({
     catalog,
     shelves: places,
     copier,
+    pace,
+    hung,
     clock,
     limits,
     pressed,

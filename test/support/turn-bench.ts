@@ -18,7 +18,7 @@ import type { FileSystem } from "../../src/kv/locations/directory-folder.ts";
 import { layoutOf } from "../../src/kv/model/layout.ts";
 import type { ModelProfile } from "../../src/kv/model/profile.ts";
 import type { Site } from "../../src/kv/reach.ts";
-import type { Readahead, ReadaheadLimits } from "../../src/kv/readahead/readahead.ts";
+import type { Readahead } from "../../src/kv/readahead/readahead.ts";
 import type { Segment, SessionKey, TurnId } from "../../src/kv/records.ts";
 import { Models } from "../../src/kv/turns/models.ts";
 import { Places } from "../../src/kv/turns/places.ts";
@@ -38,7 +38,7 @@ import type {
 import { SegmentChecker } from "../../src/kv/verify/segment-checker.ts";
 import type { SegmentVerifier } from "../../src/kv/verify/segment-verifier.ts";
 import { openFolders } from "./bench-folder.ts";
-import { openReadahead, READAHEAD } from "./bench-readahead.ts";
+import { type BenchReadaheadLimits, openReadahead, READAHEAD } from "./bench-readahead.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { PLENTY, RETENTION } from "./kv-desk.ts";
 import { ReadingVerifier } from "./reading-verifier.ts";
@@ -63,7 +63,7 @@ export interface BenchOptions {
   readonly catalog: Catalog;
   readonly profile?: ModelProfile;
   readonly policy?: Partial<TurnPolicy>;
-  readonly readahead?: Partial<ReadaheadLimits>;
+  readonly readahead?: Partial<BenchReadaheadLimits>;
   readonly quota?: Quota;
   readonly fileNames?: "random" | "session";
   /** Default 0. */

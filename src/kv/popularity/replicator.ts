@@ -5,6 +5,7 @@
 import type { Clock } from "../../clock.ts";
 import type { Catalog } from "../catalog.ts";
 import type { Copier, CopyResult } from "../copier.ts";
+import { HUNG, type HungLocations } from "../hung-locations.ts";
 import { chooseCopy, copiesOf, inFile, isFaster } from "../copies.ts";
 import { type Location, LocationFault, roomIn, type Tier } from "../location.ts";
 import {
@@ -82,6 +83,7 @@ export interface ReplicatorOptions {
   readonly nowMs: () => number;
   /** Reads these before others. */
   readonly scrubSoon: (ids: readonly SegmentId[]) => void;
+  readonly hung: HungLocations;
   readonly policy: ReplicaPolicy;
   readonly observer: ReplicaObserver;
 }
@@ -93,9 +95,12 @@ const FAULTLESS: ReadonlySet<CopyResult> = new Set([
   "gone",
   "cancelled",
   "unreadable",
+  "source_hung",
 ]);
 /** Longer than a segment is left alone after a copy that failed, so that its next one goes elsewhere. */
 const FAILED_COOL_DOWNS = 2;
+/** A place that takes longer to say how much is free gets no copy now; and one that takes so long to show a copy, reading it perhaps, has none. */
+const [ANSWER_MS, CHECK_MS] = [5_000, 60_000];
 
 export class Replicator {
   readonly #options: ReplicatorOptions;
@@ -184,10 +189,10 @@ export class Replicator {
 
   /** False when nothing more can be made now. */
   async #make(segment: Segment, { cause, within }: Make, pass: Pass): Promise<boolean> {
-    const { copier, loads, observer } = this.#options;
+    const { copier, hung, loads, observer } = this.#options;
     const to = await this.#roomFor(segment, within);
     const source = chooseCopy(segment, {
-      tierOf: (id) => this.#tierOf(id),
+      tierOf: (id) => (hung.isHung(id) ? undefined : this.#tierOf(id)),
       load: (id) => loads.load(id),
     });
     if (to === undefined || source === undefined) return false;
@@ -202,7 +207,7 @@ export class Replicator {
 
   /** Where copies came to nothing lately last, then the fastest tier first, in each the location that is read least. */
   async #roomFor(segment: Segment, within: Tier | undefined): Promise<Location | undefined> {
-    const { catalog } = this.#options;
+    const { catalog, hung } = this.#options;
     const copies = copiesOf(segment);
     if (copies.length >= COPIES_LIMIT) return undefined;
     const held = new Set(copies.map(({ location }) => location));
@@ -212,8 +217,8 @@ export class Replicator {
       .filter(({ location: { profile } }) => !within || !isFaster(within, profile.tier))
       .toSorted((a, b) => this.#compare(a.location, b.location));
     for (const { location, headroomBytes } of candidates) {
-      const freeBytes = await location.freeBytes();
-      if (freeBytes instanceof LocationFault) continue;
+      const freeBytes = await hung.ask(location, () => location.freeBytes(), ANSWER_MS);
+      if (freeBytes === HUNG || freeBytes instanceof LocationFault) continue;
       const usage = await catalog.locationUsage(location.profile.id);
       const room = roomIn(location.profile, { ...usage, freeBytes }) - headroomBytes;
       if (room >= segment.bytes) return location;
@@ -255,13 +260,16 @@ export class Replicator {
   }
 
   async #isWhole(known: Segment, copy: Replica): Promise<boolean> {
-    const { checker } = this.#options;
+    const { checker, hung } = this.#options;
     const segment = inFile(known, copy);
     const location = this.#locations.get(copy.location)?.location;
     if (segment === undefined || location === undefined) return false;
     if (!this.#readable.has(copy.location)) return false;
-    const look = await checker.look(segment.file, location);
-    return (await checker.check({ segment, location }, look)).kind === "ok";
+    const isOk = async () => {
+      const look = await checker.look(segment.file, location);
+      return (await checker.check({ segment, location }, look)).kind === "ok";
+    };
+    return (await hung.ask(location, isOk, CHECK_MS)) === true;
   }
 
   #compare({ profile: a }: Location, { profile: b }: Location): number {

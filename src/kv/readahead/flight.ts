@@ -31,7 +31,7 @@ export class Flight {
   #claims = 0;
   #isKept = false;
   #startMs: number | undefined;
-  /** That went past the pace before the last chunk, and are written therefore. */
+  /** That are written. */
   #copiedBytes = 0;
   #result: FlightResult | undefined;
 

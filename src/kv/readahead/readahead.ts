@@ -5,21 +5,20 @@
  */
 import type { Clock, Scheduler } from "../../clock.ts";
 import type { Catalog } from "../catalog.ts";
+import type { CopyPace } from "../copy-pace.ts";
 import type { Copier } from "../copier.ts";
 import { chooseCopy, copiesOf, isFaster } from "../copies.ts";
-import { inTime } from "../in-time.ts";
-import { type Location, roomIn, type Tier } from "../location.ts";
+import { HUNG, type HungLocations } from "../hung-locations.ts";
+import { type Location, LocationFault, roomIn, type Tier } from "../location.ts";
 import type { Reach } from "../reach.ts";
-import { COPIES_LIMIT, type Segment, type SegmentId } from "../records.ts";
+import { COPIES_LIMIT, type Segment } from "../records.ts";
 import type { Pressure } from "../space.ts";
-import { CopyPace } from "./copy-pace.ts";
 import { type CopyPlace, CopyTimes } from "./copy-times.ts";
 import { Flight, type FlightResult, type Left } from "./flight.ts";
+import { Flights } from "./flights.ts";
 
 export interface ReadaheadLimits {
   readonly copiesAtOnce: number;
-  /** Of all copies together. */
-  readonly bytesPerSecond: number;
   /** Copies under way or waiting for their turn; beyond it nothing is brought. */
   readonly queueLimit: number;
 }
@@ -28,6 +27,9 @@ export interface ReadaheadOptions {
   readonly catalog: Pick<Catalog, "locationUsage">;
   readonly shelves: Shelves;
   readonly copier: Pick<Copier, "copy">;
+  /** That the copier keeps to. */
+  readonly pace: Pick<CopyPace, "msOf">;
+  readonly hung: HungLocations;
   readonly clock: Clock & Scheduler;
   readonly limits: ReadaheadLimits;
   /** Returns at once and does not throw. */
@@ -103,18 +105,13 @@ const ROOM_MS = 100;
 
 export class Readahead {
   readonly #options: ReadaheadOptions;
-  readonly #pace: CopyPace;
   readonly #times = new CopyTimes();
-  /** Under way or waiting, as they were asked for. */
-  readonly #flights = new Set<Flight>();
-  readonly #bySegment = new Map<SegmentId, Set<Flight>>();
+  readonly #flights = new Flights();
   readonly #running = new Set<Promise<void>>();
   #isClosed = false;
 
   constructor(options: ReadaheadOptions) {
     this.#options = options;
-    const { clock, limits } = options;
-    this.#pace = new CopyPace({ clock, bytesPerSecond: limits.bytesPerSecond });
   }
 
   /** Under way or waiting. */
@@ -150,18 +147,18 @@ export class Readahead {
 
   /** For each of the flights, how long it takes until it and those before it have ended. */
   leftMs(flights: readonly Flight[]): Left[] {
-    const { clock, limits } = this.#options;
+    const { clock, limits, pace } = this.#options;
     const nowMs = clock.now();
     const ends = new Map<Flight, Left>();
     let [count, bytes, sumMs, isKnown] = [0, 0, 0, true];
-    for (const flight of this.#inTurn()) {
+    for (const flight of this.#flights.inTurn()) {
       const own = flight.leftMs(this.#times, nowMs);
       count++;
       bytes += flight.leftBytes;
       sumMs += own.ms;
       isKnown &&= own.isKnown;
       const inTurnMs = sumMs / Math.min(count, limits.copiesAtOnce);
-      const ms = Math.max(own.ms, inTurnMs, this.#pace.msOf(bytes));
+      const ms = Math.max(own.ms, inTurnMs, pace.msOf(bytes));
       ends.set(flight, { ms, isKnown });
     }
     let last: Left = { ms: 0, isKnown: true };
@@ -200,18 +197,22 @@ export class Readahead {
   }
 
   #send(seen: Seen, rooms: Map<string, number>, queueLimit: number): Sighting {
-    const { pressed, observer } = this.#options;
+    const { pressed, hung, observer } = this.#options;
     const { segment, reached, candidates } = seen;
     const [first] = candidates;
     const isNear = first === undefined && reached !== undefined;
     const stays = { segment, reached, isNear, flight: undefined };
-    const source = chooseCopy(segment, { tierOf: (id) => this.#tierOf(id), load: () => 0 });
+    const tierOf = (id: string) => (hung.isHung(id) ? undefined : this.#tierOf(id));
+    const source = chooseCopy(segment, { tierOf, load: () => 0 });
     const from = source && this.#placeOf(source);
     if (first === undefined || source === undefined || from === undefined) return stays;
-    const joined = [...(this.#bySegment.get(segment.id) ?? [])].find(
-      ({ to, signal }) =>
-        !signal.aborted && candidates.some(({ location }) => location.profile.id === to.profile.id),
-    );
+    const joined = this.#flights
+      .ofSegment(segment.id)
+      .find(
+        ({ to, signal }) =>
+          !signal.aborted &&
+          candidates.some(({ location }) => location.profile.id === to.profile.id),
+      );
     if (joined !== undefined) return { ...stays, flight: claimed(joined) };
     const roomAt = ({ location: { profile } }: Shelf) => rooms.get(profile.id) ?? -Infinity;
     const shelf = candidates.find((each) => roomAt(each) >= segment.bytes);
@@ -228,19 +229,19 @@ export class Readahead {
     }
     rooms.set(shelf.location.profile.id, roomAt(shelf) - segment.bytes);
     const flight = new Flight({ segment: source, from, to: shelf.location });
-    this.#add(flight);
+    this.#flights.add(flight);
     flight.signal.addEventListener("abort", () => this.#drop(flight));
     return { ...stays, flight: claimed(flight) };
   }
 
   /** Of those that answer. */
   async #roomsOf(shelves: readonly Shelf[]): Promise<ReadonlyMap<string, number>> {
-    const { catalog, clock } = this.#options;
+    const { catalog, hung } = this.#options;
     const rooms = new Map<string, number>();
     const asked = shelves.map(async ({ location, headroomBytes }) => {
       const { profile } = location;
-      const freeBytes = await inTime(location.freeBytes(), ROOM_MS, clock);
-      if (typeof freeBytes !== "number") return;
+      const freeBytes = await hung.ask(location, () => location.freeBytes(), ROOM_MS);
+      if (freeBytes === HUNG || freeBytes instanceof LocationFault) return;
       const usage = await catalog.locationUsage(profile.id);
       rooms.set(profile.id, roomIn(profile, { ...usage, freeBytes }) - headroomBytes);
     });
@@ -248,14 +249,8 @@ export class Readahead {
     return rooms;
   }
 
-  /** What is under way, then what a turn waits for, then all else; each as it was asked for. */
-  #inTurn(): readonly Flight[] {
-    const rankOf = ({ isBegun, isAwaited }: Flight) => (isBegun ? 0 : isAwaited ? 1 : 2);
-    return [...this.#flights].toSorted((a, b) => rankOf(a) - rankOf(b));
-  }
-
   #begin(): void {
-    for (const flight of this.#inTurn()) {
+    for (const flight of this.#flights.inTurn()) {
       if (this.#running.size >= this.#options.limits.copiesAtOnce) return;
       if (flight.isBegun) continue;
       flight.begin(this.#options.clock.now());
@@ -271,14 +266,9 @@ export class Readahead {
     const { copier, clock, observer } = this.#options;
     const { segment, to, signal, way } = flight;
     const startMs = clock.now();
-    let paidBytes = 0;
-    const pace = async (bytes: number): Promise<void> => {
-      flight.copied(paidBytes);
-      paidBytes = bytes;
-      await this.#pace.pay(bytes, signal);
-    };
+    const progress = (bytes: number) => flight.copied(bytes);
     const result = await copier
-      .copy(segment, to, { signal, pace })
+      .copy(segment, to, { signal, progress })
       .catch((reason: unknown): FlightResult => {
         observer.failed(reason);
         return "failed";
@@ -286,12 +276,6 @@ export class Readahead {
     const bytes = result === "copied" ? segment.bytes : flight.copiedBytes;
     this.#times.add(way, bytes, clock.now() - startMs);
     this.#end(flight, { bytes, result });
-  }
-
-  #add(flight: Flight): void {
-    const { id } = flight.segment;
-    this.#flights.add(flight);
-    this.#bySegment.set(id, (this.#bySegment.get(id) ?? new Set()).add(flight));
   }
 
   /** One that is under way ends by itself. */
@@ -302,11 +286,7 @@ export class Readahead {
 
   #end(flight: Flight, { bytes, result }: Pick<EndedFlight, "bytes" | "result">): void {
     const { from, to } = flight.way;
-    const { id } = flight.segment;
-    const others = this.#bySegment.get(id);
     this.#flights.delete(flight);
-    others?.delete(flight);
-    if (others?.size === 0) this.#bySegment.delete(id);
     flight.end(result);
     this.#options.observer.brought({ from: from.tier, to: to.tier, bytes, result });
   }

@@ -3,7 +3,7 @@ import { afterEach, expect, it } from "vitest";
 
 import { Predictor } from "../../../src/kv/prediction/predictor.ts";
 import type { Prediction, TurnShape } from "../../../src/kv/prediction/prediction.ts";
-import type { ReadaheadLimits } from "../../../src/kv/readahead/readahead.ts";
+import type { BenchReadaheadLimits } from "../../support/bench-readahead.ts";
 import type { PathPoolOptions } from "../../../src/kv/path/path-pool.ts";
 import type { TurnDesk } from "../../../src/kv/turns/turn-desk.ts";
 import { bodyOf, PathBench } from "../../support/path-bench.ts";
@@ -36,7 +36,7 @@ class KnownPredictor extends Predictor {
 /** What `a` has is stored where no engine reaches it now. */
 async function open(
   perTokenMs: number,
-  readahead: Partial<ReadaheadLimits> = {},
+  readahead: Partial<BenchReadaheadLimits> = {},
 ): Promise<PathBench> {
   const bench = await benches.open({ sites: [FAR, NEAR], readahead });
   bench.sites = [FAR];

@@ -8,6 +8,7 @@ import { RETENTION } from "../../support/kv-desk.ts";
 import { entriesIn } from "../../support/root-entries.ts";
 import { SMALL_TOKEN_BYTES } from "../../support/small-model.ts";
 import { POLICY, session, type TurnBench } from "../../support/turn-bench.ts";
+import { unhurriedCopies } from "../../support/unhurried-copies.ts";
 import { Benches, CATALOGS } from "../turns/catalogs.ts";
 import { KEEPER_POLICY, KeeperStand } from "../upkeep/keeper-stand.ts";
 import { REPLICA_POLICY, ReplicaStand } from "./replica-stand.ts";
@@ -111,6 +112,7 @@ describe.each(CATALOGS)("a keeper with a replicator over the $name catalog", (ki
       newName: () => `again${++names}`,
       scrubSoon: () => {},
       copyMs: KEEPER_POLICY.leftoverMs,
+      ...unhurriedCopies(),
     });
     const restarted = new ReplicaStand(bench, { copier });
     const stand = keep(restarted);

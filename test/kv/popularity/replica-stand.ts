@@ -1,4 +1,5 @@
 /** A replicator over a bench, whose turns tell it what they read. Time stands still but for what a test lets go by. */
+import { HungLocations } from "../../../src/kv/hung-locations.ts";
 import { ReadLoads } from "../../../src/kv/popularity/read-loads.ts";
 import { Popularity } from "../../../src/kv/popularity/popularity.ts";
 import { ReadRates } from "../../../src/kv/popularity/read-rates.ts";
@@ -63,6 +64,7 @@ export class ReplicaStand {
       clock,
       nowMs: () => clock.now(),
       scrubSoon: (ids) => this.scrubbed.push(...ids),
+      hung: new HungLocations(clock),
       policy: { ...REPLICA_POLICY, ...changes },
       observer: {
         made: (end) => this.made.push(end),

@@ -1,5 +1,7 @@
 /** Readahead over places and copies that are only counted, and time in the test's hand. */
 import type { CopyOptions, CopyResult } from "../../../src/kv/copier.ts";
+import { CopyPace } from "../../../src/kv/copy-pace.ts";
+import { HungLocations } from "../../../src/kv/hung-locations.ts";
 import { copiesOf, withCopies } from "../../../src/kv/copies.ts";
 import type { Location, ObjectName, Tier } from "../../../src/kv/location.ts";
 import type { GeometryKey } from "../../../src/kv/model/geometry-key.ts";
@@ -25,6 +27,10 @@ export interface StandPlace {
   readonly isHung?: boolean;
 }
 
+export interface StandLimits extends ReadaheadLimits {
+  readonly bytesPerSecond: number;
+}
+
 export class CopyStand {
   readonly clock = new FakeClock();
   readonly readahead: Readahead;
@@ -37,10 +43,16 @@ export class CopyStand {
   chunkMs = 10;
   /** What copies come to. */
   result: CopyResult = "copied";
+  readonly hung = new HungLocations(this.clock);
+  readonly #pace: CopyPace;
   readonly #places: readonly (StandPlace & Shelf)[];
   readonly #used = new Map<string, number>();
 
-  constructor(places: readonly StandPlace[], limits: Partial<ReadaheadLimits> = {}) {
+  constructor(
+    places: readonly StandPlace[],
+    { bytesPerSecond = 2 ** 40, ...limits }: Partial<StandLimits> = {},
+  ) {
+    this.#pace = new CopyPace({ clock: this.clock, bytesPerSecond });
     this.#places = places.map((place) => {
       const { id, tier, room = 2 ** 40, headroomBytes = 0, isHung = false } = place;
       const profile = { id, tier, weight: 1, capacityBytes: room, freeFloorBytes: 0 };
@@ -71,8 +83,10 @@ export class CopyStand {
         },
       },
       copier: { copy: (segment, to, options) => this.#copy(segment, to, options) },
+      pace: this.#pace,
+      hung: this.hung,
       clock: this.clock,
-      limits: { copiesAtOnce: 4, bytesPerSecond: 2 ** 40, queueLimit: 100, ...limits },
+      limits: { copiesAtOnce: 4, queueLimit: 100, ...limits },
       pressed: ({ location, priority, bytes }) =>
         this.seen.push(`pressed ${location} ${priority} ${bytes}`),
       observer: {
@@ -99,16 +113,18 @@ export class CopyStand {
   async #copy(
     { bytes }: Segment,
     { profile }: Location,
-    { signal, pace }: CopyOptions = {},
+    { signal = new AbortController().signal, progress }: CopyOptions = {},
   ): Promise<CopyResult> {
     this.running++;
     this.most = Math.max(this.most, this.running);
     this.#used.set(profile.id, (this.#used.get(profile.id) ?? 0) + bytes);
     let result = this.result;
     for (let left = bytes; left > 0 && result === "copied"; left -= 1_000) {
-      await pace?.(Math.min(left, 1_000));
-      if (signal?.aborted === true) result = "cancelled";
+      const chunk = Math.min(left, 1_000);
+      await this.#pace.pay(chunk, signal);
+      if (signal.aborted) result = "cancelled";
       else await new Promise<void>((resolve) => this.clock.after(this.chunkMs, resolve));
+      if (result === "copied") progress?.(chunk);
     }
     this.running--;
     return result;

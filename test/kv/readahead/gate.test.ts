@@ -5,10 +5,9 @@ import type { MatchRequest } from "../../../src/kv/catalog.ts";
 import { isAtAny } from "../../../src/kv/copies.ts";
 import { usableTokens } from "../../../src/kv/model/load-rules.ts";
 import { Gate, type Hold } from "../../../src/kv/readahead/gate.ts";
-import type { ReadaheadLimits } from "../../../src/kv/readahead/readahead.ts";
 import type { Segment } from "../../../src/kv/records.ts";
 import { settle } from "../../support/fake-clock.ts";
-import { CopyStand, segmentAt, type StandPlace } from "./copy-stand.ts";
+import { CopyStand, segmentAt, type StandLimits, type StandPlace } from "./copy-stand.ts";
 
 const MEMORY = { id: "memory", tier: "memory" } as const;
 const DISK = { id: "disk", tier: "disk" } as const;
@@ -27,7 +26,7 @@ class GateStand extends CopyStand {
   /** At what is under way. */
   looks = 0;
 
-  constructor(places: readonly StandPlace[], limits: Partial<ReadaheadLimits> = {}) {
+  constructor(places: readonly StandPlace[], limits: Partial<StandLimits> = {}) {
     super(places, limits);
     const ids = (engines?: boolean) =>
       new Set(places.flatMap((each) => (engines && each.engines === false ? [] : each.id)));
@@ -84,7 +83,7 @@ class GateStand extends CopyStand {
 function stand(
   copies: readonly (readonly string[])[],
   places: readonly StandPlace[] = [MEMORY, ARCHIVE],
-  limits: Partial<ReadaheadLimits> = {},
+  limits: Partial<StandLimits> = {},
 ): GateStand {
   const made = new GateStand(places, limits);
   made.segments = copies.map((at, index) =>

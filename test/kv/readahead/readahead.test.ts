@@ -230,6 +230,19 @@ describe("readahead", () => {
     expect(sightings.map(({ flight }) => flight?.to.profile.id)).toEqual(["disk"]);
   });
 
+  it("reads from and goes to no place that hangs, and has the others", async () => {
+    const stand = new CopyStand([MEMORY, DISK, ARCHIVE, { ...ARCHIVE, id: "other" }]);
+    const never = new Promise<never>(() => {});
+    stand.hung.add("memory", never);
+    stand.hung.add("archive", never);
+    const segments = [segmentAt("lost", ["archive"]), segmentAt("two", ["archive", "other"])];
+    const { sightings } = await stand.bring(segments);
+    expect(sightings.map(({ flight }) => flight?.way)).toMatchObject([
+      undefined,
+      { from: { id: "other" }, to: { id: "disk" } },
+    ]);
+  });
+
   it("asks for no room where nobody knows how much there is", async () => {
     const hung = { id: "hung", tier: "memory", isHung: true } as const;
     const stand = new CopyStand([hung, { ...DISK, room: 10 }, ARCHIVE]);

@@ -1,7 +1,7 @@
 /** Turns whose KV lies far: brought near before anything is reserved, or not waited for. */
 import { afterEach, describe, expect, it } from "vitest";
 
-import type { ReadaheadLimits } from "../../../src/kv/readahead/readahead.ts";
+import type { BenchReadaheadLimits } from "../../support/bench-readahead.ts";
 import type { Hold } from "../../../src/kv/readahead/gate.ts";
 import { freshOf, spans, type TurnBench } from "../../support/turn-bench.ts";
 import { until } from "../../support/until.ts";
@@ -23,7 +23,7 @@ describe.each(CATALOGS)("readahead over the $name catalog", (kind) => {
   /** Session `a` has its first turn far away, and then the places are these. */
   async function open(
     sites: TurnBench["sites"],
-    readahead: Partial<ReadaheadLimits> = {},
+    readahead: Partial<BenchReadaheadLimits> = {},
     capacityBytes = 2 ** 40,
   ): Promise<TurnBench> {
     const near = { ...NEAR, capacityBytes };

@@ -17,6 +17,7 @@ import type {
 import { settle } from "../../support/fake-clock.ts";
 import { entriesIn } from "../../support/root-entries.ts";
 import { session, type TurnBench } from "../../support/turn-bench.ts";
+import { unhurriedCopies } from "../../support/unhurried-copies.ts";
 
 export const COPY_MS = 60_000;
 
@@ -66,6 +67,7 @@ export class KeeperStand {
       newName: () => `copy${bench.clock.now()}-${++names}`,
       scrubSoon: (ids) => this.scrubbed.push(...ids),
       copyMs: COPY_MS,
+      ...unhurriedCopies(),
     });
     this.keeper = openKeeper({
       catalog: bench.catalog,

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { CopyPace } from "../../../src/kv/readahead/copy-pace.ts";
-import { FakeClock, settle } from "../../support/fake-clock.ts";
+import { CopyPace } from "../../src/kv/copy-pace.ts";
+import { FakeClock, settle } from "../support/fake-clock.ts";
 
 const NEVER = new AbortController().signal;
 

@@ -1,6 +1,6 @@
 /** How fast all copies together may go: one budget, whoever copies. */
-import type { Clock, Scheduler } from "../../clock.ts";
-import { pause } from "../verify/pause.ts";
+import type { Clock, Scheduler } from "../clock.ts";
+import { pause } from "./verify/pause.ts";
 
 /** Timers come late; of what was not used meanwhile, so much is made up for. */
 const BURST_MS = 20;
