@@ -104,6 +104,7 @@ export function openUpkeep(
     clock: systemClock,
     nowMs: systemWallClock,
     copier,
+    hung,
     replicator,
     policy: { ...kv.keeper, ...KEEPER_LIMITS },
     observer: observers.keeper,

@@ -2,6 +2,7 @@
 import { systemClock } from "../../src/clock.ts";
 import { kvSchema } from "../../src/config/kv-schema.ts";
 import type { Catalog } from "../../src/kv/catalog.ts";
+import { HungLocations } from "../../src/kv/hung-locations.ts";
 import type { Location } from "../../src/kv/location.ts";
 import { openKeeper } from "../../src/kv/upkeep/keeper.ts";
 
@@ -33,6 +34,7 @@ export function openBenchKeeper({ catalog, location, nowMs }: BenchKeeperOptions
     locations: [{ location, headroomBytes: 0 }],
     clock: systemClock,
     nowMs,
+    hung: new HungLocations(systemClock),
     copier: { move: () => Promise.reject(new Error("nothing is compacted here")) },
     replicator: undefined,
     policy: {

@@ -31,7 +31,7 @@ export interface EvictRequest {
   readonly bytes: number;
   /** Nothing that a session of a higher one refers to is evicted. For reading: nothing but copies that have another one, whosesoever. */
   readonly priority: RoomFor;
-  /** Those that there are now: a copy that lies elsewhere does not make another one spare. */
+  /** Those that are there and answer: a copy that lies elsewhere does not make another one spare. */
   readonly locations: ReadonlySet<string>;
   readonly nowMs: number;
   /** Sessions, files and segments together, roughly: the last file is looked at as a whole. */

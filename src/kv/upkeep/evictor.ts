@@ -1,8 +1,10 @@
 /**
  * Makes room where it was asked for, and only there. What waits in quarantine counts as room already, or each pass would evict
- * anew until the first file is unlinked.
+ * anew until the first file is unlinked. A copy at a location that is not there now makes no other one spare: what is pinned stays, and
+ * what only a reader wants room for, until the location is back.
  */
 import type { Catalog } from "../catalog.ts";
+import { HUNG, type HungLocations } from "../hung-locations.ts";
 import { type Location, LocationFault, roomIn } from "../location.ts";
 import type { Pressure } from "../space.ts";
 import type { KeeperObserver } from "./keeper-observer.ts";
@@ -17,9 +19,13 @@ export interface EvictorOptions {
   readonly catalog: Catalog;
   readonly locations: readonly KeptLocation[];
   readonly observer: Pick<KeeperObserver, "evicted">;
+  readonly hung: HungLocations;
   /** As in `EvictRequest`. */
   readonly limit: number;
 }
+
+/** A location that takes longer to answer is not there. */
+const ANSWER_MS = 5_000;
 
 export class Evictor {
   readonly #options: EvictorOptions;
@@ -48,21 +54,32 @@ export class Evictor {
 
   /** False when the limit cut it short. */
   async #relieve(pressure: Pressure, nowMs: number): Promise<boolean> {
-    const { catalog, locations, limit, observer } = this.#options;
+    const { catalog, locations, hung, limit, observer } = this.#options;
     const { location: id, priority } = pressure;
     const kept = locations.find(({ location }) => location.profile.id === id);
     if (kept === undefined) return true;
-    const freeBytes = await kept.location.freeBytes();
+    const { location } = kept;
+    const freeBytes = await hung.ask(location, () => location.freeBytes(), ANSWER_MS);
+    if (freeBytes === HUNG) throw new LocationFault("io", `${id} does not answer`);
     if (freeBytes instanceof LocationFault) throw freeBytes;
     const usage = await catalog.locationUsage(id);
     const room = roomIn(kept.location.profile, { ...usage, freeBytes }) + usage.idleBytes;
     const bytes = Math.max(kept.headroomBytes, pressure.bytes) - room;
     if (bytes <= 0) return true;
-    const ids = new Set(locations.map(({ location }) => location.profile.id));
-    const asked = { location: id, bytes, priority, locations: ids, nowMs, limit };
+    const there = await this.#there();
+    const asked = { location: id, bytes, priority, locations: there, nowMs, limit };
     const report = await catalog.evict(asked);
     observer.evicted({ ...report, location: id, cause: pressure.bytes > 0 ? "full" : "headroom" });
     return !(report.isShort && report.isFull);
+  }
+
+  /** Ids of the locations that answer. */
+  async #there(): Promise<ReadonlySet<string>> {
+    const { locations, hung } = this.#options;
+    const asked = locations.map(async ({ location }) =>
+      (await hung.isThere(location, ANSWER_MS)) ? [location.profile.id] : [],
+    );
+    return new Set((await Promise.all(asked)).flat());
   }
 }
 

@@ -12,6 +12,7 @@ import type { Clock, Scheduler } from "../../clock.ts";
 import { AppError } from "../../errors.ts";
 import type { Catalog } from "../catalog.ts";
 import type { Copier } from "../copier.ts";
+import type { HungLocations } from "../hung-locations.ts";
 import type { Replicator } from "../popularity/replicator.ts";
 import type { Pressure } from "../space.ts";
 import { pause } from "../verify/pause.ts";
@@ -46,6 +47,7 @@ export interface KeeperOptions {
   /** Wall clock: whole milliseconds, as in the catalog. */
   readonly nowMs: () => number;
   readonly copier: Pick<Copier, "move">;
+  readonly hung: HungLocations;
   /** Undefined where there is no second location. */
   readonly replicator: Pick<Replicator, "pass" | "pressed"> | undefined;
   readonly policy: KeeperPolicy;
@@ -79,13 +81,13 @@ class KeeperLoop implements Keeper {
   #replicating: Promise<unknown> | undefined = undefined;
 
   constructor(options: KeeperOptions) {
-    const { catalog, clock, copier, policy, observer } = options;
+    const { catalog, clock, copier, hung, policy, observer } = options;
     const { limit } = policy;
     const kept = options.locations.map(({ location }) => location);
     const locations = new Map(kept.map((location) => [location.profile.id, location]));
     this.#options = options;
     this.#sweeper = new Sweeper({ ...policy, catalog, locations, clock, observer });
-    this.#evictor = new Evictor({ catalog, locations: options.locations, observer, limit });
+    this.#evictor = new Evictor({ catalog, locations: options.locations, hung, observer, limit });
     this.#compactor = new Compactor({
       catalog,
       copier,

@@ -42,11 +42,13 @@ export class ReplicaStand {
   readonly dropped: ReplicaDropped[] = [];
   readonly scrubbed: SegmentId[] = [];
   readonly closing = new AbortController();
+  readonly hung: HungLocations;
 
   constructor(bench: TurnBench, options: ReplicaStandOptions = {}) {
     const { headroomBytes = 0, copier, ...changes } = options;
     const { clock } = bench;
     this.bench = bench;
+    this.hung = new HungLocations(clock);
     this.copier = new BenchCopier(bench);
     this.rates = new ReadRates({ clock, halfLifeMs: HALF_LIFE_MS });
     this.loads = new ReadLoads({ clock, weight: () => 1 });
@@ -64,7 +66,7 @@ export class ReplicaStand {
       clock,
       nowMs: () => clock.now(),
       scrubSoon: (ids) => this.scrubbed.push(...ids),
-      hung: new HungLocations(clock),
+      hung: this.hung,
       policy: { ...REPLICA_POLICY, ...changes },
       observer: {
         made: (end) => this.made.push(end),

@@ -6,6 +6,7 @@ import type { Site } from "../../../src/kv/reach.ts";
 import { entriesIn } from "../../support/root-entries.ts";
 import { SMALL_TOKEN_BYTES } from "../../support/small-model.ts";
 import { type BenchOptions, session, type TurnBench, turnOf } from "../../support/turn-bench.ts";
+import { unmount } from "../../support/unmounted.ts";
 import { Benches, CATALOGS } from "../turns/catalogs.ts";
 import {
   HALF_LIFE_MS,
@@ -124,6 +125,23 @@ describe.each(CATALOGS)("the replicator over the $name catalog", (kind) => {
     expect(hot.copier.scrubbed).toEqual([segment?.id]);
     expect(await entriesIn(`${hot.bench.root}/b`)).toEqual([]);
   });
+
+  it.each(["does not answer", "is not mounted"])(
+    "keeps a copy while the place of the only other one %s, and drops it when that is back",
+    async (how) => {
+      const cold = await stand();
+      await cold.copier.copyAll("own", "b");
+      const answering = Promise.withResolvers<void>();
+      if (how === "does not answer") cold.hung.add("a", answering.promise);
+      const mount = how === "is not mounted" ? await unmount(`${cold.bench.root}/a`) : undefined;
+      await cold.seconds(60, () => {});
+      expect(cold.dropped).toMatchObject([{ location: "b", result: "unsure" }]);
+      answering.resolve();
+      await mount?.();
+      await cold.seconds(60, () => {});
+      expect(await cold.locationsOf("own")).toEqual([["a"]]);
+    },
+  );
 
   it("keeps a copy while the others are not whole", async () => {
     const cold = await stand();

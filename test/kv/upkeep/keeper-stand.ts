@@ -59,6 +59,7 @@ export class KeeperStand {
     const { headroomBytes = 0, wallMs = () => bench.clock.now(), ...others } = options;
     const { replicator, ...changes } = others;
     let names = 0;
+    const unhurried = unhurriedCopies();
     this.bench = bench;
     this.copier = new Copier({
       catalog: bench.catalog,
@@ -67,7 +68,7 @@ export class KeeperStand {
       newName: () => `copy${bench.clock.now()}-${++names}`,
       scrubSoon: (ids) => this.scrubbed.push(...ids),
       copyMs: COPY_MS,
-      ...unhurriedCopies(),
+      ...unhurried,
     });
     this.keeper = openKeeper({
       catalog: bench.catalog,
@@ -75,6 +76,7 @@ export class KeeperStand {
       clock: bench.clock,
       nowMs: wallMs,
       copier: this.copier,
+      hung: unhurried.hung,
       replicator: replicator && {
         pressed: (pressure) => replicator.pressed(pressure),
         pass: (signal) => {

@@ -3,7 +3,7 @@
  * too low is raised, and met again in its place if that is within the request's priority. What goes is the copy here; where there is
  * another one, nobody loses more than a way to read it.
  */
-import type { SegmentId, StoredFile } from "../../records.ts";
+import type { Segment, SegmentId, StoredFile } from "../../records.ts";
 import type { EvictReport, EvictRequest } from "../../space.ts";
 import { evictablePrefix, holderKey, parseEvictable, UNLIMITED } from "../keys.ts";
 import { locationUsage } from "../sums.ts";
@@ -36,7 +36,7 @@ export function evict(tx: CatalogTransaction, request: EvictRequest): EvictRepor
       if (hasFirstCopies(file)) from = evictablePrefix(location, file.priorityFloor + 1);
       continue;
     }
-    if (!isInPlace(tx, file, request)) continue;
+    if (!isInPlace(tx, file, request) || !mayGo(tx, file, request)) continue;
     const leaves = dropLeaves(tx, file, Math.max(1, left));
     left -= leaves.seen;
     dropped += leaves.withdrawn.length;
@@ -58,20 +58,36 @@ function isAllSpare(tx: CatalogTransaction, file: StoredFile, request: EvictRequ
   return segmentsIn(tx, file, UNLIMITED).every((segment) => isSpare(segment, request.locations));
 }
 
-/** Whether its floor is its priority, to which it is raised. */
+/** Whether its floor is its priority with all copies that there are, also where nothing answers now; to that it is raised. */
 function isInPlace(tx: CatalogTransaction, file: StoredFile, request: EvictRequest): boolean {
-  const priorityFloor = priorityOf(tx, file, request);
+  const priorityFloor = priorityOf(tx, file, { ...request, isSpare: hasReplicas });
   if (priorityFloor === file.priorityFloor) return true;
   files.update(tx, file, (known) => ({ ...known, priorityFloor }));
   return false;
 }
 
+/** Whether that is its priority with those copies alone that can be read. */
+function mayGo(tx: CatalogTransaction, file: StoredFile, request: EvictRequest): boolean {
+  const isSpareNow = (segment: Segment) => isSpare(segment, request.locations);
+  const segments = segmentsIn(tx, file, UNLIMITED);
+  if (segments.every((segment) => isSpareNow(segment) === hasReplicas(segment))) return true;
+  return priorityOf(tx, file, { ...request, isSpare: isSpareNow }) <= highestOf(request);
+}
+
+function hasReplicas({ replicas }: Segment): boolean {
+  return replicas.length > 0;
+}
+
+interface Judged extends EvictRequest {
+  readonly isSpare: (segment: Segment) => boolean;
+}
+
 /** Once it is above the request's, it is only known to be no less. */
-function priorityOf(tx: CatalogTransaction, file: StoredFile, request: EvictRequest): number {
+function priorityOf(tx: CatalogTransaction, file: StoredFile, request: Judged): number {
   const [met, metAsSpare] = [new Set<string>(), new Set<string>()];
   let priority = 0;
   for (const segment of segmentsIn(tx, file, UNLIMITED)) {
-    const worth = isSpare(segment, request.locations) ? spareWorthOf : worthOf;
+    const worth = request.isSpare(segment) ? spareWorthOf : worthOf;
     for (const holder of listReferrers(tx, segment.id)) {
       const looked = worth === worthOf ? met : metAsSpare;
       if (looked.has(holderKey(holder))) continue;
