@@ -8,6 +8,7 @@ import type { Catalog } from "../catalog.ts";
 import type { CopyPace } from "../copy-pace.ts";
 import type { Copier } from "../copier.ts";
 import { chooseCopy, copiesOf, isFaster } from "../copies.ts";
+import { copiesRoom } from "../copies-room.ts";
 import { HUNG, type HungLocations } from "../hung-locations.ts";
 import { type Location, LocationFault, roomIn, type Tier } from "../location.ts";
 import type { Reach } from "../reach.ts";
@@ -130,15 +131,7 @@ export class Readahead {
     const wanted = new Set(seen.flatMap(({ candidates }) => candidates));
     const rooms = await this.#roomsOf([...wanted]);
     // Nothing is awaited from here on, so no other caller begins the same.
-    const promised = new Map(rooms);
-    for (const {
-      to: { profile },
-      segment,
-      isBegun,
-    } of this.#flights) {
-      const room = promised.get(profile.id);
-      if (!isBegun && room !== undefined) promised.set(profile.id, room - segment.bytes);
-    }
+    const promised = this.#promised(rooms);
     const queueLimit = limits.queueLimit * queueShare;
     const sightings = seen.map((each) => this.#send(each, promised, queueLimit));
     this.#begin();
@@ -234,16 +227,29 @@ export class Readahead {
     return { ...stays, flight: claimed(flight) };
   }
 
+  /** What is left of the rooms beside all that is on its way. What is under way is booked, and no copy yet. */
+  #promised(rooms: ReadonlyMap<string, Rooms>): Map<string, number> {
+    const left = new Map([...rooms].map(([id, each]) => [id, { ...each }]));
+    for (const { to, segment, isBegun } of this.#flights) {
+      const room = left.get(to.profile.id);
+      if (room === undefined) continue;
+      if (!isBegun) room.any -= segment.bytes;
+      room.copies -= segment.bytes;
+    }
+    return new Map([...left].map(([id, { any, copies }]) => [id, Math.min(any, copies)]));
+  }
+
   /** Of those that answer. */
-  async #roomsOf(shelves: readonly Shelf[]): Promise<ReadonlyMap<string, number>> {
+  async #roomsOf(shelves: readonly Shelf[]): Promise<ReadonlyMap<string, Rooms>> {
     const { catalog, hung } = this.#options;
-    const rooms = new Map<string, number>();
+    const rooms = new Map<string, Rooms>();
     const asked = shelves.map(async ({ location, headroomBytes }) => {
       const { profile } = location;
       const freeBytes = await hung.ask(location, () => location.freeBytes(), ROOM_MS);
       if (freeBytes === HUNG || freeBytes instanceof LocationFault) return;
-      const usage = await catalog.locationUsage(profile.id);
-      rooms.set(profile.id, roomIn(profile, { ...usage, freeBytes }) - headroomBytes);
+      const books = { ...(await catalog.locationUsage(profile.id)), freeBytes };
+      const any = roomIn(profile, books) - headroomBytes;
+      rooms.set(profile.id, { any, copies: copiesRoom(profile, books) });
     });
     await Promise.all(asked);
     return rooms;
@@ -299,6 +305,12 @@ export class Readahead {
   #tierOf(id: string): Tier | undefined {
     return this.#options.shelves.location(id)?.profile.tier;
   }
+}
+
+interface Rooms {
+  any: number;
+  /** That copies for reading may take. */
+  copies: number;
 }
 
 interface Seen {

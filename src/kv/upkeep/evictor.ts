@@ -4,6 +4,7 @@
  * what only a reader wants room for, until the location is back.
  */
 import type { Catalog } from "../catalog.ts";
+import { copiesRoom } from "../copies-room.ts";
 import { HUNG, type HungLocations } from "../hung-locations.ts";
 import { type Location, LocationFault, roomIn } from "../location.ts";
 import type { Pressure } from "../space.ts";
@@ -63,8 +64,12 @@ export class Evictor {
     if (freeBytes === HUNG) throw new LocationFault("io", `${id} does not answer`);
     if (freeBytes instanceof LocationFault) throw freeBytes;
     const usage = await catalog.locationUsage(id);
-    const room = roomIn(kept.location.profile, { ...usage, freeBytes }) + usage.idleBytes;
-    const bytes = Math.max(kept.headroomBytes, pressure.bytes) - room;
+    const books = { ...usage, freeBytes };
+    const room = roomIn(location.profile, books) + usage.idleBytes;
+    const more = Math.max(kept.headroomBytes, pressure.bytes) - room;
+    const isReading = priority === "reading";
+    const moreCopies = isReading ? pressure.bytes - copiesRoom(location.profile, books) : 0;
+    const bytes = Math.max(more, moreCopies);
     if (bytes <= 0) return true;
     const there = await this.#there();
     const asked = { location: id, bytes, priority, locations: there, nowMs, limit };

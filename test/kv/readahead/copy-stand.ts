@@ -22,6 +22,8 @@ export interface StandPlace {
   readonly engines?: boolean;
   /** Default more than anybody asks for. */
   readonly room?: number;
+  /** Beside the room. Default as much. */
+  readonly storedBytes?: number;
   readonly headroomBytes?: number;
   /** It never says how much is free. */
   readonly isHung?: boolean;
@@ -55,16 +57,17 @@ export class CopyStand {
     this.#pace = new CopyPace({ clock: this.clock, bytesPerSecond });
     this.#places = places.map((place) => {
       const { id, tier, room = 2 ** 40, headroomBytes = 0, isHung = false } = place;
-      const profile = { id, tier, weight: 1, capacityBytes: room, freeFloorBytes: 0 };
+      const { storedBytes = room } = place;
+      const profile = { id, tier, weight: 1, capacityBytes: room + storedBytes, freeFloorBytes: 0 };
       const freeBytes = () => (isHung ? new Promise<never>(() => {}) : Promise.resolve(2 ** 50));
       const location = { profile, freeBytes } as Partial<Location> as Location;
-      return { ...place, location, headroomBytes };
+      return { ...place, storedBytes, location, headroomBytes };
     });
     this.readahead = new Readahead({
       catalog: {
         locationUsage: (location) => ({
           location,
-          bookedBytes: this.#used.get(location) ?? 0,
+          bookedBytes: this.#storedAt(location) + (this.#used.get(location) ?? 0),
           unwrittenBytes: 0,
           referencedBytes: 0,
           replicas: 0,
@@ -103,6 +106,10 @@ export class CopyStand {
     const errand = await this.readahead.bring({ segments, reach });
     await settle();
     return errand;
+  }
+
+  #storedAt(location: string): number {
+    return this.#places.find(({ id }) => id === location)?.storedBytes ?? 0;
   }
 
   #inReach(reach: Reach | undefined): readonly (StandPlace & Shelf)[] {

@@ -146,6 +146,17 @@ describe("readahead", () => {
     expect(stand.seen).toEqual(["pressed memory reading 1000", "left no_room"]);
   });
 
+  it("fills half of a place at most, however empty it is, and asks for the room of other copies then", async () => {
+    const stand = new CopyStand([{ ...MEMORY, room: 5_999, storedBytes: 0 }, DISK]);
+    for (const id of ["a", "b"]) {
+      const { sightings } = await stand.bring([segmentAt(id, ["disk"])]);
+      expect(sightings[0]?.flight).toBeDefined();
+    }
+    const { sightings } = await stand.bring([segmentAt("c", ["disk"])]);
+    expect(sightings[0]).toMatchObject({ isNear: false, flight: undefined });
+    expect(stand.seen).toEqual(["pressed memory reading 1000", "left no_room"]);
+  });
+
   it("counts what waits for its turn where there is room", async () => {
     const stand = new CopyStand([{ ...MEMORY, room: 2_000 }, DISK], { copiesAtOnce: 1 });
     for (const id of ["a", "b", "c"]) {
@@ -181,9 +192,9 @@ describe("readahead", () => {
     const stand = new CopyStand([MEMORY, ARCHIVE], { queueLimit: 10_000 });
     const segments = Array.from({ length: 10_000 }, (_, at) => segmentAt(`s${at}`, ["archive"]));
     await stand.bring(segments);
-    const startMs = performance.now();
+    const before = process.cpuUsage();
     const errand = await stand.bring(segments);
-    expect(performance.now() - startMs).toBeLessThan(500);
+    expect(process.cpuUsage(before).user).toBeLessThan(500_000);
     expect(errand.sightings.every(({ flight }) => flight !== undefined)).toBe(true);
     expect(stand.readahead.load.copies).toBe(10_000);
   });
