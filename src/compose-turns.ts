@@ -155,7 +155,7 @@ function openPool(
   const path = new PathPool({
     ...pool.kv,
     pool: pool.name,
-    model: { name, geometry: (kind) => model.geometry(kind) },
+    model: { name, geometry: (kind) => model.geometry(kind), rules: model.rules },
     dialect: createDialect({ name: dialect, exposeKv }),
     retention: retentionClasses(kv),
     tokens,

@@ -97,7 +97,7 @@ export class PathBench {
       models.lookup("small")?.geometry(kind) ?? new Uint8Array();
     this.pool = new PathPool({
       pool: "p",
-      model: { name: "small", geometry },
+      model: { name: "small", geometry, rules: SMALL },
       sendTokens: true,
       retention: {
         lookup: (name) => (name === "premium" ? PREMIUM : undefined),

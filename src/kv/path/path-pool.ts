@@ -18,6 +18,7 @@ import { HeldBodies } from "./held-bodies.ts";
 import { inTime } from "../in-time.ts";
 import type { PassReason, PathObserver, TurnPart } from "./path-observer.ts";
 import { InjectedTurn, PassingTurn } from "./path-turn.ts";
+import { ResidentTokens } from "./resident-tokens.ts";
 import { type OpenTurn, TurnEndings } from "./turn-endings.ts";
 import type { BegunTurn, KvPool, PathTurn, TurnRequest, WeighRequest } from "./turn-path.ts";
 import {
@@ -53,6 +54,9 @@ export interface PathPoolOptions extends Omit<
   readonly newEngineSession: () => string;
 }
 
+/** Of ids of prompts that engines may still have, with their answers: some eight million. */
+const RESIDENT_BYTES = 32 * 1024 * 1024;
+
 export class PathPool implements KvPool {
   readonly bodyLimitBytes: number;
   readonly holdMs: number;
@@ -60,6 +64,7 @@ export class PathPool implements KvPool {
   readonly #passPaths: ReadonlySet<string>;
   readonly #planner: TurnPlanner;
   readonly #weigher: TurnWeigher;
+  readonly #resident: ResidentTokens;
   readonly #endings: TurnEndings;
   readonly #begins = new UnderWay();
   readonly #bodies: HeldBodies;
@@ -75,7 +80,9 @@ export class PathPool implements KvPool {
     const prompts = new TurnPrompts(options);
     this.#planner = new TurnPlanner(options, prompts);
     this.#weigher = new TurnWeigher(options, prompts);
-    this.#endings = new TurnEndings(options);
+    const { pageSize } = options.model.rules;
+    this.#resident = new ResidentTokens({ pageSize, limitBytes: RESIDENT_BYTES });
+    this.#endings = new TurnEndings({ ...options, resident: this.#resident });
   }
 
   forbids(): boolean {
@@ -171,7 +178,7 @@ export class PathPool implements KvPool {
   #injected(request: TurnRequest, planned: PlannedTurn, tellsUsage?: boolean): BegunTurn {
     const { engines, pool, newEngineSession, clock } = this.#options;
     const { session, isFinal, endpoint } = request;
-    const { body, plan, prompt, inputIds } = planned;
+    const { body, plan, prompt, inputIds, instance: engine } = planned;
     const { stored, storedTokens } = plan;
     const fresh = plan.fresh.kind === "reserved" ? plan.fresh : undefined;
     const engineSession = newEngineSession();
@@ -188,7 +195,7 @@ export class PathPool implements KvPool {
     const fallbacks = request.fallbacks.filter(
       (each) => engines.engine(pool, each).kind === "ready" && this.#reachesAll(each, plan),
     );
-    const scope = { session, isFinal, endpoint, fallbacks };
+    const scope = { session, isFinal, endpoint, engine, fallbacks };
     const turn: InjectedTurn<OpenTurn> = new InjectedTurn({
       open: { ...scope, turn: fresh?.turn, prompt, storedTokens, engineSession },
       openAnswer,
@@ -212,9 +219,11 @@ export class PathPool implements KvPool {
     return isWithin(locations, this.#options.reaches.of(endpoint));
   }
 
-  #watch(session: SessionKey, { plan, body, prompt }: PlannedTurn): TurnWatch {
+  #watch(session: SessionKey, { plan, body, prompt, instance }: PlannedTurn): TurnWatch {
     const { promptTokens, storedTokens } = plan;
-    const shape = { promptTokens, storedTokens, maxNewTokens: body.maxNewTokens };
+    const residentTokens = this.#resident.of({ session, engine: instance, prompt });
+    const { maxNewTokens } = body;
+    const shape = { promptTokens, storedTokens, residentTokens, maxNewTokens };
     const isGuessed = prompt.kind === "text";
     return new TurnWatch({ session, shape, isGuessed }, this.#options);
   }

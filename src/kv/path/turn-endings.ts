@@ -8,7 +8,7 @@
 import type { Scheduler } from "../../clock.ts";
 import type { Endpoint } from "../../endpoints/endpoint.ts";
 import type { EngineAnswer } from "../dialects/dialect.ts";
-import type { SessionKey, TurnId } from "../records.ts";
+import type { EngineInstance, SessionKey, TurnId } from "../records.ts";
 import type { PromptTokens } from "../tokens/prompt-tokens.ts";
 import type { CountedText, PlannedText, TokenSequence } from "../turns/token-sequence.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
@@ -17,6 +17,7 @@ import { rest } from "../turns/unhurried.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
 import type { AbortedEnd, PathCall, PathObserver, TurnEnd } from "./path-observer.ts";
 import type { Endings, ServedTurn } from "./path-turn.ts";
+import type { ResidentTokens } from "./resident-tokens.ts";
 import type { Planned } from "./turn-planner.ts";
 
 export interface EndingsOptions {
@@ -24,6 +25,7 @@ export interface EndingsOptions {
   readonly turns: Pick<TurnDesk, "commit" | "abort" | "end">;
   readonly engines: EngineDirectory;
   readonly tokens: Pick<PromptTokens, "counted">;
+  readonly resident: Pick<ResidentTokens, "keep">;
   readonly observer: Pick<PathObserver, "ended" | "failed">;
   readonly clock: Scheduler;
 }
@@ -35,6 +37,7 @@ export interface OpenTurn extends TurnScope, ServedTurn {
   readonly prompt: TokenSequence | PlannedText;
   /** As of its plan. */
   readonly storedTokens: number;
+  readonly engine: EngineInstance;
   /** The id of the engine's own session. */
   readonly engineSession: string;
 }
@@ -134,8 +137,9 @@ export class TurnEndings implements Endings<OpenTurn> {
     { outputIds = [], segments }: EngineAnswer,
     prompt: TokenSequence | CountedText,
   ): Promise<void> {
-    const { engines, pool } = this.#options;
+    const { engines, pool, resident } = this.#options;
     const { turn, endpoint } = open;
+    resident.keep(open, outputIds);
     if (turn === undefined) this.#ended("unreserved");
     else {
       const engine = async () => {

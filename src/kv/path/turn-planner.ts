@@ -19,7 +19,7 @@ import type { TurnPrompts } from "./turn-prompts.ts";
 export interface PlannerOptions extends SessionMakerOptions {
   readonly pool: string;
   /** Of sessions that are made here, and of the pool's engines. */
-  readonly model: Pick<Model, "geometry"> & { readonly name: string };
+  readonly model: Pick<Model, "geometry" | "rules"> & { readonly name: string };
   readonly dialect: Pick<Dialect, "loadsAlone">;
   readonly engines: Pick<EngineDirectory, "engine">;
   readonly reaches: Pick<Reaches, "of">;

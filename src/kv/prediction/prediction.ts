@@ -4,6 +4,8 @@ export interface TurnShape {
   readonly promptTokens: number;
   /** Of the prompt, given to load: at most all of it. */
   readonly storedTokens: number;
+  /** Of the prompt, that its engine computed itself in the session's last turn, and may still have. Undefined: nobody knows. */
+  readonly residentTokens?: number | undefined;
   /** Undefined: as many as the engine likes. */
   readonly maxNewTokens: number | undefined;
 }

@@ -39,7 +39,9 @@ const FLOOR_MS = 0.01;
 
 export class Predictor {
   readonly #costs = new LeastSquares(5);
-  /** Of a prompt's rest that was cached besides what was given to load; below 0 the share of that which was not. */
+  /** Of what an engine may have kept beyond what is given to load, that it had. */
+  readonly #keptShares = new RecentValues();
+  /** Of a prompt's rest that was cached besides those two; below 0 the share of them which was not. */
   readonly #cachedBeyond = new RecentValues();
   /** Of the tokens that an answer was allowed. */
   readonly #answeredShares = new RecentValues();
@@ -70,7 +72,9 @@ export class Predictor {
       const error = errors[figure];
       if (error !== undefined) this.#errors.get(figure)?.add(error);
     }
-    this.#cachedBeyond.add(cachedBeyond(turn));
+    const keptShare = keptShareOf(turn);
+    if (keptShare !== undefined) this.#keptShares.add(keptShare);
+    this.#cachedBeyond.add(cachedBeyond(turn, this.#had(turn)));
     this.#answeredTokens.add(turn.outputTokens);
     if (turn.maxNewTokens !== undefined && turn.maxNewTokens > 0) {
       this.#answeredShares.add(Math.min(1, turn.outputTokens / turn.maxNewTokens));
@@ -95,10 +99,16 @@ export class Predictor {
     };
   }
 
-  #cached({ promptTokens, storedTokens }: TurnShape): number {
+  #cached(turn: TurnShape): number {
     const beyond = this.#cachedBeyond.quantile(0.5) ?? 0;
-    const from = Math.min(storedTokens, promptTokens);
-    return Math.round(from + beyond * (beyond < 0 ? from : promptTokens - from));
+    const had = this.#had(turn);
+    return Math.round(had + beyond * (beyond < 0 ? had : turn.promptTokens - had));
+  }
+
+  /** What is given to load, and what of the rest an engine has kept, as they do. */
+  #had(turn: TurnShape): number {
+    const stored = Math.min(turn.storedTokens, turn.promptTokens);
+    return stored + mayHaveKept(turn) * (this.#keptShares.quantile(0.5) ?? 0);
   }
 
   #output({ maxNewTokens }: TurnShape): number | undefined {
@@ -198,10 +208,22 @@ function decodedTokens(outputTokens: number): number {
   return Math.max(0, outputTokens - 1);
 }
 
-function cachedBeyond({ promptTokens, storedTokens, cachedTokens }: ObservedTurn): number {
-  const more = cachedTokens - storedTokens;
+/** Beyond what is given to load. */
+function mayHaveKept({ promptTokens, storedTokens, residentTokens = 0 }: TurnShape): number {
+  return Math.max(0, Math.min(residentTokens, promptTokens) - storedTokens);
+}
+
+/** Undefined where it cannot have kept any. */
+function keptShareOf(turn: ObservedTurn): number | undefined {
+  const most = mayHaveKept(turn);
+  const kept = turn.cachedTokens - turn.storedTokens;
+  return most === 0 ? undefined : Math.min(Math.max(kept / most, 0), 1);
+}
+
+function cachedBeyond({ promptTokens, cachedTokens }: ObservedTurn, had: number): number {
+  const more = cachedTokens - had;
   if (more === 0) return 0;
-  return more / (more < 0 ? storedTokens : promptTokens - storedTokens);
+  return more / (more < 0 ? had : promptTokens - had);
 }
 
 function isSound(turn: ObservedTurn): boolean {

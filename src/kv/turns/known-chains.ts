@@ -32,7 +32,7 @@ export class KnownChains {
   begin(session: SessionKey, sequence: TokenSequence, step: number): KnownChain | undefined {
     const { ids, grid } = sequence;
     if (!(ids instanceof Uint32Array) || grid.length > 0) return undefined;
-    const kept = this.#kept.get(nameOf(session, sequence));
+    const kept = this.#kept.get(promptsName(session, sequence));
     if (kept === undefined || kept.step !== step) return undefined;
     const steps = sharedSteps(kept.ids, ids, step);
     if (steps === 0) return undefined;
@@ -46,12 +46,12 @@ export class KnownChains {
     if (!(ids instanceof Uint32Array) || points.length === 0) return;
     const { step } = chain;
     const whole = ids.subarray(0, points.length * step);
-    this.#kept.set(nameOf(session, sequence), { step, ids: whole, points });
+    this.#kept.set(promptsName(session, sequence), { step, ids: whole, points });
   }
 }
 
 /** Steps of ids with which both begin. */
-function sharedSteps(one: Uint32Array, other: Uint32Array, step: number): number {
+export function sharedSteps(one: Uint32Array, other: Uint32Array, step: number): number {
   const isShared = (from: number, to: number) =>
     Buffer.compare(bytesOf(one.subarray(from, to)), bytesOf(other.subarray(from, to))) === 0;
   const most = Math.floor(Math.min(one.length, other.length) / step);
@@ -69,8 +69,11 @@ function bytesOf({ buffer, byteOffset, byteLength }: Uint32Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-/** Neither of a session's parts has a NUL in it; what sets chains apart may have anything. */
-function nameOf({ tenant, id }: SessionKey, { context }: TokenSequence): string {
+/** Of a session's prompts that may go on from one another. Neither of its parts has a NUL in it; what sets chains apart may have anything. */
+export function promptsName(
+  { tenant, id }: SessionKey,
+  { context }: Pick<TokenSequence, "context">,
+): string {
   const { extraKey = "", cacheSalt = "" } = context;
   return `${tenant}\0${id}\0${JSON.stringify([extraKey, cacheSalt])}`;
 }

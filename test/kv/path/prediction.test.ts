@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 
 import { NEEDED_TURNS, Predictor } from "../../../src/kv/prediction/predictor.ts";
 import type { AnswerHead } from "../../../src/kv/path/turn-path.ts";
-import { ENGINE_B, generate, PathBench, SERVED } from "../../support/path-bench.ts";
+import { ENGINE_A, ENGINE_B, generate, PathBench, SERVED } from "../../support/path-bench.ts";
 import { session } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "../turns/catalogs.ts";
 
@@ -16,9 +16,19 @@ async function open(predictor = new Predictor()): Promise<PathBench> {
   return new PathBench(await benches.open(), { predictor });
 }
 
+interface Answered {
+  readonly prompt?: string;
+  /** Of what the engine counts. */
+  readonly [name: string]: unknown;
+}
+
 /** Its first byte comes after 100 ms, and its end 50 ms later. */
-async function answered(path: PathBench, head: AnswerHead, changes: object = {}): Promise<void> {
-  const begun = await path.begin(generate("one "));
+async function answered(
+  path: PathBench,
+  head: AnswerHead,
+  { prompt = "one ", ...changes }: Answered = {},
+): Promise<void> {
+  const begun = await path.begin(generate(prompt));
   const json = await path.answerTo(begun, "two ", changes);
   const isStreamed = head.contentType === EVENTS.contentType;
   const answer = isStreamed ? Buffer.from(`data: ${json.toString()}\n\ndata: [DONE]\n\n`) : json;
@@ -43,6 +53,7 @@ describe("a turn", () => {
         turn: {
           promptTokens: 4,
           storedTokens: 0,
+          residentTokens: 0,
           maxNewTokens: 4,
           cachedTokens: 0,
           outputTokens: 4,
@@ -79,6 +90,16 @@ describe("a turn", () => {
     expect(prediction?.times?.ttftMs).toBeCloseTo(100, 1);
     expect(prediction?.times?.totalMs).toBeCloseTo(150, 1);
     expect(errors).toMatchObject({ outputTokens: 1, totalMs: expect.closeTo(0, 3) });
+  });
+
+  it("is predicted with what its engine may have kept of the turn before", async () => {
+    const path = await open();
+    await answered(path, EVENTS);
+    await answered(path, EVENTS, { prompt: "one two three " });
+    path.engines.states.set(ENGINE_A.address, { kind: "ready", instance: "another process" });
+    await answered(path, EVENTS, { prompt: "one two three " });
+    // The last token of an answer is not computed.
+    expect(path.measured.map(({ turn }) => turn.residentTokens)).toEqual([0, 7, 0]);
   });
 
   it.each([

@@ -140,6 +140,25 @@ describe("tokens", () => {
     expect(after({ cachedTokens: 300 }).predict(turn).cachedTokens).toBe(300);
   });
 
+  it("are cached as the engine may have kept them, by the share that it had of such", () => {
+    const next = { ...turn, residentTokens: 700 };
+    expect(after({}, {}).predict(next).cachedTokens).toBe(600);
+    const kept = { residentTokens: 800, cachedTokens: 800 };
+    expect(after({}, kept, {}).predict(next).cachedTokens).toBe(700);
+    const half = { residentTokens: 800, cachedTokens: 700 };
+    expect(after({}, half, {}).predict(next).cachedTokens).toBe(650);
+    const none = { residentTokens: 800, cachedTokens: 600 };
+    expect(after(kept, none, none).predict(next).cachedTokens).toBe(600);
+    const more = { residentTokens: 700, cachedTokens: 900 };
+    expect(after({}, more, {}).predict(next).cachedTokens).toBe(700);
+    expect(after({}, kept, {}).predict({ ...next, residentTokens: 5000 }).cachedTokens).toBe(1000);
+  });
+
+  it("are cached as given to load where the engine may have kept no more than that", () => {
+    const kept = { residentTokens: 800, cachedTokens: 800 };
+    expect(after(kept, kept).predict({ ...turn, residentTokens: 500 }).cachedTokens).toBe(600);
+  });
+
   it("are answered by the share of what is allowed that most answers had", () => {
     expect(after({ outputTokens: 25 }).predict({ ...turn, maxNewTokens: 40 }).outputTokens).toBe(
       10,
@@ -216,6 +235,7 @@ describe("what no engine can have done", () => {
     const turns = fc.record({
       promptTokens: wild,
       storedTokens: fc.oneof(fc.constant(0), wild),
+      residentTokens: fc.option(wild, { nil: undefined }),
       cachedTokens: fc.oneof(fc.constant(0), wild),
       maxNewTokens: fc.option(wild, { nil: undefined }),
       outputTokens: wild,

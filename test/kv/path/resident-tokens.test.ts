@@ -1,0 +1,55 @@
+import { describe, expect, it } from "vitest";
+
+import { ResidentTokens } from "../../../src/kv/path/resident-tokens.ts";
+import type { ChainContext } from "../../../src/kv/chain/chain-format.ts";
+import { session } from "../../support/turn-bench.ts";
+
+const A = session("a");
+
+function turn(ids: readonly number[], changes: { engine?: string; context?: ChainContext } = {}) {
+  const { engine = "one", context = {} } = changes;
+  const prompt = { kind: "engine", context, grid: [], ids: Uint32Array.from(ids) } as const;
+  return { session: A, engine, prompt };
+}
+
+function open(limitBytes = 100_000): ResidentTokens {
+  return new ResidentTokens({ pageSize: 2, limitBytes });
+}
+
+describe("what an engine may have kept", () => {
+  it("is what a prompt shares with the session's last turn there, in whole pages", () => {
+    const resident = open();
+    resident.keep(turn([1, 2, 3]), [4, 5, 6]);
+    expect(resident.of(turn([1, 2, 3, 4, 5, 6, 7]))).toBe(4);
+    expect(resident.of(turn([1, 2, 3, 9, 5, 6, 7]))).toBe(2);
+    expect(resident.of(turn([9, 2, 3, 4]))).toBe(0);
+  });
+
+  it("is never the last token of an answer, nor of the prompt", () => {
+    const resident = open();
+    resident.keep(turn([1, 2, 3]), [4]);
+    expect(resident.of(turn([1, 2, 3, 4, 5]))).toBe(2);
+    resident.keep(turn([1, 2, 3, 4]), []);
+    expect(resident.of(turn([1, 2, 3, 4]))).toBe(2);
+    expect(resident.of(turn([1, 2, 3, 4, 5]))).toBe(4);
+  });
+
+  it("is nothing of another engine, of another session, or of what engines keep apart", () => {
+    const resident = open();
+    resident.keep(turn([1, 2, 3, 4]), []);
+    const next = [1, 2, 3, 4, 5];
+    expect(resident.of(turn(next, { engine: "two" }))).toBe(0);
+    expect(resident.of({ ...turn(next), session: session("b") })).toBe(0);
+    expect(resident.of(turn(next, { context: { cacheSalt: "s" } }))).toBe(0);
+    expect(resident.of(turn(next))).toBe(4);
+  });
+
+  it("is not known of texts, and forgotten where there is no room", () => {
+    const resident = open(1_000);
+    resident.keep({ ...turn([]), prompt: { kind: "text" } }, [1]);
+    expect(resident.of({ ...turn([]), prompt: { kind: "text" } })).toBe(0);
+    resident.keep(turn([1, 2, 3, 4]), []);
+    resident.keep({ ...turn([1, 2, 3, 4]), session: session("b") }, []);
+    expect(resident.of(turn([1, 2, 3, 4, 5]))).toBe(0);
+  });
+});
