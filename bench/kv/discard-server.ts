@@ -53,6 +53,7 @@ function segmentOf(id: SegmentId, bytes: number): Segment {
     refs: 0,
     lastReadAtMs: 0,
     timesRead: 0,
+    snapshot: undefined,
   };
 }
 

@@ -13,6 +13,7 @@ export function viewSegment(
   return {
     id: segment.id,
     state,
+    snapshot: segment.snapshot !== undefined,
     token_start: segment.tokenStart,
     token_length: segment.tokenLength,
     location: file.location,

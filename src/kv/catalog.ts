@@ -35,6 +35,7 @@ import type {
   TurnId,
 } from "./records.ts";
 import type { HolderRules, ListedCopy, Quota, Reader } from "./holders.ts";
+import type { SnapshotRules } from "./snapshot-rules.ts";
 import type { NewObject, SpaceRules } from "./space.ts";
 
 /** Branches and turns that wait to be settled, all together. */
@@ -276,7 +277,7 @@ export interface SweepReport {
   readonly isFull: boolean;
 }
 
-export interface Catalog extends HolderRules, SpaceRules, FileRules, CutRules {
+export interface Catalog extends HolderRules, SpaceRules, FileRules, CutRules, SnapshotRules {
   /** Upkeep gives way to this as to a rule that waits for its commit: it is to end in milliseconds, with a rule or without. */
   ahead(work: () => Promise<void>): Promise<void>;
   /** Changes nothing; `reserve` or `lease` says that the match is used. */

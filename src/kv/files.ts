@@ -23,14 +23,15 @@ export interface FilesRequest {
 
 export interface PostponeRequest {
   readonly files: readonly FileRef[];
-  /** Their quarantine starts anew then. */
-  readonly sinceMs: number;
+  readonly nowMs: number;
+  /** As of the sweep. */
+  readonly quarantineMs: number;
 }
 
 export interface FileRules {
   /** What a reservation called for is there now. Known before any engine hears of it where its name may be another's. */
   made(file: FileRef, stat: ObjectStat): Promise<void>;
-  /** These, which `sweep` named, could not be removed: others go first. */
+  /** These, which `sweep` named, could not be removed: all others that are due by now go first. */
   postpone(request: PostponeRequest): Promise<void>;
   /** By location and name. */
   files(request: FilesRequest): MaybePromise<readonly StoredFile[]>;

@@ -18,6 +18,10 @@ export function segmentId(turn: TurnId, part: number): SegmentId {
   return `${turn}.${part}` as SegmentId;
 }
 
+export function turnOfSegment(id: SegmentId): TurnId {
+  return id.slice(0, id.lastIndexOf(".")) as TurnId;
+}
+
 /** Both in visible ASCII, at most 256 characters; the default tenant is "". */
 export interface SessionKey {
   readonly tenant: string;
@@ -118,7 +122,10 @@ export interface FileRef {
 }
 
 /** What it holds of its location's capacity, until it is unlinked. */
-export function bookedBytesOf({ highWaterBytes, unusedBytes }: StoredFile): number {
+export function bookedBytesOf({
+  highWaterBytes,
+  unusedBytes,
+}: Pick<StoredFile, "highWaterBytes" | "unusedBytes">): number {
   return highWaterBytes - unusedBytes;
 }
 
@@ -168,6 +175,8 @@ export interface StoredFile extends FileRef {
   readonly leasedUntilMs: number;
   /** As it was when the newest segment in it was settled. */
   readonly stat: ObjectStat | undefined;
+  /** Of one snapshot: engines neither write to it nor read it under this name, so that once it was whole it needs no quarantine. */
+  readonly isSnapshot: boolean;
 }
 
 /**
@@ -226,6 +235,9 @@ export interface Replica extends FileRef {
   readonly kvStart: number;
 }
 
+/** Of each point of a `SnapshotText`. */
+export const SNAPSHOT_POINT_BYTES = 8;
+
 /**
  * Of the prompt that a snapshot was saved after. `points`: the first 8 bytes of each grid digest of its text, one after the other, the start's not
  * among them: enough to tell how far another text goes along.
@@ -272,6 +284,8 @@ export interface Segment {
   /** By plans. A pass of the sweep writes this and `timesRead`, so that they are late by one, and lack the last reads before a kill. */
   readonly lastReadAtMs: number;
   readonly timesRead: number;
+  /** Of a snapshot: it begins at token 0 and at the start of its object, is durable from the first, and has a geometry that nothing else has. */
+  readonly snapshot: SnapshotText | undefined;
 }
 
 /** One that nobody can be given any more, while the references to it are not all dropped yet. */

@@ -8,7 +8,8 @@
  * names the model's weights, the namespace, and the CRC. A text is whatever the caller makes of a prompt, as a chain of bytes
  * (`TEXT_CHAIN`): equal prompts have equal texts, and a prompt that goes on from another begins with its text.
  *
- * Everything else, references, charges, copies, eviction, expiry, is as of any segment.
+ * Everything else, references, charges, copies, eviction, expiry, is as of any segment. Only the quarantine is missing: no engine writes to the
+ * object or reads it under its name, so that it goes as soon as nobody lists it and its leases are over.
  */
 import type { MaybePromise } from "../affinity/binding-store.ts";
 import type { PromptNamespace } from "./catalog.ts";
@@ -28,7 +29,7 @@ import type { NewObject } from "./space.ts";
 
 export interface OpenSnapshotRequest {
   readonly session: SessionKey;
-  /** Of the file, which is saved already, under another name. >= 1. */
+  /** Of the file, which is saved already on the same device, under another name. >= 1. */
   readonly bytes: number;
   readonly newFile: NewObject;
   readonly nowMs: number;
@@ -67,7 +68,7 @@ export interface KeepSnapshotRequest {
   readonly quota: Quota;
 }
 
-/** `expired`: the deadline of the file has passed. On anything but `kept` nothing is listed, and the file goes by its deadline. */
+/** `expired`: the deadline of the file has passed, or it is not of the size that was booked. On anything but `kept` nothing is listed, and the file goes by its deadline. */
 export type KeepSnapshotOutcome = "kept" | "no_session" | "expired" | "quota_bytes";
 
 export interface SnapshotMatchRequest {
@@ -98,16 +99,19 @@ export interface SnapshotMatch {
 }
 
 export interface SnapshotRules {
-  /** Books the file before it gets its name, so that a crash leaves no object that nobody knows. The session's older snapshots do not count against the quota. */
+  /**
+   * Books the file before it gets its name, so that a crash leaves no object that nobody knows. The session's older snapshots do not count against the quota, nor
+   * the file against what is free on the device, where it is already.
+   */
   openSnapshot(request: OpenSnapshotRequest): Promise<OpenSnapshotOutcome>;
   /**
    * Lists it, and no older snapshot of that geometry any more that the session made itself: whoever else lists one keeps it. What the session was given by a
-   * fork or attached stays too until the new one begins with its text.
+   * fork, attached or read stays too until the new one begins with its text, as far as the grid tells. No use of the session, which may be saved long after its last turn.
    */
   keepSnapshot(request: KeepSnapshotRequest): Promise<KeepSnapshotOutcome>;
   /**
    * The snapshot with the most text in common with the prompt: of those that the session lists, and of those in its namespaces whose
-   * whole text the prompt begins with. Of equal ones the session's own, then the newest. Undefined: none has a grid step in common. Changes nothing.
+   * whole text the prompt begins with. Of equal ones those that the session lists, then the newest. Undefined: none has a grid step in common, nor its whole text. Changes nothing.
    */
   matchSnapshot(request: SnapshotMatchRequest): MaybePromise<SnapshotMatch | undefined>;
 }

@@ -64,6 +64,7 @@ describe.each(CATALOGS)("sharing over HTTP and the $name catalog", (kind) => {
     expect((await client.GET("/v1/segments/{id}", at(segment))).data).toEqual({
       id: segment,
       state: "durable",
+      snapshot: false,
       token_start: 0,
       token_length: 7,
       location: "disk",

@@ -25,6 +25,9 @@ import { describeReports } from "./catalog/reports.ts";
 import { describeReservations } from "./catalog/reservations.ts";
 import { describeSessions } from "./catalog/sessions.ts";
 import { describeSettling } from "./catalog/settling.ts";
+import { describeSnapshotLives } from "./catalog/snapshot-lives.ts";
+import { describeSnapshotMatches } from "./catalog/snapshot-matches.ts";
+import { describeSnapshots } from "./catalog/snapshots.ts";
 import { describeSteps } from "./catalog/steps.ts";
 
 export function describeCatalog(name: string, open: () => Promise<Catalog>): void {
@@ -59,5 +62,8 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>): voi
     describeReadCounts(() => desk);
     describeReplicas(() => desk);
     describeReplicaEvictions(() => desk);
+    describeSnapshots(() => desk);
+    describeSnapshotMatches(() => desk);
+    describeSnapshotLives(() => desk);
   });
 }

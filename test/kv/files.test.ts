@@ -25,6 +25,7 @@ function file(name: string, stat: ObjectStat | undefined): StoredFile {
     priorityFloor: 0,
     leasedUntilMs: 0,
     stat,
+    isSnapshot: false,
   };
 }
 

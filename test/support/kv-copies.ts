@@ -1,4 +1,5 @@
 /** Copies of segments as the copier makes them, with no bytes. */
+import type { ObjectName } from "../../src/kv/location.ts";
 import type { FileRef, SegmentId } from "../../src/kv/records.ts";
 import { type KvDesk, STAT } from "./kv-desk.ts";
 
@@ -30,4 +31,30 @@ export async function booked(
 ): Promise<void> {
   const newFile = { ...to, ...AMPLE };
   await catalog.openCopy({ segment: other ?? segment, newFile, nowMs, deadlineMs: nowMs + 100 });
+}
+
+/** One more copy, for a test that counts on it. */
+export async function replicaOf(
+  desk: KvDesk,
+  segment: SegmentId,
+  location: string,
+): Promise<FileRef> {
+  const to = newCopy(desk, location);
+  if (await copied(desk, { segment, to })) return to;
+  throw new Error(`${segment} was not copied`);
+}
+
+/** One that is to be made. */
+export async function bookedFor(
+  desk: KvDesk,
+  segment: SegmentId,
+  location: string,
+): Promise<FileRef> {
+  const to = newCopy(desk, location);
+  await booked(desk, { segment, to });
+  return to;
+}
+
+function newCopy(desk: KvDesk, location: string): FileRef {
+  return { location, name: `copy-${desk.nextName()}` as ObjectName };
 }

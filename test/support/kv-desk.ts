@@ -81,9 +81,9 @@ export class KvDesk {
   locations: ReadonlySet<string> = new Set(["disk", "dis", "other", "tmpfs"]);
   /** The copy in which a segment is read. */
   reads: (segment: Segment) => FileRef = ({ file }) => file;
+  /** Where each segment lies in a namespace. */
+  places = new Map<SegmentId, (namespace: string) => IndexPlace>();
   #made = 0;
-  /** The tokens from 0 to the end of each segment that was reported. */
-  #texts = new Map<SegmentId, string>();
 
   constructor(catalog: Catalog) {
     this.catalog = catalog;
@@ -95,8 +95,13 @@ export class KvDesk {
     desk.nowMs = this.nowMs;
     desk.trusts = this.trusts;
     desk.#made = this.#made;
-    desk.#texts = this.#texts;
+    desk.places = this.places;
     return desk;
+  }
+
+  /** Never the same again. */
+  nextName(): number {
+    return ++this.#made;
   }
 
   async create(name: string, changes: Partial<CreateRequest> = {}) {
@@ -116,18 +121,21 @@ export class KvDesk {
     return this.catalog.visibleSegment(this.reader(tenant), id, this.nowMs);
   }
 
+  /** Those that plans of the tenant consult. */
+  async namespaces(tenant: string): Promise<readonly string[]> {
+    return [tenant, ...(await this.prefixes(tenant)).map(namespaceOf)];
+  }
+
   async match(name: string, prompt: string, rules = LOAD_ALL): Promise<Match> {
     const session = key(name);
-    const { tenant } = session;
-    const open = await this.prefixes(tenant);
-    const namespaces = [tenant, ...open.map(namespaceOf)];
+    const namespaces = await this.namespaces(session.tenant);
     const { locations } = this;
     return this.catalog.match({ session, prompt: promptOf(namespaces, prompt), rules, locations });
   }
 
   /** As the session lists them, or somebody else with this namespace. */
   listed(ids: readonly SegmentId[], namespace: string): ListedSegment[] {
-    const place = (id: SegmentId) => placeOf(namespace, this.#texts.get(id) ?? "");
+    const place = (id: SegmentId) => this.places.get(id)?.(namespace) ?? placeOf(namespace, "");
     return ids.map((segment) => ({ segment, place: () => place(segment) }));
   }
 
@@ -160,7 +168,7 @@ export class KvDesk {
 
   /** Of one part with 4 tokens from 0, unless it is changed. */
   async reserve(name: string, changes: TurnChanges = {}): Promise<ReserveOutcome> {
-    const made = ++this.#made;
+    const made = this.nextName();
     const newFile = {
       location: "disk",
       name: `file-${made}` as ObjectName,
@@ -223,7 +231,8 @@ export class KvDesk {
     for (const { id, tokenStart, tokenLength } of outcome.kind === "accepted"
       ? outcome.pending
       : []) {
-      this.#texts.set(id, text.slice(0, tokenStart + tokenLength));
+      const whole = text.slice(0, tokenStart + tokenLength);
+      this.places.set(id, (namespace) => placeOf(namespace, whole));
     }
     return outcome;
   }

@@ -15,6 +15,11 @@ export const segmentSchema = z
   .object({
     id: segmentIdField,
     state: z.enum(["reserved", "reported", "durable"]),
+    snapshot: z
+      .boolean()
+      .describe(
+        "Saved by an engine as one opaque file, from token 0 on; found by the text of prompts, and read whole or not at all",
+      ),
     token_start: wholeField,
     token_length: wholeField,
     location: z.string(),

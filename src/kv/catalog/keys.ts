@@ -139,8 +139,8 @@ export const scrubKey: Key = "y";
 
 export type CountId = Pick<SegmentCount, "location" | "retentionClass" | "state">;
 
-/** What falls due, soonest first. */
-export type DueIndex = "e" | "d" | "q" | "x";
+/** What falls due, soonest first. Idle files are in one of two: `q` if they have a quarantine, else `a`. */
+export type DueIndex = "a" | "e" | "d" | "q" | "x";
 export const dueKey = (index: DueIndex, atMs: number, of: Key): Key => index + numberKey(atMs) + of;
 
 const NUMBER_CHARACTERS = 8;

@@ -17,6 +17,7 @@ import type {
   SegmentId,
   Session,
   SessionKey,
+  SnapshotText,
   StoredFile,
   TenantUsage,
   Turn,
@@ -71,6 +72,7 @@ const indexPlace = record<IndexPlace>({
   gridKey: bytes,
   leaf: optional(record<NonNullable<IndexPlace["leaf"]>>({ length: uint, key: bytes })),
 });
+const snapshotText = record<SnapshotText>({ units: uint, points: bytes });
 const namespace = record<Namespace>({ tenant: text, prefix: optional(text) });
 
 export const sessionCodec = record<Session>({
@@ -115,6 +117,7 @@ export const segmentCodec = record<Segment>({
   refs: uint,
   lastReadAtMs: uint,
   timesRead: uint,
+  snapshot: optional(snapshotText),
 });
 
 export const withdrawnCodec = record<WithdrawnSegment>({
@@ -175,6 +178,7 @@ export const fileCodec = record<StoredFile>({
   priorityFloor: uint,
   leasedUntilMs: uint,
   stat: optional(objectStat),
+  isSnapshot: flag,
 });
 
 export const tenantUsageCodec = record<TenantUsage>({

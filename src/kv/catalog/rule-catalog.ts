@@ -36,6 +36,7 @@ import { lease, reserve } from "./rules/reserve.ts";
 import { keepScrubPosition, nextSegment, scrubPosition } from "./rules/scrub.ts";
 import { amend, create, end, pin } from "./rules/sessions.ts";
 import { abort, condemn, settle } from "./rules/settle.ts";
+import { keepSnapshot, matchSnapshot, openSnapshot } from "./rules/snapshots.ts";
 import { sweep, unlinked } from "./rules/sweep.ts";
 import { openSchema, type Schema, SCHEMA_VERSION, UPGRADES } from "./schema.ts";
 import { locations, locationUsage, segmentCounts, tenantUsage } from "./sums.ts";
@@ -100,6 +101,9 @@ export async function openCatalog(
     settle: (request) => write((tx) => settle(tx, request)),
     openCut: (request) => write((tx) => openCut(tx, request)),
     settleCut: (request) => write((tx) => settleCut(tx, request)),
+    openSnapshot: (request) => write((tx) => openSnapshot(tx, request)),
+    keepSnapshot: (request) => write((tx) => keepSnapshot(tx, request)),
+    matchSnapshot: (request) => store.read((view) => matchSnapshot(view, request)),
     abort: (request) => write((tx) => abort(tx, request)),
     fork: (request) => write((tx) => fork(tx, request)),
     goOnFork: (request) => write((tx) => goOnFork(tx, request)),

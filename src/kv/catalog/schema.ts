@@ -5,8 +5,9 @@ import { schemaKey } from "./keys.ts";
 import type { CatalogTransaction } from "./transaction.ts";
 import { upgradeFrom1 } from "./upgrade-1.ts";
 import { upgradeFrom2 } from "./upgrade-2.ts";
+import { upgradeFrom3 } from "./upgrade-3.ts";
 
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /** Rewrites a catalog of one version as the next one, inside the transaction that raises the version. */
 export type Upgrade = (tx: CatalogTransaction) => void;
@@ -15,6 +16,7 @@ export type Upgrade = (tx: CatalogTransaction) => void;
 export const UPGRADES: ReadonlyMap<number, Upgrade> = new Map([
   [1, upgradeFrom1],
   [2, upgradeFrom2],
+  [3, upgradeFrom3],
 ]);
 
 export interface Schema {

@@ -122,7 +122,7 @@ export const prefixes = new Table<PrefixKey, Prefix>({
   },
 });
 
-/** An idle one is due `quarantineMs` after it was last written or read. */
+/** An idle one is due `quarantineMs` after it was last written or read, or as soon as nobody reads it. */
 export const files = new Table<FileRef, StoredFile>({
   prefix: "f",
   keyOf: fileKey,
@@ -130,7 +130,7 @@ export const files = new Table<FileRef, StoredFile>({
   indexesOf(file) {
     if (isIdle(file)) {
       const sinceMs = Math.max(file.lastReservationEndMs, file.leasedUntilMs);
-      return [dueKey("q", sinceMs, fileKey(file))];
+      return [dueKey(hasQuarantine(file) ? "q" : "a", sinceMs, fileKey(file))];
     }
     const rank = {
       priority: file.priorityFloor,
@@ -241,7 +241,10 @@ export function isIdle(file: StoredFile): boolean {
 }
 
 /** A copy is being made in it, or was to be and never came: until it is unlinked, its room is no room to come. */
-export function isAwaited({ committedBytes, leasedUntilMs }: StoredFile): boolean {
+export function isAwaited({
+  committedBytes,
+  leasedUntilMs,
+}: Pick<StoredFile, "committedBytes" | "leasedUntilMs">): boolean {
   return committedBytes === 0 && leasedUntilMs > 0;
 }
 
@@ -251,6 +254,13 @@ export function isAwaited({ committedBytes, leasedUntilMs }: StoredFile): boolea
  */
 export function isBeingMade(file: StoredFile): boolean {
   return isAwaited(file) && file.stat === undefined;
+}
+
+/**
+ * Whether it may be touched after its last reservation and its leases have ended: by an engine that writes late, or by us who have been too long making it.
+ */
+export function hasQuarantine({ isSnapshot, committedBytes }: StoredFile): boolean {
+  return !isSnapshot || committedBytes === 0;
 }
 
 function enterFile(tx: CatalogTransaction, ref: FileRef, { bytes }: Segment): void {

@@ -3,17 +3,37 @@
  * where those are listed and counted, the index of what may be evicted says whether a file has first copies, as all of these have, and
  * the room of a copy that was to be made is not counted as idle.
  */
-import { bookedBytesOf, type StoredFile } from "../records.ts";
-import { bytes, type Codec, decode, encode, record, text, uint } from "./codec.ts";
+import { bookedBytesOf } from "../records.ts";
+import { bytes, type Codec, decode, encode, flag, record, text, uint } from "./codec.ts";
 import { scan, scanPages, under, UNLIMITED } from "./keys.ts";
 import { chargeLocation } from "./sums.ts";
-import { files, isAwaited } from "./tables.ts";
+import { isAwaited } from "./tables.ts";
 import type { CatalogTransaction, Key } from "./transaction.ts";
 
 /** Records that are read at once. */
 const PAGE = 1_000;
 const FIRST_COPIES = "1";
 const NUMBER_CHARACTERS = 8;
+
+/** What a file begins with in version 2, before what it looked like. */
+const fileHead = record({
+  location: text,
+  name: text,
+  tenant: text,
+  creator: text,
+  highWaterBytes: uint,
+  unusedBytes: uint,
+  isSealed: uint,
+  openReservations: uint,
+  committedBytes: uint,
+  referencedBytes: uint,
+  replicaBytes: uint,
+  lastReservationEndMs: uint,
+  readScore: uint,
+  priorityFloor: uint,
+  leasedUntilMs: uint,
+  hasStat: flag,
+});
 
 export function upgradeFrom1(tx: CatalogTransaction): void {
   for (const [letter, upgraded] of RECORDS) {
@@ -71,15 +91,7 @@ function lengthened<T extends object>(
   added: number,
   first: { readonly [K in keyof T]-?: Codec<T[K]> },
 ): (encoded: Uint8Array) => Uint8Array {
-  const head = record<T>(first);
-  const codec: Codec<{ readonly head: T; readonly rest: Uint8Array }> = {
-    read: (from) => ({ head: head.read(from), rest: from.bytes(from.bytesLeft) }),
-    write(out, value) {
-      head.write(out, value.head);
-      out.bytes(new Uint8Array(added));
-      out.bytes(value.rest);
-    },
-  };
+  const codec = headed(record<T>(first), added);
   return (encoded) => {
     try {
       return encode(codec, decode(codec, encoded));
@@ -89,21 +101,36 @@ function lengthened<T extends object>(
   };
 }
 
-/** In the form that they have from version 2 on. */
-export function* readableFiles(tx: CatalogTransaction): Generator<StoredFile, void> {
-  for (const { key } of scanPages(tx, { ...under("f"), limit: PAGE })) {
-    const file = fileAt(tx, key);
-    if (file !== undefined) yield file;
+interface Headed<T> {
+  readonly head: T;
+  readonly rest: Uint8Array;
+}
+
+/** A record of which the first fields are known. `added`: bytes that are written after these. */
+function headed<T>(head: Codec<T>, added: number): Codec<Headed<T>> {
+  return {
+    read: (from) => ({ head: head.read(from), rest: from.bytes(from.bytesLeft) }),
+    write(out, value) {
+      head.write(out, value.head);
+      out.bytes(new Uint8Array(added));
+      out.bytes(value.rest);
+    },
+  };
+}
+
+/** In the form that they have from version 2 to version 3. */
+export function* readableFiles(tx: CatalogTransaction): Generator<ReturnType<typeof fileOf>, void> {
+  for (const { value } of scanPages(tx, { ...under("f"), limit: PAGE })) {
+    try {
+      yield fileOf(value);
+    } catch {
+      // It stays as it is.
+    }
   }
 }
 
-/** Undefined where it cannot be read. */
-function fileAt(tx: CatalogTransaction, key: Key): StoredFile | undefined {
-  try {
-    return files.at(tx, key);
-  } catch {
-    return undefined;
-  }
+function fileOf(encoded: Uint8Array) {
+  return decode(headed(fileHead, 0), encoded).head;
 }
 
 /** After the location and the priority. */

@@ -113,7 +113,7 @@ export class SessionDesk {
     const look = async (some: readonly SegmentId[]) => catalog.visibleSegments(reader, some, now);
     const segments = await visibleStepwise(look, [...new Set(ids)], scheduler);
     if (segments === undefined) return refused("no_segment");
-    if (!segments.every((segment) => isOf(model, segment))) return refused("other_model");
+    if (!segments.every((segment) => mayBeOf(model, segment))) return refused("other_model");
     if (known.segments + segments.length > SESSION_SEGMENTS_LIMIT) return refused("segments_limit");
     const listed = listedIn(tenant.key, segments, digests);
     return attachStepwise(catalog, { session, trusts, listed, nowMs: now });
@@ -168,9 +168,12 @@ function refused<R extends string>(reason: R): Refused<R> {
   return { kind: "refused", reason };
 }
 
-/** Of its token chains, which are what prompts are of. */
-function isOf(model: Model, { geometry }: Segment): boolean {
-  return (["engine", "tokenizer"] as const).some(
-    (kind) => Buffer.compare(model.geometry(kind), geometry) === 0,
+/** Of its token chains, which are what prompts are of. Which model a snapshot is of, only the engine knows that restores it. */
+function mayBeOf(model: Model, { geometry, snapshot }: Segment): boolean {
+  return (
+    snapshot !== undefined ||
+    (["engine", "tokenizer"] as const).some(
+      (kind) => Buffer.compare(model.geometry(kind), geometry) === 0,
+    )
   );
 }

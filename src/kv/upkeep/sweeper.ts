@@ -52,10 +52,9 @@ export class Sweeper {
     this.#ends = [];
     const forgotten = ends.filter(({ result }) => FORGOTTEN.has(result)).map(({ file }) => file);
     const failed = ends.filter(({ result }) => !FORGOTTEN.has(result)).map(({ file }) => file);
-    const sinceMs = Math.max(0, nowMs - quarantineMs + 1);
     await Promise.all([
       forgotten.length > 0 ? catalog.unlinked(forgotten) : undefined,
-      failed.length > 0 ? catalog.postpone({ files: failed, sinceMs }) : undefined,
+      failed.length > 0 ? catalog.postpone({ files: failed, nowMs, quarantineMs }) : undefined,
     ]);
   }
 

@@ -32,9 +32,9 @@ export function describeFiles(opened: () => KvDesk): void {
       const [first, second] = [await desk.store("a", "text"), await desk.store("b", "more")];
       for (const name of ["a", "b"]) await catalog.end(key(name), desk.nowMs);
       desk.nowMs += QUARANTINE_MS + 2_000;
-      const sinceMs = desk.nowMs - QUARANTINE_MS + 1;
+      const { nowMs } = desk;
       expect((await desk.sweep(1)).unlinkable).toEqual([first.file]);
-      await catalog.postpone({ files: [first.file], sinceMs });
+      await catalog.postpone({ files: [first.file], nowMs, quarantineMs: QUARANTINE_MS });
       expect((await desk.sweep()).unlinkable).toEqual([second.file]);
       desk.nowMs += 1;
       expect((await desk.sweep()).unlinkable).toEqual([second.file, first.file]);

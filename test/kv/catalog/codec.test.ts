@@ -35,6 +35,7 @@ const segment: Segment = {
   refs: 1,
   lastReadAtMs: 0,
   timesRead: 0,
+  snapshot: undefined,
 };
 
 it.each([

@@ -7,6 +7,7 @@ import { SESSION_TURNS_LIMIT } from "../../../src/kv/catalog.ts";
 import { SESSION_SEGMENTS_LIMIT } from "../../../src/kv/holders.ts";
 import { segmentId, type StoredFile } from "../../../src/kv/records.ts";
 import { key, KvDesk } from "../../support/kv-desk.ts";
+import { openSnapshot, save } from "../../support/kv-snapshots.ts";
 
 async function openDesk(): Promise<{ store: MemoryStore; desk: KvDesk }> {
   const store = new MemoryStore();
@@ -52,6 +53,20 @@ it("attaches and shares as many segments as the limit, and keeps no more of what
   const many = Array.from({ length: SESSION_SEGMENTS_LIMIT + 1 }, () => segmentId(turn, 0));
   expect(await desk.createPrefix("t/p", many)).toEqual(refused);
   expect(await desk.createPrefix("t/p", many.slice(1))).toMatchObject({ kind: "created" });
+});
+
+it("books a snapshot for a list that is full only in place of the session's own", async () => {
+  const { store, desk } = await openDesk();
+  const of = { name: "a", text: "abcd" };
+  const grow = (segments: number) =>
+    store.write((tx) => sessions.update(tx, key("a"), (known) => ({ ...known, segments })));
+  await grow(SESSION_SEGMENTS_LIMIT);
+  expect((await openSnapshot(desk, of)).outcome).toBe("segments_limit");
+  await grow(SESSION_SEGMENTS_LIMIT - 1);
+  await save(desk, of);
+  expect((await openSnapshot(desk, of)).outcome).toBe("opened");
+  await grow(SESSION_SEGMENTS_LIMIT + 1);
+  expect((await openSnapshot(desk, of)).outcome).toBe("segments_limit");
 });
 
 it("reserves nothing that is no whole number of tokens, nor for a time that is over", async () => {

@@ -6,11 +6,10 @@ import { schemaKey } from "../../../src/kv/catalog/keys.ts";
 import { MemoryStore } from "../../../src/kv/catalog/memory.ts";
 import { openCatalog } from "../../../src/kv/catalog/rule-catalog.ts";
 import { SCHEMA_VERSION, type Upgrade, UPGRADES } from "../../../src/kv/catalog/schema.ts";
-import { chargeLocation } from "../../../src/kv/catalog/sums.ts";
 import type { ObjectName } from "../../../src/kv/location.ts";
-import { segmentId } from "../../../src/kv/records.ts";
-import { booked } from "../../support/kv-copies.ts";
+import { segmentId, type TurnId } from "../../../src/kv/records.ts";
 import { key, KvDesk, ranges, STAT } from "../../support/kv-desk.ts";
+import { save } from "../../support/kv-snapshots.ts";
 
 function storeOfVersion(version: number): MemoryStore {
   return new MemoryStore(new Map([[schemaKey, encode(uint, version)]]));
@@ -30,7 +29,7 @@ it("writes its version into a new catalog, and opens it again", async () => {
 
 it("refuses a catalog of a later version, names both, and changes nothing", async () => {
   const store = storeOfVersion(SCHEMA_VERSION + 6);
-  const text = "catalog has schema version 9, and this program knows versions up to 3";
+  const text = "catalog has schema version 10, and this program knows versions up to 4";
   const message = expect.stringContaining(text);
   await expect(openCatalog(store)).rejects.toMatchObject({ code: "catalog_invalid", message });
   expect(versionOf(store)).toBe(SCHEMA_VERSION + 6);
@@ -80,8 +79,12 @@ it("refuses a version that nothing upgrades", async () => {
 });
 
 /** Keys and records in base64, as a program of version 1 left them: what three sessions and a prefix list, turns under way, and a copy that was to be made. */
-async function storeAsVersion1(): Promise<MemoryStore> {
-  const lines = await readFile(new URL("version-1.txt", import.meta.url), "utf8");
+function storeAsVersion1(): Promise<MemoryStore> {
+  return storeIn("version-1.txt");
+}
+
+async function storeIn(file: string): Promise<MemoryStore> {
+  const lines = await readFile(new URL(file, import.meta.url), "utf8");
   const entries = lines
     .trimEnd()
     .split("\n")
@@ -124,23 +127,17 @@ it("goes on with a catalog of version 1: ends its turns, and evicts what no pref
 });
 
 it("counts a copy that a program of version 2 was making as unwritten, and as nothing when it is recorded", async () => {
-  const store = new MemoryStore();
-  const desk = new KvDesk(await openCatalog(store));
-  await desk.create("a");
-  const { turn } = await desk.store("a", "abcd");
-  const to = { location: "other", name: "copy" as ObjectName };
-  const copy = { segment: segmentId(turn, 0), to };
-  await booked(desk, copy);
-  await store.write((tx) => {
-    chargeLocation(tx, "other", { unwrittenBytes: -40 });
-    tx.put(schemaKey, encode(uint, 2));
-  });
-  const again = desk.reopened(await openCatalog(store));
-  expect(await again.catalog.audit()).toEqual([]);
-  expect(await again.catalog.locationUsage("other")).toMatchObject({ unwrittenBytes: 40 });
-  expect(await again.catalog.addReplica({ ...copy, stat: STAT, nowMs: desk.nowMs })).toBe(true);
-  expect(await again.catalog.locationUsage("other")).toMatchObject({ unwrittenBytes: 0 });
-  expect(await again.catalog.audit()).toEqual([]);
+  const desk = new KvDesk(await openCatalog(await storeIn("version-2.txt")));
+  const { catalog, nowMs } = desk;
+  expect(await catalog.audit()).toEqual([]);
+  expect(await catalog.locationUsage("tmpfs")).toMatchObject({ unwrittenBytes: 60 });
+  expect(await catalog.locationUsage("other")).toMatchObject({ unwrittenBytes: 0 });
+  const to = { location: "tmpfs", name: "copy" as ObjectName };
+  const segment = segmentId("turn-1" as TurnId, 0);
+  const stat = { ...STAT, sizeBytes: 60 };
+  expect(await catalog.addReplica({ segment, to, stat, nowMs })).toBe(true);
+  expect(await catalog.locationUsage("tmpfs")).toMatchObject({ unwrittenBytes: 0 });
+  expect(await catalog.audit()).toEqual([]);
 });
 
 it("leaves what it cannot read in a catalog of version 1 to a repair", async () => {
@@ -149,4 +146,41 @@ it("leaves what it cannot read in a catalog of version 1 to a repair", async () 
   const catalog = await openCatalog(new MemoryStore(state));
   expect(await catalog.segments(key("b"))).toHaveLength(1);
   expect(await catalog.audit()).toContainEqual(expect.stringContaining("cannot be read"));
+});
+
+/** The same of version 2, with a replica too, a session that is pinned, and a file that nothing is left in. */
+it("keeps what a catalog of version 2 has, of which nothing is a snapshot, and saves the first", async () => {
+  const catalog = await openCatalog(await storeIn("version-2.txt"));
+  const desk = new KvDesk(catalog);
+  expect(await catalog.audit()).toEqual([]);
+  const { segments } = await desk.match("a", "abcdefghij.");
+  expect(segments.map(({ replicas, snapshot }) => [replicas.length, snapshot])).toEqual([
+    [1, undefined],
+    [0, undefined],
+  ]);
+  const files = await catalog.files({ after: undefined, limit: 10 });
+  expect(files.map(({ isSnapshot }) => isSnapshot)).toEqual(files.map(() => false));
+  expect(await catalog.locationUsage("disk")).toMatchObject({ bookedBytes: 330, idleBytes: 100 });
+  const quarantined = (await desk.sweep()).unlinkable;
+  expect(quarantined).toEqual([]);
+  const { segment } = await save(desk, { name: "a", text: "abcdef" });
+  expect(await catalog.segment(segment)).toMatchObject({ snapshot: { units: 6 } });
+  expect(await catalog.audit()).toEqual([]);
+});
+
+it("leaves what it cannot read in a catalog of version 2 to a repair", async () => {
+  const state = new Map((await storeIn("version-2.txt")).snapshot());
+  const [segment, file] = ["gturn-1.0\0", "fdisk\0file-1\0"];
+  for (const at of [segment, file]) {
+    const whole = state.get(at) ?? new Uint8Array(0);
+    expect(whole.length).toBeGreaterThan(0);
+    state.set(at, whole.subarray(0, -1));
+  }
+  const catalog = await openCatalog(new MemoryStore(state));
+  const found = await catalog.audit();
+  for (const at of ["gturn-1.0", "fdisk"]) {
+    expect(found).toContainEqual(expect.stringMatching(`^"${at}.*cannot be read`));
+  }
+  await catalog.repair(1_000_000);
+  expect(await catalog.audit()).toEqual([]);
 });

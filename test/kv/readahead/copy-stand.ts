@@ -168,6 +168,7 @@ export function segmentAt(
     refs: 1,
     lastReadAtMs: 0,
     timesRead: 0,
+    snapshot: undefined,
   };
   const segment = withCopies(bare, copies);
   if (segment === undefined || copiesOf(segment).length === 0) throw new Error("no copy at all");

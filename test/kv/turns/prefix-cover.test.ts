@@ -37,6 +37,16 @@ it("takes the fewest segments to one end", () => {
   expect(covers(snapshots, Infinity)).toEqual(["abcdefgh-8.0"]);
 });
 
+it("takes a snapshot only if the whole of it is within the tokens that were asked for", () => {
+  const text = { units: 8, points: new Uint8Array(16) };
+  const saved = segment("abcdefgh", 8, { geometry: Uint8Array.of(9), snapshot: text });
+  const list = [segment("abcd", 4), saved];
+  expect(covers(list, 7)).toEqual(["abcd-4.0"]);
+  expect(covers(list, 8)).toEqual(["abcdefgh-8.0"]);
+  const later = segment("abcdefghij", 2);
+  expect(covers([saved, later], Infinity)).toEqual(["abcdefgh-8.0"]);
+});
+
 it("takes the longest branch, and of equally long ones that which was read last", () => {
   const first = segment("abcd", 4);
   const older = segment("abcdefgh", 4, { lastReadAtMs: 5 });

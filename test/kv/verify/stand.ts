@@ -220,5 +220,6 @@ function reportedSegment(own: { name: string; tokens: number; bytes: number }): 
     refs: 0,
     lastReadAtMs: 0,
     timesRead: 0,
+    snapshot: undefined,
   };
 }

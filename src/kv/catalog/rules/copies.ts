@@ -17,7 +17,8 @@ export function openCopy(tx: CatalogTransaction, request: CopyRequest): OpenCopy
   if (files.get(tx, newFile) !== undefined) return "file_exists";
   const books = { ...locationUsage(tx, newFile.location), freeBytes: newFile.freeBytes };
   if (refuseSpace(newFile.limits, books, segment.bytes) !== undefined) return "no_space";
-  files.save(tx, bookedFile(segment, files.must(tx, segment.file), request));
+  const { tenant, bytes } = segment;
+  files.save(tx, bookedFile({ ...files.must(tx, segment.file), tenant, bytes }, request));
   return "opened";
 }
 
@@ -69,9 +70,15 @@ export function renewQuarantine(tx: CatalogTransaction, ref: FileRef, nowMs: num
   }));
 }
 
+export interface Booking extends Pick<
+  StoredFile,
+  "tenant" | "creator" | "readScore" | "isSnapshot"
+> {
+  readonly bytes: number;
+}
+
 export function bookedFile(
-  { tenant, bytes }: Pick<Segment, "tenant" | "bytes">,
-  { creator, readScore }: StoredFile,
+  { tenant, creator, readScore, isSnapshot, bytes }: Booking,
   { newFile, nowMs, deadlineMs }: Omit<CopyRequest, "segment">,
 ): StoredFile {
   const { location, name } = newFile;
@@ -92,5 +99,6 @@ export function bookedFile(
     readScore,
     priorityFloor: 0,
     stat: undefined,
+    isSnapshot,
   };
 }

@@ -19,7 +19,8 @@ export function openCut(tx: CatalogTransaction, request: OpenCutRequest): OpenCo
   if (files.get(tx, newFile) !== undefined) return "file_exists";
   const books = { ...locationUsage(tx, newFile.location), freeBytes: newFile.freeBytes };
   if (refuseSpace(newFile.limits, books, bytes) !== undefined) return "no_space";
-  files.save(tx, bookedFile({ ...segment, bytes }, files.must(tx, segment.file), request));
+  const { tenant } = segment;
+  files.save(tx, bookedFile({ ...files.must(tx, segment.file), tenant, bytes }, request));
   return "opened";
 }
 

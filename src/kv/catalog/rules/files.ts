@@ -2,7 +2,7 @@ import type { FilesRequest, PostponeRequest } from "../../files.ts";
 import type { ObjectStat } from "../../location.ts";
 import type { FileRef, StoredFile } from "../../records.ts";
 import { fileKey, scanAfter } from "../keys.ts";
-import { files } from "../tables.ts";
+import { files, hasQuarantine } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 
 /** A settled segment has recorded what was there later. */
@@ -11,10 +11,16 @@ export function made(tx: CatalogTransaction, ref: FileRef, stat: ObjectStat): vo
   if (file !== undefined && file.stat === undefined) files.save(tx, { ...file, stat });
 }
 
-export function postpone(tx: CatalogTransaction, { files: refs, sinceMs }: PostponeRequest): void {
+/** They are due again as late as what falls due next. */
+export function postpone(
+  tx: CatalogTransaction,
+  { files: refs, nowMs, quarantineMs }: PostponeRequest,
+): void {
   for (const ref of refs) {
     const file = files.get(tx, ref);
-    if (file === undefined || file.leasedUntilMs >= sinceMs) continue;
+    if (file === undefined) continue;
+    const sinceMs = Math.max(0, nowMs + 1 - (hasQuarantine(file) ? quarantineMs : 0));
+    if (file.leasedUntilMs >= sinceMs) continue;
     files.save(tx, { ...file, leasedUntilMs: sinceMs });
   }
 }

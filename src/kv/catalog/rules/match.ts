@@ -4,22 +4,14 @@
  * the match. A digest that a client gave in place of tokens may be that of another position, so what is found elsewhere than where it
  * ends is passed over.
  */
-import type {
-  Match,
-  MatchLimit,
-  MatchRequest,
-  PromptNamespace,
-  PromptView,
-} from "../../catalog.ts";
+import type { Match, MatchLimit, MatchRequest, PromptView } from "../../catalog.ts";
 import { type Cover, type CoverRules, pickCover, whyUnlistable } from "../../cover.ts";
-import { ANCHOR_STEPS } from "../../chain/chain-place.ts";
 import { isAtAny } from "../../copies.ts";
 import { type Segment, sessionHolder } from "../../records.ts";
-import { anchorEntry, chainEntry } from "../chain-index.ts";
 import { numberKey, parseReference, referencesPrefix } from "../keys.ts";
-import type { ChainEntry } from "../record-codecs.ts";
 import { segmentAt, sessions } from "../tables.ts";
 import type { CatalogView } from "../transaction.ts";
+import { endsOn, type FoundEnd } from "./ends-on.ts";
 
 export function match(view: CatalogView, request: MatchRequest): Match {
   const { prompt, rules: loadRules, locations } = request;
@@ -27,7 +19,8 @@ export function match(view: CatalogView, request: MatchRequest): Match {
   const found = new Map(
     prompt.namespaces
       .flatMap((namespace) => [...endsOn(view, prompt, namespace)])
-      .map((segment) => [segment.id, segment]),
+      .filter((end) => isAtItsEnd(end, prompt))
+      .map(({ segment }) => [segment.id, segment]),
   );
   const candidates = [...found.values()];
   const isThere = (segment: Segment) => isAtAny(segment, locations);
@@ -39,45 +32,8 @@ export function match(view: CatalogView, request: MatchRequest): Match {
   return { segments: cover.segments, tokens: cover.tokens, limit };
 }
 
-function* endsOn(
-  view: CatalogView,
-  prompt: PromptView,
-  namespace: PromptNamespace,
-): Generator<Segment> {
-  const { length, step } = prompt;
-  for (let anchor = 0; anchor * step <= length; anchor += ANCHOR_STEPS) {
-    const anchorKey = namespace.gridKey(anchor);
-    for (const { offset } of anchorEntry(view, anchorKey)) {
-      const index = anchor + offset;
-      if (index * step > length) break;
-      // Of the points at this offset, which may all be other prompts' own.
-      const grid = { anchorKey, offset };
-      const point = chainEntry(view, grid, namespace.gridKey(index));
-      yield* endingAt(view, { prompt, at: index * step }, point);
-      for (const leaf of point.leaves) {
-        if (index * step + leaf.offset > length) break;
-        const end = chainEntry(view, grid, namespace.leafKey(index, leaf.offset));
-        yield* endingAt(view, { prompt, at: index * step + leaf.offset }, end);
-      }
-    }
-  }
-}
-
-interface PromptEnd {
-  readonly prompt: PromptView;
-  /** Units of its chain. */
-  readonly at: number;
-}
-
-function endingAt(
-  view: CatalogView,
-  { prompt: { isEnd }, at }: PromptEnd,
-  { ends }: ChainEntry,
-): Segment[] {
-  return ends
-    .map(({ segment: id }) => segmentAt(view, id))
-    .filter((segment) => segment !== undefined)
-    .filter((segment) => (isEnd === undefined ? endOf(segment) === at : isEnd(at)));
+function isAtItsEnd({ segment, at }: FoundEnd, { isEnd }: PromptView): boolean {
+  return isEnd === undefined ? endOf(segment) === at : isEnd(at);
 }
 
 /** Why what is on this prompt is not all in the cover. The furthest that is left out says it. */
@@ -98,7 +54,7 @@ interface Found {
   readonly found: ReadonlyMap<Segment["id"], Segment>;
 }
 
-/** Whether the session lists something, from the end of the cover on, that is not on this prompt. */
+/** Whether the session lists something, from the end of the cover on, that is not on this prompt. A snapshot joins no cover. */
 function hasMore(view: CatalogView, request: MatchRequest, { cover, found }: Found): boolean {
   const session = sessions.get(view, request.session);
   if (session === undefined) return false;
@@ -111,7 +67,8 @@ function hasMore(view: CatalogView, request: MatchRequest, { cover, found }: Fou
     const others = page
       .map(({ key }) => parseReference(prefix, key))
       .filter((id) => !found.has(id));
-    if (others.some((id) => segmentAt(view, id) !== undefined)) return true;
+    const known = others.flatMap((id) => segmentAt(view, id) ?? []);
+    if (known.some(({ snapshot }) => snapshot === undefined)) return true;
     const last = page.at(-1);
     if (last === undefined || page.length < limit) return false;
     from = `${last.key}\0`;

@@ -132,6 +132,7 @@ function openFile({ newFile, session, nowMs }: TurnRequest, isSealed: boolean): 
     readScore: addRead(0, nowMs),
     priorityFloor: 0,
     stat: undefined,
+    isSnapshot: false,
   };
 }
 
@@ -193,6 +194,7 @@ function newSegment({ request, file, retentionClass }: Writer, part: ReservedPar
     refs: 0,
     lastReadAtMs: 0,
     timesRead: 0,
+    snapshot: undefined,
   };
 }
 

@@ -24,19 +24,18 @@ export function sweep(
   request: SweepRequest,
   broken: readonly Key[],
 ): SweepReport {
-  const { nowMs, limit, quarantineMs } = request;
+  const { nowMs, limit } = request;
   forget(tx, broken);
   const brokenRecords = broken.length;
   if (brokenRecords >= BROKEN_AT_ONCE) return { ...NOTHING_DONE, brokenRecords };
-  const idleSinceMs = nowMs - quarantineMs;
   // However much else is due, room is made all the while.
-  const kept = listUnlinkable(tx, idleSinceMs, Math.floor(limit / FILES_SHARE)).length;
+  const kept = listUnlinkable(tx, request, Math.floor(limit / FILES_SHARE)).length;
   let left = limit - kept;
   const abortedTurns = sweepTurns(tx, nowMs, left);
   left -= abortedTurns;
   const { seen, ...ended } = sweepHolders(tx, nowMs, left);
   left -= seen;
-  const unlinkable = listUnlinkable(tx, idleSinceMs, left + kept);
+  const unlinkable = listUnlinkable(tx, request, left + kept);
   const isFull = left + kept === unlinkable.length;
   return { abortedTurns, ...ended, brokenRecords, unlinkable, isFull };
 }
@@ -150,9 +149,16 @@ function sweepPrefixes(tx: CatalogTransaction, nowMs: number, limit: number) {
   return { seen, expired };
 }
 
-function listUnlinkable(tx: CatalogTransaction, idleSinceMs: number, limit: number): FileRef[] {
-  if (idleSinceMs < 0) return [];
-  return scanDue(tx, "q", { nowMs: idleSinceMs, limit }).map(({ entry, of }) => {
+/** First those that need no quarantine. */
+function listUnlinkable(
+  tx: CatalogTransaction,
+  { nowMs, quarantineMs }: SweepRequest,
+  limit: number,
+): FileRef[] {
+  const sinceMs = nowMs - quarantineMs;
+  const soon = scanDue(tx, "a", { nowMs, limit });
+  const late = sinceMs < 0 ? [] : scanDue(tx, "q", { nowMs: sinceMs, limit: limit - soon.length });
+  return [...soon, ...late].map(({ entry, of }) => {
     const { location, name } = meet(entry, () => due(files.at(tx, of)));
     return { location, name };
   });

@@ -1,0 +1,238 @@
+/**
+ * Snapshots: booked, listed in place of the session's older ones, and found again. Equal text is told by points of its chain, to the grid step; what ends
+ * on a prompt with its whole text is told exactly, by the index.
+ */
+import { AppError } from "../../../errors.ts";
+import { isAtAny } from "../../copies.ts";
+import { SESSION_SEGMENTS_LIMIT } from "../../holders.ts";
+import { refuseSpace } from "../../location.ts";
+import type { GeometryKey } from "../../model/geometry-key.ts";
+import {
+  type Segment,
+  type SegmentId,
+  type Session,
+  sessionHolder,
+  type SessionKey,
+  SNAPSHOT_POINT_BYTES,
+  type SnapshotText,
+  turnOfSegment,
+} from "../../records.ts";
+import type {
+  KeepSnapshotOutcome,
+  KeepSnapshotRequest,
+  OpenSnapshotOutcome,
+  OpenSnapshotRequest,
+  SnapshotMatch,
+  SnapshotMatchRequest,
+} from "../../snapshot-rules.ts";
+import { decode, uint } from "../codec.ts";
+import { numberKey, parseReference, referenceKey, referencesPrefix, UNLIMITED } from "../keys.ts";
+import { addRead } from "../read-score.ts";
+import { locationUsage, tenantUsage } from "../sums.ts";
+import { files, segmentAt, segments, sessions } from "../tables.ts";
+import type { CatalogTransaction, CatalogView } from "../transaction.ts";
+import { bookedFile, fill, isBooked } from "./copies.ts";
+import { endsOn } from "./ends-on.ts";
+import { addReference, listReferrers, removeReference } from "./references.ts";
+import { liveSession } from "./sessions.ts";
+
+export function openSnapshot(
+  tx: CatalogTransaction,
+  request: OpenSnapshotRequest,
+): OpenSnapshotOutcome {
+  const { session: key, bytes, newFile, nowMs, quota } = request;
+  const session = liveSession(tx, key, nowMs);
+  if (session === undefined) return "no_session";
+  if (files.get(tx, newFile) !== undefined) return "file_exists";
+  const replaced = listedSnapshots(tx, session).filter((each) => isOwn(tx, session, each));
+  if (session.segments - replaced.length >= SESSION_SEGMENTS_LIMIT) return "segments_limit";
+  if (chargedBeside(tx, session, replaced) + bytes > quota.bytes) return "quota_bytes";
+  // Under its other name it takes its room on the device already.
+  const freeBytes = newFile.freeBytes + bytes;
+  const books = { ...locationUsage(tx, newFile.location), freeBytes };
+  if (refuseSpace(newFile.limits, books, bytes) !== undefined) return "no_space";
+  const { tenant, id: creator } = session;
+  const readScore = addRead(0, nowMs);
+  files.save(tx, bookedFile({ tenant, creator, readScore, isSnapshot: true, bytes }, request));
+  return "opened";
+}
+
+export function keepSnapshot(
+  tx: CatalogTransaction,
+  request: KeepSnapshotRequest,
+): KeepSnapshotOutcome {
+  const { session: key, file: to, stat, place, nowMs, quota } = request;
+  assertNew(tx, request);
+  const session = liveSession(tx, key, nowMs);
+  if (session === undefined) return "no_session";
+  const bytes = stat.sizeBytes;
+  if (!isBooked(tx, { bytes }, { to, nowMs })) return "expired";
+  const replaced = listedSnapshots(tx, session).filter((each) =>
+    isReplaced(tx, session, { by: request, each }),
+  );
+  if (chargedBeside(tx, session, replaced) + bytes > quota.bytes) return "quota_bytes";
+  fill(tx, { to, stat, nowMs });
+  const segment = newSnapshot(session, request);
+  segments.save(tx, segment);
+  const holder = sessionHolder(session);
+  addReference(tx, holder, { segment, nowMs, place: () => place });
+  for (const { id } of replaced) removeReference(tx, holder, id);
+  return "kept";
+}
+
+export function matchSnapshot(
+  view: CatalogView,
+  request: SnapshotMatchRequest,
+): SnapshotMatch | undefined {
+  const { locations } = request;
+  const [best] = candidates(view, request)
+    .filter(({ snapshot, commonUnits }) => commonUnits > 0 && isAtAny(snapshot, locations))
+    .toSorted(
+      (a, b) =>
+        b.commonUnits - a.commonUnits ||
+        Number(b.isListed) - Number(a.isListed) ||
+        listedSinceMs(view, b.snapshot) - listedSinceMs(view, a.snapshot) ||
+        (a.snapshot.id < b.snapshot.id ? -1 : 1),
+    );
+  if (best === undefined) return undefined;
+  const { snapshot: segment, commonUnits } = best;
+  const { tokenLength, snapshot: text } = segment;
+  const tokens = Math.floor((tokenLength * commonUnits) / text.units);
+  return { segment, commonUnits, commonTokens: Math.max(1, tokens) };
+}
+
+interface Snapshot extends Segment {
+  readonly snapshot: SnapshotText;
+}
+
+interface Candidate {
+  readonly snapshot: Snapshot;
+  readonly commonUnits: number;
+  /** By the session itself. */
+  readonly isListed: boolean;
+}
+
+function candidates(
+  view: CatalogView,
+  { session: key, geometry, prompt }: SnapshotMatchRequest,
+): readonly Candidate[] {
+  const found = new Map<SegmentId, Candidate>();
+  const session = sessions.get(view, key);
+  for (const snapshot of session === undefined ? [] : listedSnapshots(view, session)) {
+    if (!isOfGeometry(snapshot, geometry)) continue;
+    const commonUnits = prompt.step * commonPoints(snapshot.snapshot, prompt);
+    found.set(snapshot.id, { snapshot, commonUnits, isListed: true });
+  }
+  for (const namespace of prompt.namespaces) {
+    for (const { segment, at } of endsOn(view, prompt, namespace)) {
+      if (!isSnapshot(segment) || segment.snapshot.units !== at) continue;
+      const isListed = found.get(segment.id)?.isListed === true;
+      found.set(segment.id, { snapshot: segment, commonUnits: at, isListed });
+    }
+  }
+  return [...found.values()];
+}
+
+/** They begin at token 0, and so come first in the list. */
+function listedSnapshots(view: CatalogView, session: Session): readonly Snapshot[] {
+  const prefix = referencesPrefix(sessionHolder(session));
+  const range = { from: prefix + numberKey(0), to: prefix + numberKey(1), limit: UNLIMITED };
+  return view
+    .range(range)
+    .map(({ key }) => segmentAt(view, parseReference(prefix, key)))
+    .filter((segment) => segment !== undefined)
+    .filter(isSnapshot);
+}
+
+/** By those who still list it. */
+function listedSinceMs(view: CatalogView, snapshot: Snapshot): number {
+  const [oldest] = listReferrers(view, snapshot.id, 1);
+  const since = oldest && view.get(referenceKey(oldest, snapshot));
+  return since === undefined ? 0 : decode(uint, since);
+}
+
+interface Replacement {
+  readonly by: Pick<KeepSnapshotRequest, "geometry" | "text">;
+  readonly each: Snapshot;
+}
+
+/** Of its own one that the new one takes the place of, and of what it was given one that the new one goes on from, as far as the grid tells. */
+function isReplaced(
+  view: CatalogView,
+  session: Session,
+  { by: { geometry, text }, each }: Replacement,
+): boolean {
+  if (!isOfGeometry(each, geometry)) return false;
+  return isOwn(view, session, each) || beginsWith(text, each.snapshot);
+}
+
+/** Whether the session made it: no copy that is made of it later belies that. */
+function isOwn(view: CatalogView, { tenant, id }: SessionKey, { file }: Snapshot): boolean {
+  const made = files.must(view, file);
+  return made.creator === id && made.tenant === tenant;
+}
+
+/** What the tenant is charged without these, as far as they go with the session's references to them. */
+function chargedBeside(
+  view: CatalogView,
+  { tenant }: Session,
+  replaced: readonly Snapshot[],
+): number {
+  const freed = replaced.filter((each) => each.refs === 1 && each.tenant === tenant);
+  return tenantUsage(view, tenant).bytes - freed.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+function newSnapshot(session: Session, request: KeepSnapshotRequest): Segment {
+  const { segment: id, file, stat, crc, tokens, geometry, chain, text } = request;
+  return {
+    id,
+    tenant: session.tenant,
+    turn: turnOfSegment(id),
+    state: "durable",
+    retentionClass: session.retention.name,
+    geometry,
+    file: { location: file.location, name: file.name },
+    replicas: [],
+    tokenStart: 0,
+    tokenLength: tokens,
+    kvStart: 0,
+    bytes: stat.sizeBytes,
+    chain,
+    place: undefined,
+    crc,
+    refs: 0,
+    lastReadAtMs: 0,
+    timesRead: 0,
+    snapshot: text,
+  };
+}
+
+function assertNew(tx: CatalogTransaction, { segment: id, tokens }: KeepSnapshotRequest): void {
+  if (segmentAt(tx, id) !== undefined) {
+    throw new AppError("internal", `segment ${id} of a snapshot is there already`);
+  }
+  if (Number.isSafeInteger(tokens) && tokens >= 1) return;
+  throw new AppError("internal", `snapshot tokens ${tokens} must be 1 or more`);
+}
+
+function isSnapshot(segment: Segment): segment is Snapshot {
+  return segment.snapshot !== undefined;
+}
+
+function isOfGeometry(segment: Segment, geometry: GeometryKey): boolean {
+  return Buffer.compare(segment.geometry, geometry) === 0;
+}
+
+function beginsWith(text: SnapshotText, start: SnapshotText): boolean {
+  const points = start.points.length / SNAPSHOT_POINT_BYTES;
+  return start.units <= text.units && commonPoints(text, start) === points;
+}
+
+type Points = Pick<SnapshotText, "points">;
+
+function commonPoints({ points: a }: Points, { points: b }: Points): number {
+  const end = Math.min(a.length, b.length);
+  let at = 0;
+  while (at < end && a[at] === b[at]) at++;
+  return Math.floor(at / SNAPSHOT_POINT_BYTES);
+}
