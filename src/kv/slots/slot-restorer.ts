@@ -1,0 +1,120 @@
+/**
+ * What is stored of a prompt, brought into a slot: found, checked and given a name by the snapshot desk, and restored by the server. What spares little is left where it is, and so is what
+ * takes longer to restore than there is time, or than computing it takes.
+ */
+import type { Clock } from "../../clock.ts";
+import type { FoundSnapshot, SnapshotDesk, UnstagedReason } from "../snapshots/snapshot-desk.ts";
+import type { StagedName } from "../staging.ts";
+import type { FreshReason } from "./seat.ts";
+import type { SeatWish } from "./seat-wish.ts";
+import type { RestoreOutcome, SlotObserver } from "./slot-observer.ts";
+import { RestorePace } from "./restore-pace.ts";
+import { SlotFault, type SlotServer } from "./slot-server.ts";
+
+export interface RestorerOptions {
+  readonly server: Pick<SlotServer, "restore" | "geometry" | "location" | "contextTokens">;
+  readonly snapshots: Pick<SnapshotDesk, "find" | "stage" | "unstage">;
+  readonly clock: Clock;
+  readonly observer: Pick<SlotObserver, "restored" | "failed">;
+}
+
+export type Restored =
+  | { readonly kind: "restored"; readonly tokens: number; readonly reusedTokens: number }
+  /** The slot is as it was. */
+  | { readonly kind: "left"; readonly why: FreshReason }
+  /** The slot holds nothing that can be named. */
+  | { readonly kind: "failed" }
+  /** It may be under way still. */
+  | { readonly kind: "lost" };
+
+/** Fewer are computed sooner than a file is opened. */
+export const LEAST_TOKENS = 32;
+
+/** A restore is not given up: it would go on all the same, in a slot that others get meanwhile. */
+const NEVER = AbortSignal.any([]);
+
+export class SlotRestorer {
+  readonly #options: RestorerOptions;
+  readonly #pace = new RestorePace();
+
+  constructor(options: RestorerOptions) {
+    this.#options = options;
+  }
+
+  async find({ request, over }: SeatWish): Promise<FoundSnapshot | FreshReason> {
+    const { snapshots, server, observer } = this.#options;
+    const { session, prompt, untilMs, turnMs } = request;
+    const { geometry, location } = server;
+    const hold = { signal: over, untilMs, turnMs };
+    try {
+      return await snapshots.find({ session, prompt, geometry, location, hold });
+    } catch (reason) {
+      observer.failed("find", reason);
+      return "catalog_failed";
+    }
+  }
+
+  /** Into a slot that the caller holds, whoever was in it. */
+  async restore(slot: number, found: FoundSnapshot, wish: SeatWish): Promise<Restored> {
+    const why = this.#unworthy(found, wish);
+    if (why !== undefined) return { kind: "left", why };
+    const { snapshots, server, clock, observer } = this.#options;
+    const fromMs = clock.now();
+    const name = await this.#stage(found);
+    if (isReason(name)) return { kind: "left", why: name };
+    if (wish.isOver) {
+      await snapshots.unstage(server.location, name);
+      return { kind: "left", why: "late" };
+    }
+    const file = await server.restore(slot, name, NEVER);
+    const { tokenLength, bytes } = found.segment;
+    const isWhole =
+      !(file instanceof SlotFault) && file.tokens === tokenLength && file.bytes === bytes;
+    const outcome = file instanceof SlotFault ? file.code : isWhole ? "restored" : "mismatch";
+    const elapsedMs = clock.now() - fromMs;
+    if (file instanceof SlotFault) observer.failed("restore", file);
+    else this.#pace.took(bytes, elapsedMs);
+    observer.restored({ outcome, elapsedMs, bytes });
+    await snapshots.unstage(server.location, name);
+    return restoredAs(outcome, found);
+  }
+
+  #unworthy({ segment, commonTokens }: FoundSnapshot, wish: SeatWish): FreshReason | undefined {
+    const { contextTokens } = this.#options.server;
+    if (commonTokens < LEAST_TOKENS || segment.tokenLength > contextTokens) return "not_worth";
+    const ms = this.#pace.guess(segment.bytes);
+    const { turnMs } = wish.request;
+    const [coldMs, warmMs] = [turnMs(0), turnMs(commonTokens)];
+    const isSlower = coldMs !== undefined && warmMs !== undefined && ms > coldMs - warmMs;
+    const why = ms >= wish.leftMs ? "late" : isSlower ? "not_worth" : undefined;
+    if (why !== undefined) this.#pace.passedOver();
+    return why;
+  }
+
+  async #stage(found: FoundSnapshot): Promise<StagedName | UnstagedReason> {
+    const { snapshots, server, observer } = this.#options;
+    try {
+      return await snapshots.stage(found, server.location);
+    } catch (reason) {
+      observer.failed("stage", reason);
+      return "unreadable";
+    }
+  }
+}
+
+function restoredAs(outcome: RestoreOutcome, { segment, commonTokens }: FoundSnapshot): Restored {
+  switch (outcome) {
+    case "restored":
+      return { kind: "restored", tokens: segment.tokenLength, reusedTokens: commonTokens };
+    case "lost":
+      return { kind: "lost" };
+    case "mismatch":
+    case "refused":
+    case "unsound":
+      return { kind: "failed" };
+  }
+}
+
+function isReason(staged: StagedName | UnstagedReason): staged is UnstagedReason {
+  return staged === "damaged" || staged === "unreadable";
+}

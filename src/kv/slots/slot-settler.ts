@@ -1,0 +1,124 @@
+/** What is done with a slot behind a turn, while nobody else gets it: its state is noted, saved, or erased. Every slot that is named here is held by the caller. */
+import type { Clock } from "../../clock.ts";
+import type { SeatEnd, SeatRequest } from "./seat.ts";
+import type { SlotObserver } from "./slot-observer.ts";
+import { isWithin, type SlotSaver } from "./slot-saver.ts";
+import type { SlotLook, SlotServer } from "./slot-server.ts";
+import { isToSave, type Resident, scopeOf, type SlotTable } from "./slot-table.ts";
+import type { SlotWatch } from "./slot-watch.ts";
+
+export interface SettlerOptions {
+  readonly table: SlotTable;
+  readonly server: Pick<SlotServer, "erase">;
+  readonly watch: SlotWatch;
+  readonly saver: Pick<SlotSaver, "save">;
+  readonly clock: Clock;
+  readonly observer: Pick<SlotObserver, "displaced" | "failed">;
+  /** Answers with fewer prompt tokens are not worth a file. */
+  readonly minTokens: number;
+}
+
+/** An erasing is not given up: it would go on all the same, in a slot that others get meanwhile. */
+const NEVER = AbortSignal.any([]);
+
+export class SlotSettler {
+  readonly #options: SettlerOptions;
+
+  constructor(options: SettlerOptions) {
+    this.#options = options;
+  }
+
+  /** A turn that sat there is over, and has reached the server, as far as is known. Once it runs no more, its session is resident where it still is. */
+  async settle(slot: number, request: SeatRequest, end: SettledEnd): Promise<void> {
+    const { table, watch } = this.#options;
+    const look = await watch.whenIdle(slot);
+    if (look === undefined) return table.put(slot, { kind: "unknown" });
+    // It ran nowhere, or in another slot: what was there is there.
+    if (look.task === table.taskOf(slot)) return this.see(slot, look);
+    if (isIn(look, end)) {
+      const resident = this.#residentOf(request, look, end);
+      return table.ran(slot, look.task, { kind: "resident", resident });
+    }
+    table.ran(slot, look.task, { kind: "unknown" });
+    this.#options.observer.displaced(look.tokens === 0 ? "cleared" : "stranger");
+  }
+
+  /** What is not there any more is forgotten. */
+  see(slot: number, look: SlotLook): void {
+    const { table, observer } = this.#options;
+    const by = table.see(slot, look);
+    if (by !== undefined) observer.displaced(by);
+  }
+
+  /** What was just seen there, where it is to be saved. Whatever comes of it, nothing of that server runs in the slot afterwards. */
+  async save(slot: number): Promise<void> {
+    const { table, saver, observer } = this.#options;
+    const resident = table.resident(slot);
+    if (resident?.counts === undefined || !isToSave(resident.saving)) return;
+    const { session, prompt, counts } = resident;
+    const saved = await saver.save({ slot, session, prompt, counts, task: table.taskOf(slot) });
+    switch (saved.kind) {
+      case "saved": {
+        const listing = table.amend(slot, resident, "listing");
+        void saved.listed.then((isListed) =>
+          table.amend(slot, listing, isListed ? "none" : "tried"),
+        );
+        return;
+      }
+      case "refused":
+        table.amend(slot, resident, "tried");
+        return;
+      case "lost":
+        table.amend(slot, resident, "tried");
+        return this.rest(slot);
+      case "not_there":
+        table.put(slot, { kind: "unknown" });
+        observer.displaced("stranger");
+    }
+  }
+
+  /** False: it may hold what it held. */
+  async erase(slot: number): Promise<boolean> {
+    const { table, server, observer } = this.#options;
+    table.forget(slot);
+    const fault = await server.erase(slot, NEVER);
+    if (fault === undefined) {
+      table.put(slot, { kind: "nothing" });
+      return true;
+    }
+    observer.failed("erase", fault);
+    if (fault.code === "lost") await this.rest(slot);
+    return false;
+  }
+
+  /** Until the server says that nothing runs there, or nobody looks any more. */
+  async rest(slot: number): Promise<void> {
+    const { table, watch } = this.#options;
+    const look = await watch.whenIdle(slot);
+    if (look === undefined) table.put(slot, { kind: "unknown" });
+    else this.see(slot, look);
+  }
+
+  #residentOf(request: SeatRequest, { tokens }: SlotLook, end: SettledEnd): Resident {
+    const { clock, minTokens } = this.#options;
+    const { session, prompt } = request;
+    const counts = end.kind === "answered" ? end : undefined;
+    const isWorthy = counts !== undefined && counts.promptTokens >= minTokens;
+    return {
+      session,
+      scope: scopeOf(session, prompt),
+      prompt,
+      tokens,
+      counts,
+      saving: isWorthy ? "due" : "none",
+      usedAtMs: clock.now(),
+    };
+  }
+}
+
+export type SettledEnd = Exclude<SeatEnd, { readonly kind: "unsent" }>;
+
+/** How much of an answer that nobody saw the end of is there, nobody knows. */
+function isIn({ tokens }: SlotLook, end: SettledEnd): boolean {
+  return tokens > 0 && (end.kind === "unknown" || isWithin(tokens, end));
+}

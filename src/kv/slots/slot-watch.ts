@@ -1,0 +1,50 @@
+import type { Clock, Scheduler } from "../../clock.ts";
+import { pause } from "../verify/pause.ts";
+import type { SlotObserver } from "./slot-observer.ts";
+import { SlotFault, type SlotLook, type SlotServer } from "./slot-server.ts";
+
+export interface SlotWatchOptions {
+  readonly server: Pick<SlotServer, "look">;
+  readonly clock: Clock & Scheduler;
+  readonly observer: Pick<SlotObserver, "failed">;
+  /** Nobody looks any more once it is aborted. */
+  readonly closed: AbortSignal;
+}
+
+/** Between looks at a slot that is busy, or at a server that does not answer; doubled from the first to the second. */
+const FIRST_PAUSE_MS = 10;
+const LAST_PAUSE_MS = 1_000;
+
+/** Looks at one slot at a time: what a server says of it now. */
+export class SlotWatch {
+  readonly #options: SlotWatchOptions;
+
+  constructor(options: SlotWatchOptions) {
+    this.#options = options;
+  }
+
+  /** Undefined: the server does not say. */
+  async look(slot: number): Promise<SlotLook | undefined> {
+    const { server, observer, closed } = this.#options;
+    if (closed.aborted) return undefined;
+    const looks = await server.look(closed);
+    if (looks instanceof SlotFault) {
+      observer.failed("look", looks);
+      return undefined;
+    }
+    return looks.find(({ id }) => id === slot);
+  }
+
+  /** As it is as soon as no request runs in it, however long that takes. Undefined: nobody looks any more. */
+  async whenIdle(slot: number): Promise<SlotLook | undefined> {
+    const { clock, closed } = this.#options;
+    let pauseMs = FIRST_PAUSE_MS;
+    while (!closed.aborted) {
+      const look = await this.look(slot);
+      if (look?.isBusy === false) return look;
+      await pause(clock, pauseMs, closed);
+      pauseMs = Math.min(LAST_PAUSE_MS, pauseMs * 2);
+    }
+    return undefined;
+  }
+}
