@@ -7,13 +7,16 @@ export interface SlotWatchOptions {
   readonly server: Pick<SlotServer, "look">;
   readonly clock: Clock & Scheduler;
   readonly observer: Pick<SlotObserver, "failed">;
-  /** Nobody looks any more once it is aborted. */
+  /** Nobody waits for a slot any more once it is aborted. */
   readonly closed: AbortSignal;
 }
 
 /** Between looks at a slot that is busy, or at a server that does not answer; doubled from the first to the second. */
 const FIRST_PAUSE_MS = 10;
 const LAST_PAUSE_MS = 1_000;
+
+/** Looks end by themselves, and soon. */
+const NEVER = AbortSignal.any([]);
 
 /** Looks at one slot at a time: what a server says of it now. */
 export class SlotWatch {
@@ -25,9 +28,8 @@ export class SlotWatch {
 
   /** Undefined: the server does not say. */
   async look(slot: number): Promise<SlotLook | undefined> {
-    const { server, observer, closed } = this.#options;
-    if (closed.aborted) return undefined;
-    const looks = await server.look(closed);
+    const { server, observer } = this.#options;
+    const looks = await server.look(NEVER);
     if (looks instanceof SlotFault) {
       observer.failed("look", looks);
       return undefined;
@@ -35,7 +37,7 @@ export class SlotWatch {
     return looks.find(({ id }) => id === slot);
   }
 
-  /** As it is as soon as no request runs in it, however long that takes. Undefined: nobody looks any more. */
+  /** As it is as soon as no request runs in it, however long that takes. Undefined: nobody waits any more. */
   async whenIdle(slot: number): Promise<SlotLook | undefined> {
     const { clock, closed } = this.#options;
     let pauseMs = FIRST_PAUSE_MS;
