@@ -3,11 +3,12 @@
  * line on standard output. `--quick` shows in seconds that everything runs; its figures mean little.
  */
 import { EnvoyUnavailable } from "../envoy/fetch.ts";
+import { runBodies } from "./bodies/suite.ts";
 import { runKv } from "./kv/suite.ts";
 import { runRouting } from "./routing/suite.ts";
 import { runTurns } from "./turns/suite.ts";
 
-const suites = { routing: runRouting, kv: runKv, turns: runTurns } as const;
+const suites = { routing: runRouting, kv: runKv, turns: runTurns, bodies: runBodies } as const;
 
 const [name, ...options] = process.argv.slice(2);
 const suite = Object.entries(suites).find(([known]) => known === name)?.[1];

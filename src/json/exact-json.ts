@@ -5,12 +5,16 @@
  */
 import { decodeString } from "./json-paths.ts";
 import { jsonText, QUOTE } from "./json-tokens.ts";
-import { walkJson, type JsonVisitor } from "./json-walk.ts";
+import { walkJsonInSlices, type JsonVisitor } from "./json-walk.ts";
+import type { Slices } from "./slices.ts";
 
 /** Of one valid JSON text. */
-export function isExactJson(bytes: Uint8Array): boolean {
+export function* isExactJsonInSlices(bytes: Uint8Array): Slices<boolean> {
   const exactness = new Exactness(bytes);
-  walkJson(jsonText(bytes), exactness);
+  for (const _ of walkJsonInSlices(jsonText(bytes), exactness)) {
+    if (!exactness.isExact) return false;
+    yield;
+  }
   return exactness.isExact;
 }
 

@@ -5,12 +5,13 @@
  */
 import { decodeString } from "./json-paths.ts";
 import { jsonText, QUOTE } from "./json-tokens.ts";
-import { walkJson, type JsonVisitor } from "./json-walk.ts";
+import { walkJsonInSlices, type JsonVisitor } from "./json-walk.ts";
+import type { Slices } from "./slices.ts";
 
 /** Of one valid text, no deeper than `JSON_DEPTH_LIMIT`. Of equal keys the last wins. Objects have no prototype. */
-export function parseJson(bytes: Uint8Array): unknown {
+export function* parseJsonInSlices(bytes: Uint8Array): Slices<unknown> {
   const builder = new Builder(bytes);
-  walkJson(jsonText(bytes), builder);
+  yield* walkJsonInSlices(jsonText(bytes), builder);
   return builder.value;
 }
 

@@ -8,7 +8,7 @@ import { jsonText, type JsonText } from "./json-tokens.ts";
 import { walkJsonInSlices, type JsonVisitor } from "./json-walk.ts";
 import { type KeyNames, numberOfKey } from "./key-names.ts";
 import { atOnce, type Slices } from "./slices.ts";
-import { type Edit, joined, splice } from "./splice.ts";
+import { type Edit, rewriteInSlices } from "./splice.ts";
 
 /** Of one valid text. What matters is what the query wants and what it cuts out. */
 export function withRegularKeys(body: Uint8Array, query: MembersQuery): Uint8Array {
@@ -22,22 +22,29 @@ export function* withRegularKeysInSlices(
   const text = jsonText(body);
   const keys = new Keys(text, query);
   yield* walkJsonInSlices(text, keys);
-  return joined(splice(body, keys.edits));
+  return yield* rewriteInSlices(body, keys.edits);
 }
 
 /** One open container. */
 interface Frame {
   /** Of an object of which something is wanted. */
   readonly shape: ObjectShape | undefined;
-  /** By the number of the name, where the last member of that name so far is. */
-  readonly members: Map<number, Edit>;
+  /** By the number of the name, the cut that would take the last member of that name so far. */
+  readonly members: Map<number, Cut>;
   /** The value that comes next is wanted, and this is what is wanted of it. */
   next: ObjectShape | undefined;
   /** The member before, if it is wanted, whose end is where the next key begins. */
-  open: { start: number; end: number } | undefined;
+  open: Cut | undefined;
+}
+
+/** Of a wanted member and the comma behind it. Where it stays, it has no bytes. */
+interface Cut {
+  readonly start: number;
+  end: number;
 }
 
 class Keys implements JsonVisitor {
+  /** By their places: one that is inside of a cut comes behind it. */
   readonly edits: Edit[] = [];
   readonly #text: JsonText;
   readonly #cut: KeyNames;
@@ -57,16 +64,10 @@ class Keys implements JsonVisitor {
     if (frame.open !== undefined) frame.open.end = start - 1;
     frame.open = undefined;
     frame.next = undefined;
-    this.#respell(this.#frames.length === ROOT_FRAMES ? this.#rootCut : this.#cut, start, end);
-    if (frame.shape === undefined) return;
-    const number = this.#respell(frame.shape.names, start, end);
-    const member = frame.shape.members[number];
-    if (member?.isWanted !== true) return;
-    const before = frame.members.get(number);
-    if (before !== undefined) this.edits.push(before);
-    frame.open = { start: start - 1, end: start - 1 };
-    frame.members.set(number, frame.open);
-    frame.next = member.object;
+    const cut = this.#frames.length === ROOT_FRAMES ? this.#rootCut : this.#cut;
+    const name = this.#meet(frame, start) ?? this.#nameIn(cut, start);
+    if (name === undefined || name.length === end - start) return;
+    this.edits.push({ start, end, bytes: utf8.encode(name) });
   }
 
   scalar(): void {}
@@ -79,17 +80,27 @@ class Keys implements JsonVisitor {
   }
 
   close(): void {
-    this.#frames.pop();
+    const frame = this.#frames.pop();
+    for (const last of frame?.members.values() ?? []) last.end = last.start;
   }
 
-  /** The number of the name that the key is. */
-  #respell(names: KeyNames, start: number, end: number): number {
-    const number = numberOfKey(names, this.#text, start);
-    const name = names.names[number];
-    if (name !== undefined && name.length !== end - start) {
-      this.edits.push({ start, end, bytes: utf8.encode(name) });
+  /** The name that the key is, of those that are known in its object. */
+  #meet(frame: Frame, start: number): string | undefined {
+    const { shape, members } = frame;
+    if (shape === undefined) return undefined;
+    const number = numberOfKey(shape.names, this.#text, start);
+    const member = shape.members[number];
+    if (member?.isWanted === true) {
+      frame.open = { start: start - 1, end: start - 1 };
+      frame.next = member.object;
+      members.set(number, frame.open);
+      this.edits.push(frame.open);
     }
-    return number;
+    return shape.names.names[number];
+  }
+
+  #nameIn(names: KeyNames, start: number): string | undefined {
+    return names.names[numberOfKey(names, this.#text, start)];
   }
 }
 

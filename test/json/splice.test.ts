@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { splice, type Edit } from "../../src/json/splice.ts";
+import { atOnce } from "../../src/json/slices.ts";
+import { type Edit, rewriteInSlices, splice } from "../../src/json/splice.ts";
 
 function spliced(text: string, edits: readonly Edit[]): string {
   return Buffer.concat(splice(Buffer.from(text), edits)).toString();
@@ -46,41 +47,62 @@ describe("spliced bytes", () => {
     ).toBe("a+c");
   });
 
-  it("are views of the old ones, unless there are many", () => {
+  it("are views of the old ones", () => {
     const source = new Uint8Array(1_000);
-    const cuts = (count: number) =>
-      Array.from({ length: count }, (_, i) => ({ start: 2 * i + 1, end: 2 * i + 2 }));
+    const cuts = Array.from({ length: 63 }, (_, i) => ({ start: 2 * i + 1, end: 2 * i + 2 }));
+    const pieces = splice(source, cuts);
 
-    expect(splice(source, cuts(63)).every((piece) => piece.buffer === source.buffer)).toBe(true);
-    expect(splice(source, cuts(63))).toHaveLength(64);
-    expect(splice(source, cuts(64))).toEqual([new Uint8Array(936)]);
+    expect(pieces).toHaveLength(64);
+    expect(pieces.every((piece) => piece.buffer === source.buffer)).toBe(true);
   });
+});
 
-  it("are the same of many edits as of one after the other", () => {
-    const place = fc.record({
+describe("rewritten bytes", () => {
+  it("are those of the pieces, joined", () => {
+    const edit = fc.record({
       start: fc.nat(4_000),
-      length: fc.nat(40),
+      length: fc.oneof(fc.nat(5), fc.nat(600)),
       text: fc.option(fc.string({ maxLength: 5, unit: "grapheme-ascii" })),
     });
+    const source = Buffer.from(Array.from({ length: 5_000 }, (_, i) => 97 + (i % 26)));
     fc.assert(
-      fc.property(fc.array(place, { minLength: 65, maxLength: 120 }), (places) => {
-        const source = Array.from({ length: 5_000 }, (_, i) => String.fromCharCode(97 + (i % 26)));
-        const edits = places.map(({ start, length, text }) => {
-          const end = start + length;
-          return { start, end, ...(text !== null && { bytes: Buffer.from(text) }) };
-        });
-        let expected = "";
-        let at = 0;
-        for (const { start, end, bytes: by } of edits.toSorted(
-          (a, b) => a.start - b.start || a.end - b.end,
-        )) {
-          if (start < at) continue;
-          expected += source.slice(at, start).join("") + (by?.toString() ?? "");
-          at = end;
-        }
-        expect(spliced(source.join(""), edits)).toBe(expected + source.slice(at).join(""));
+      fc.property(fc.array(edit, { maxLength: 120 }), (places) => {
+        const edits = places
+          .map(({ start, length, text }) => {
+            const by = text === null ? {} : { bytes: Buffer.from(text) };
+            return { start, end: start + length, ...by };
+          })
+          .filter(({ start, end, bytes }) => (bytes?.length ?? 0) <= end - start)
+          .toSorted((a, b) => a.start - b.start || a.end - b.end);
+        const rewritten = atOnce(rewriteInSlices(source, edits));
+        expect(Buffer.from(rewritten)).toEqual(Buffer.concat(splice(source, edits)));
       }),
-      { numRuns: 50 },
+      { numRuns: 200 },
     );
+  });
+
+  it("come in slices, of which none has more than 8,192 edits or a MiB", () => {
+    const cuts = (count: number) =>
+      Array.from({ length: count }, (_, i) => ({ start: 2 * i + 1, end: 2 * i + 2 }));
+    const slicesOf = (sizeBytes: number, edits: readonly Edit[]) =>
+      1 + Array.from(rewriteInSlices(new Uint8Array(sizeBytes), edits)).length;
+
+    expect(slicesOf(20_000, cuts(8_192))).toBe(1);
+    expect(slicesOf(20_000, cuts(8_193))).toBe(2);
+    expect(slicesOf(400_000, cuts(10 * 8_192))).toBe(10);
+    expect(slicesOf(2 ** 20, [])).toBe(1);
+    expect(slicesOf(2 ** 20 + 1, [])).toBe(2);
+    expect(slicesOf(3 * 2 ** 20 + 1, [{ start: 5, end: 6 }])).toBe(4);
+  });
+
+  it("are the same in slices", () => {
+    const source = Buffer.from(Array.from({ length: 3 * 2 ** 20 }, (_, i) => i % 251));
+    const edits = Array.from({ length: 20_000 }, (_, i) => ({
+      start: 100 * i + 3,
+      end: 100 * i + 9,
+      bytes: Buffer.from(String(i)),
+    }));
+    const rewritten = Buffer.from(atOnce(rewriteInSlices(source, edits)));
+    expect(rewritten.equals(Buffer.concat(splice(source, edits)))).toBe(true);
   });
 });

@@ -241,7 +241,7 @@ export function codesOf(text: string): number[] {
 }
 
 function idsOf(prompt: Prompt): readonly number[] {
-  if (prompt.kind === "ids") return prompt.ids;
+  if (prompt.kind === "ids") return Array.from(prompt.ids);
   if (prompt.kind === "text") return codesOf(prompt.text);
   return prompt.chat.messages.flatMap(({ content }) => codesOf(String(content)));
 }

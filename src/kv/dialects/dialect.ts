@@ -85,7 +85,7 @@ export interface InjectedBody {
 }
 
 export type Prompt =
-  | { readonly kind: "ids"; readonly ids: readonly number[] }
+  | { readonly kind: "ids"; readonly ids: Uint32Array }
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "chat"; readonly chat: ChatPrompt };
 

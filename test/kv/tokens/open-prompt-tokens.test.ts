@@ -16,7 +16,7 @@ const HELLO: ChatPrompt = {
 
 describe("a pool without a tokenizer", () => {
   it("has the ids of a prompt that comes as ids", async () => {
-    expect(await withoutTokenizer.encode({ kind: "ids", ids: [1, 70_000] })).toEqual({
+    expect(await withoutTokenizer.encode({ kind: "ids", ids: Uint32Array.of(1, 70_000) })).toEqual({
       kind: "encoded",
       ids: Uint32Array.of(1, 70_000),
     });

@@ -3,10 +3,11 @@
  * in the words of a message (SGLang's). It is held until it is whole; the members that are the service's are taken out wherever they
  * are, and what is left of the names in them is struck out.
  */
+import { cutOutInSlices } from "../../../json/cut-out.ts";
 import { objectShape } from "../../../json/json-members.ts";
 import { compileKeyNames } from "../../../json/key-names.ts";
 import { atOnce } from "../../../json/slices.ts";
-import { joined, splice } from "../../../json/splice.ts";
+import { joined } from "../../../json/splice.ts";
 import type { AnswerEnd, AnswerReader } from "../dialect.ts";
 import { scanRegular, SERVICE_MEMBERS } from "../service-members.ts";
 import type { ReportPlace } from "./answer-members.ts";
@@ -66,7 +67,7 @@ export class ErrorAnswer implements AnswerReader {
     const cut = compileKeyNames([...new Set([...SERVICE_MEMBERS, this.#options.place])]);
     const scan = atOnce(scanRegular(text, { root: ANY_OBJECT, cut }));
     if (scan.kind === "unreadable") return undefined;
-    return this.#struck(joined(splice(scan.bytes, scan.cuts)));
+    return this.#struck(atOnce(cutOutInSlices(scan.bytes, scan)).bytes);
   }
 
   #struck(text: Uint8Array): Uint8Array {

@@ -1,8 +1,16 @@
 /** `POST /v1/chat/completions` as SGLang takes it. */
-import { isExactJson } from "../../../json/exact-json.ts";
-import { objectShape, type FoundObject } from "../../../json/json-members.ts";
+import { isExactJsonInSlices } from "../../../json/exact-json.ts";
+import { objectShape } from "../../../json/json-members.ts";
+import type { Slices } from "../../../json/slices.ts";
 import type { ChatPrompt, NoTurnReason } from "../dialect.ts";
-import { given, isObject, parsedValue, textOf, TOO_MUCH, type FoundBody } from "./found-body.ts";
+import {
+  given,
+  isObject,
+  parsedMember,
+  parsedMembers,
+  TOO_MUCH,
+  type FoundBody,
+} from "./found-body.ts";
 import { readMessages } from "./messages.ts";
 import { CHAT_NEUTRAL } from "./neutral-fields.ts";
 import { isCount, readContext, refusal, SESSION_MEMBERS } from "./request-format.ts";
@@ -47,54 +55,48 @@ export const chatRequest: RequestFormat = {
     },
     known: CHAT_NEUTRAL,
   }),
-  read(body) {
+  *read(body) {
     const refused = refusal(body, REFUSED);
     if (refused !== undefined) return refused;
     const transfer = given(body, "kv_transfer_params");
     if (transfer !== undefined && transfer.object === undefined) return "body";
     if (transfer?.object?.hasUnknown === true) return "unknown_field"; // KV may come from elsewhere
-    const answers = value(body, "n") ?? 1;
+    const answers = (yield* parsedMember(body, "n")) ?? 1;
     if (!isCount(answers) || answers === 0) return "body";
     if (answers > 1) return "samples";
-    const chat = readChat(body);
+    const chat = yield* readChat(body);
     if (typeof chat === "string") return chat;
-    const limit = readLimit(body);
+    const limit = yield* readLimit(body);
     const context = readContext(body);
-    const usage = readUsage(body);
+    const usage = yield* readUsage(body);
     if (limit === undefined || context === undefined || usage === undefined) return "body";
     return { prompt: { kind: "chat", chat }, ...limit, context, ...usage };
   },
 };
 
-/** Null and absent are the same. */
-function value(body: FoundBody, name: string, object?: FoundObject): unknown {
-  const member = given(body, name, object);
-  return member && parsedValue(body, member.value);
-}
-
 /** Undefined: it is no count. 0 counts as absent. */
-function readLimit(body: FoundBody): Pick<TurnFacts, "maxNewTokens"> | undefined {
-  const limits = LIMITS.map((name) => value(body, name) ?? 0);
+function* readLimit(body: FoundBody): Slices<Pick<TurnFacts, "maxNewTokens"> | undefined> {
+  const limits = (yield* parsedMembers(body, LIMITS)).map((limit) => limit ?? 0);
   if (!limits.every(isCount)) return undefined;
   return { maxNewTokens: limits.find((limit) => limit > 0) };
 }
 
 /** Undefined: the options of the stream are none. */
-function readUsage(body: FoundBody): Pick<TurnFacts, "needsUsage"> | undefined {
-  const isStream = value(body, "stream") === true;
+function* readUsage(body: FoundBody): Slices<Pick<TurnFacts, "needsUsage"> | undefined> {
+  const isStream = (yield* parsedMember(body, "stream")) === true;
   const options = given(body, "stream_options");
   if (options === undefined) return { needsUsage: isStream };
   const { object } = options;
   if (object === undefined) return undefined;
-  const asked = USAGE_OPTIONS.map((name) => value(body, name, object) ?? false);
+  const asked = (yield* parsedMembers(body, USAGE_OPTIONS, object)).map((each) => each ?? false);
   if (!asked.every((each) => typeof each === "boolean")) return undefined;
   return { needsUsage: isStream && !asked.includes(true) };
 }
 
-function readChat(body: FoundBody): ChatPrompt | NoTurnReason {
-  const values = PROMPT.map((name) => value(body, name));
-  if (values.includes(TOO_MUCH) || !isExact(body)) return "unknown_field";
-  const [list, tools = [], choice = "auto", templateKwargs = {}, isContinued = false] = values;
+function* readChat(body: FoundBody): Slices<ChatPrompt | NoTurnReason> {
+  const found = yield* parsedMembers(body, PROMPT);
+  if (found.includes(TOO_MUCH) || !(yield* isExact(body))) return "unknown_field";
+  const [list, tools = [], choice = "auto", templateKwargs = {}, isContinued = false] = found;
   const messages = readMessages(list);
   if (typeof messages === "string") return messages;
   if (!Array.isArray(tools) || !isObject(templateKwargs)) return "body";
@@ -105,9 +107,12 @@ function readChat(body: FoundBody): ChatPrompt | NoTurnReason {
   return { messages, tools: shown, templateKwargs, continueFinalMessage: isContinued };
 }
 
-function isExact(body: FoundBody): boolean {
-  return PROMPT.every((name) => {
+function* isExact(body: FoundBody): Slices<boolean> {
+  for (const name of PROMPT) {
     const member = given(body, name);
-    return member === undefined || isExactJson(textOf(body, member.value));
-  });
+    if (member === undefined) continue;
+    const { start, end } = member.value;
+    if (!(yield* isExactJsonInSlices(body.bytes.subarray(start, end)))) return false;
+  }
+  return true;
 }

@@ -1,16 +1,15 @@
 /** A request body whose members were found, and the reading of their values. */
 import type { FoundMember, FoundObject, Span } from "../../../json/json-members.ts";
 import { decodeString } from "../../../json/json-paths.ts";
-import { hasMoreValues } from "../../../json/many-values.ts";
-import { parseJson } from "../../../json/parse-json.ts";
-import { joined, splice } from "../../../json/splice.ts";
 import { QUOTE, skipSpace } from "../../../json/json-tokens.ts";
+import { hasMoreValuesInSlices } from "../../../json/many-values.ts";
+import { parseJsonInSlices } from "../../../json/parse-json.ts";
+import type { Slices } from "../../../json/slices.ts";
 
 export interface FoundBody {
+  /** As the engine may see it. */
   readonly bytes: Uint8Array;
   readonly root: FoundObject;
-  /** What the engine will not see of it. In order. */
-  readonly cuts: readonly Span[];
 }
 
 /** A wanted member that is there and not null; in these requests, null is as if it were not there. */
@@ -49,17 +48,38 @@ const VALUES_LIMIT = 16_384;
 /** No JSON value. */
 export const TOO_MUCH = Symbol("too much");
 
-/** The value as the engine sees it. */
-export function parsedValue(body: FoundBody, span: Span): unknown {
-  const text = textOf(body, span);
-  return hasMoreValues(text, VALUES_LIMIT) ? TOO_MUCH : parseJson(text);
+export function* parsedValue({ bytes }: FoundBody, { start, end }: Span): Slices<unknown> {
+  const text = bytes.subarray(start, end);
+  if (yield* hasMoreValuesInSlices(text, VALUES_LIMIT)) return TOO_MUCH;
+  return yield* parseJsonInSlices(text);
 }
 
-/** The JSON text of a value as the engine sees it. */
-export function textOf({ bytes, cuts }: FoundBody, { start, end }: Span): Uint8Array {
-  const inside = cuts.filter((cut) => cut.start >= start && cut.end <= end);
-  if (inside.length === 0) return bytes.subarray(start, end);
-  return joined(splice(bytes.subarray(0, end), [{ start: 0, end: start }, ...inside]));
+/** Of that name; undefined where it is absent or null. */
+export function* parsedMember(
+  body: FoundBody,
+  name: string,
+  object?: FoundObject,
+): Slices<unknown> {
+  const member = given(body, name, object);
+  return member && (yield* parsedValue(body, member.value));
+}
+
+export function* parsedMembers(
+  body: FoundBody,
+  names: readonly string[],
+  object?: FoundObject,
+): Slices<readonly unknown[]> {
+  const values: unknown[] = [];
+  for (const name of names) values.push(yield* parsedMember(body, name, object));
+  return values;
+}
+
+const LONG_TEXT_BYTES = 256 * 1024;
+
+/** As `readString`, in a slice of its own where it is long. */
+export function* readText(body: FoundBody, span: Span): Slices<string | undefined> {
+  if (span.end - span.start > LONG_TEXT_BYTES) yield;
+  return readString(body, span);
 }
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,7 +1,8 @@
 /** SGLang's own `POST /generate`. */
 import { objectShape } from "../../../json/json-members.ts";
+import type { Slices } from "../../../json/slices.ts";
 import type { NoTurnReason, Prompt } from "../dialect.ts";
-import { given, isList, isObject, parsedValue, readString, type FoundBody } from "./found-body.ts";
+import { given, isList, isObject, parsedValue, readText, type FoundBody } from "./found-body.ts";
 import { GENERATE_NEUTRAL } from "./neutral-fields.ts";
 import { isCount, readContext, refusal, SESSION_MEMBERS } from "./request-format.ts";
 import type { RefusedMembers, RequestFormat, TurnFacts } from "./request-format.ts";
@@ -34,12 +35,12 @@ export const generateRequest: RequestFormat = {
     },
     known: GENERATE_NEUTRAL,
   }),
-  read(body) {
+  *read(body) {
     const refused = refusal(body, REFUSED);
     if (refused !== undefined) return refused;
-    const sampling = readSampling(body);
+    const sampling = yield* readSampling(body);
     if (typeof sampling === "string") return sampling;
-    const prompt = readPrompt(body);
+    const prompt = yield* readPrompt(body);
     if (typeof prompt === "string") return prompt;
     const context = readContext(body);
     return context === undefined ? "body" : { prompt, ...sampling, context, needsUsage: false };
@@ -47,22 +48,22 @@ export const generateRequest: RequestFormat = {
 };
 
 /** With both, the engine would read the ids; with neither, nothing. */
-function readPrompt(body: FoundBody): Prompt | NoTurnReason {
+function* readPrompt(body: FoundBody): Slices<Prompt | NoTurnReason> {
   const [text, ids] = [given(body, "text"), given(body, "input_ids")];
   if (text !== undefined && ids === undefined) {
     if (isList(body, text.value)) return "batch";
-    const value = readString(body, text.value) ?? "";
+    const value = (yield* readText(body, text.value)) ?? "";
     return value === "" ? "body" : { kind: "text", text: value };
   }
   if (ids === undefined || text !== undefined || !isList(body, ids.value)) return "body";
-  const values = readTokenIds(body.bytes, ids.value);
+  const values = yield* readTokenIds(body.bytes, ids.value);
   if (values === "batch") return "batch";
   return values === undefined ? "body" : { kind: "ids", ids: values };
 }
 
-function readSampling(body: FoundBody): Pick<TurnFacts, "maxNewTokens"> | NoTurnReason {
+function* readSampling(body: FoundBody): Slices<Pick<TurnFacts, "maxNewTokens"> | NoTurnReason> {
   const member = given(body, "sampling_params");
-  const params = member === undefined ? {} : parsedValue(body, member.value);
+  const params = member === undefined ? {} : yield* parsedValue(body, member.value);
   if (Array.isArray(params)) return "batch";
   if (!isObject(params)) return "body";
   for (const answers of [params["n"] ?? 1, params["beam_width"] ?? 1]) {

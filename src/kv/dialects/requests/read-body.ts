@@ -4,6 +4,7 @@
  * Where a key that matters comes twice or is spelled with an escape, it comes once and is spelled plainly before anything else, so that
  * what is read here and what the engine reads cannot differ.
  */
+import { cutOutInSlices } from "../../../json/cut-out.ts";
 import { objectShape } from "../../../json/json-members.ts";
 import type { JsonVisitor } from "../../../json/json-walk.ts";
 import { compileKeyNames, type KeyNames } from "../../../json/key-names.ts";
@@ -56,17 +57,16 @@ export function forbiddenAtRoot(names: readonly string[]): KeyNames {
 
 export function* readBody(request: BodyToRead): Slices<ReadBody | UnreadableBody> {
   const { body, route, also } = request;
-  const root = route?.format.shape ?? ELSEWHERE;
-  const query = { root, cut: FORBIDDEN, rootCut: request.forbiddenAtRoot };
+  const shape = route?.format.shape ?? ELSEWHERE;
+  const query = { root: shape, cut: FORBIDDEN, rootCut: request.forbiddenAtRoot };
   const scanned = yield* scanRegular(body, query, also);
   if (scanned.kind === "unreadable") return scanned;
-  const { bytes, cuts, cutMembers: removed } = scanned;
-  if (scanned.root === undefined) {
-    return { kind: "body", stripped: splice(bytes, cuts), removed, turn: none("body") };
-  }
-  const found = { bytes, root: scanned.root, cuts };
-  const stripped = splice(bytes, [...cuts, ...forgottenId(found)]);
-  const turn = route === undefined ? none("path") : readTurn(found, route);
+  const { cutMembers: removed } = scanned;
+  const { bytes, root } = yield* cutOutInSlices(scanned.bytes, scanned);
+  if (root === undefined) return { kind: "body", stripped: [bytes], removed, turn: none("body") };
+  const found = { bytes, root };
+  const stripped = splice(bytes, forgottenId(found));
+  const turn = route === undefined ? none("path") : yield* readTurn(found, route);
   return { kind: "body", stripped, removed, turn };
 }
 
@@ -77,8 +77,8 @@ function forgottenId(body: FoundBody): Edit[] {
   return id === undefined ? [] : [{ ...id.value, bytes: NULL }];
 }
 
-function readTurn(body: FoundBody, { format, inject }: TurnRoute): TurnBody | NoTurn {
-  const facts = format.read(body);
+function* readTurn(body: FoundBody, { format, inject }: TurnRoute): Slices<TurnBody | NoTurn> {
+  const facts = yield* format.read(body);
   if (typeof facts === "string") return none(facts);
   const { prompt, maxNewTokens, context } = facts;
   return {
@@ -90,7 +90,7 @@ function readTurn(body: FoundBody, { format, inject }: TurnRoute): TurnBody | No
       const { edits, openAnswer } = inject(body, facts, injection);
       // What is injected may have an id in place of the one that is forgotten: then that comes first.
       return {
-        pieces: splice(body.bytes, [...body.cuts, ...edits, ...forgottenId(body)]),
+        pieces: splice(body.bytes, [...edits, ...forgottenId(body)]),
         openAnswer,
       };
     },

@@ -1,5 +1,6 @@
 /** What the requests of all paths have in common, and what reading one of them gives. */
 import { objectShape, type ObjectShape } from "../../../json/json-members.ts";
+import type { Slices } from "../../../json/slices.ts";
 import type { ChainContext } from "../../chain/chain-format.ts";
 import type { NoTurnReason, Prompt } from "../dialect.ts";
 import { given, isEmptyList, isList, readString, type FoundBody } from "./found-body.ts";
@@ -8,7 +9,7 @@ import { given, isEmptyList, isList, readString, type FoundBody } from "./found-
 export interface RequestFormat {
   /** Of the root. Has the members of `SESSION_MEMBERS`. */
   readonly shape: ObjectShape;
-  read(body: FoundBody): TurnFacts | NoTurnReason;
+  read(body: FoundBody): Slices<TurnFacts | NoTurnReason>;
 }
 
 export interface TurnFacts {

@@ -7,12 +7,14 @@
  * adapter's, or one that was moved from another place in the prompt (`n_cache_reuse`).
  */
 import { objectShape } from "../../../json/json-members.ts";
+import type { Slices } from "../../../json/slices.ts";
 import type { ChatPrompt, NoTurnReason, Prompt } from "../dialect.ts";
 import {
   given,
   isEmptyList,
   isObject,
-  parsedValue,
+  parsedMember,
+  parsedMembers,
   TOO_MUCH,
   type FoundBody,
 } from "./found-body.ts";
@@ -53,19 +55,19 @@ function shapeOf(names: readonly string[]): RequestFormat["shape"] {
   return objectShape({ wanted: { ...SESSION_MEMBERS, ...Object.fromEntries(read) } });
 }
 
-type ReadPrompt = (body: FoundBody) => Prompt | NoTurnReason;
+type ReadPrompt = (body: FoundBody) => Slices<Prompt | NoTurnReason>;
 
-function readFacts(body: FoundBody, read: ReadPrompt): TurnFacts | NoTurnReason {
+function* readFacts(body: FoundBody, read: ReadPrompt): Slices<TurnFacts | NoTurnReason> {
   if (given(body, "lora") !== undefined) return "adapter";
-  if ((value(body, "n_cache_reuse") ?? 0) !== 0) return "unknown_field";
+  if (((yield* parsedMember(body, "n_cache_reuse")) ?? 0) !== 0) return "unknown_field";
   for (const name of ANSWERS) {
-    const answers = value(body, name) ?? 1;
+    const answers = (yield* parsedMember(body, name)) ?? 1;
     if (!isCount(answers) || answers === 0) return "body";
     if (answers > 1) return "samples";
   }
-  const prompt = read(body);
+  const prompt = yield* read(body);
   if (typeof prompt === "string") return prompt;
-  const limit = LIMITS.map((name) => value(body, name) ?? undefined).find(isThere) ?? NO_LIMIT;
+  const limit = (yield* parsedMembers(body, LIMITS)).find(isThere) ?? NO_LIMIT;
   const context = readContext(body);
   if (context === undefined || (limit !== NO_LIMIT && !isCount(limit))) return "body";
   const maxNewTokens = limit === NO_LIMIT ? undefined : limit;
@@ -76,15 +78,15 @@ function isThere(each: unknown): boolean {
   return each !== undefined;
 }
 
-function readPrompt(body: FoundBody): Prompt | NoTurnReason {
+function* readPrompt(body: FoundBody): Slices<Prompt | NoTurnReason> {
   const images = given(body, "image_data");
   if (images !== undefined && !isEmptyList(body, images.value)) return "media";
   const prompt = given(body, "prompt");
-  return prompt === undefined ? "body" : readSlotPrompt(body, prompt.value);
+  return prompt === undefined ? "body" : yield* readSlotPrompt(body, prompt.value);
 }
 
-function readChat(body: FoundBody): Prompt | NoTurnReason {
-  const values = CHAT.map((name) => value(body, name));
+function* readChat(body: FoundBody): Slices<Prompt | NoTurnReason> {
+  const values = yield* parsedMembers(body, CHAT);
   if (values.includes(TOO_MUCH)) return "unknown_field";
   const [list, tools = [], choice, templateKwargs = {}, isContinued] = values;
   const messages = readMessages(list);
@@ -98,10 +100,4 @@ function readChat(body: FoundBody): Prompt | NoTurnReason {
     continueFinalMessage: isContinued === true,
   };
   return { kind: "chat", chat };
-}
-
-/** Null and absent are the same. */
-function value(body: FoundBody, name: string): unknown {
-  const member = given(body, name);
-  return member && parsedValue(body, member.value);
 }

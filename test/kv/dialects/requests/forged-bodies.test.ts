@@ -130,7 +130,7 @@ it(
     }
     console.log(`seed ${seed}: ${bodies} forged bodies, ${turns} turns`);
     expect(bodies).toBeGreaterThan(Math.min(BODIES, 100) - 1);
-    expect(turns).toBeGreaterThan(bodies / 50);
+    expect(turns).toBeGreaterThan(bodies / 100);
   },
   LIMIT_MS * 6,
 );

@@ -15,8 +15,11 @@ describe.each(PROMPT_PATHS)("a turn of %s", (path) => {
   it.each([
     [String.raw`{"prompt":"a\n\u00e9"}`, { kind: "text", text: "a\né" }],
     [`{"prompt":[ "a" ]}`, { kind: "text", text: "a" }],
-    [`{"prompt":[1 , 72,\n4294967295]}`, { kind: "ids", ids: [1, 72, 4_294_967_295] }],
-    [`{"prompt":[ [1,72] ]}`, { kind: "ids", ids: [1, 72] }],
+    [
+      `{"prompt":[1 , 72,\n4294967295]}`,
+      { kind: "ids", ids: Uint32Array.of(1, 72, 4_294_967_295) },
+    ],
+    [`{"prompt":[ [1,72] ]}`, { kind: "ids", ids: Uint32Array.of(1, 72) }],
   ])("has the prompt of %s", (text, prompt) => {
     expect(turnOf(read(text, slots(path))).prompt).toEqual(prompt);
   });

@@ -13,7 +13,7 @@ describe("a turn of /generate", () => {
   it("has the ids", () => {
     const { prompt } = turnOf(read(`{"input_ids" : [ 0,1 , 128000\n,4294967295 ], "text":null}`));
 
-    expect(prompt).toEqual({ kind: "ids", ids: [0, 1, 128_000, 4_294_967_295] });
+    expect(prompt).toEqual({ kind: "ids", ids: Uint32Array.of(0, 1, 128_000, 4_294_967_295) });
   });
 
   it.each([
