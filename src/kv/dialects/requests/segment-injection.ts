@@ -1,6 +1,6 @@
 /** What an engine is told of a turn that loads from segments and stores in them, written into the request's own body. */
 import { AppError } from "../../../errors.ts";
-import { type Edit, joined } from "../../../json/splice.ts";
+import type { Edit } from "../../../json/splice.ts";
 import type { PlannedSegment } from "../../turns/turn-plan.ts";
 import { answerOpener, type ReportPlace } from "../answers/open-answer.ts";
 import type { SegmentInjection } from "../dialect.ts";
@@ -55,8 +55,7 @@ function tokenEdits(body: FoundBody, inputIds: ArrayLike<number>): Edit[] {
   const ids = writeTokenIds(inputIds);
   const old = body.root.members.get("input_ids"); // null, or there would be no text to replace
   if (old !== undefined) return [replace(text.value, NULL), replace(old.value, ids)];
-  const member = { start: text.key.start, end: text.value.end };
-  return [replace(member, joined([INPUT_IDS_KEY, ids]))];
+  return [replace(text.key, INPUT_IDS_KEY), replace(text.value, ids)];
 }
 
 function placeEdits(body: FoundBody, place: ReportPlace, injection: SegmentInjection): Edit[] {
@@ -94,4 +93,4 @@ function segmentJson({ tokenStart, tokenLength, kvUri, kvStart }: PlannedSegment
   };
 }
 
-const INPUT_IDS_KEY = new TextEncoder().encode('"input_ids":');
+const INPUT_IDS_KEY = new TextEncoder().encode('"input_ids"');

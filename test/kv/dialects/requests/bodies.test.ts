@@ -169,7 +169,7 @@ describe("an injected body", () => {
     [`{"text":"a"}`, `{"input_ids":[0,10,4294967295]}`],
     [
       `{"stream":true, "text" : "a" ,"rid":"r"}`,
-      `{"stream":true, "input_ids":[0,10,4294967295] ,"rid":"r"}`,
+      `{"stream":true, "input_ids" : [0,10,4294967295] ,"rid":"r"}`,
     ],
     [`{"input_ids":null,"text":"a"}`, `{"input_ids":[0,10,4294967295],"text":null}`],
     [`{"input_ids":[5]}`, `{"input_ids":[5]}`],
