@@ -26,9 +26,11 @@ export interface ChainOrigin {
 export class Chain {
   readonly #format: ChainFormat;
   readonly #digests: Digests;
-  /** Consecutive, the first is where the chain goes on from; every step of `#bytes` is hashed. */
+  /** Consecutive, the first is where the chain goes on from; every whole step is hashed. */
   readonly #points: GridPoint[];
-  /** Of the units after the first point; bytes past `#end` are spare room. */
+  /** Of the units after the first point: whole steps, in the caller's memory. */
+  #known: Uint8Array = new Uint8Array(0);
+  /** Of those that follow; bytes past `#end` are spare room. */
   #bytes = new Uint8Array(0);
   #end = 0;
 
@@ -44,7 +46,7 @@ export class Chain {
 
   /** Units from the start of the session. */
   get length(): number {
-    return this.#first.at + this.#end / this.#format.unitBytes;
+    return this.#first.at + (this.#known.length + this.#end) / this.#format.unitBytes;
   }
 
   /** In order, with the one that the chain goes on from. */
@@ -61,19 +63,23 @@ export class Chain {
     this.#store(units);
     const known = this.#points.length;
     const stepBytes = this.#format.stepUnits * this.#format.unitBytes;
-    for (let end = known * stepBytes; end <= this.#end; end += stepBytes) {
-      this.#points.push(this.#nextPoint(this.#bytes.subarray(end - stepBytes, end)));
+    const endBytes = this.#known.length + this.#end;
+    for (let end = known * stepBytes; end <= endBytes; end += stepBytes) {
+      this.#points.push(this.#nextPoint(this.#withinStep(end - stepBytes, end)));
     }
     return this.#points.slice(known);
   }
 
-  /** The same units where the points that they pass are known, from an equal chain: whole steps, before anything else. Hashes nothing. */
+  /**
+   * The same units where the points that they pass are known, from an equal chain: whole steps, before anything else. Hashes nothing, and
+   * copies nothing: they must stay as they are.
+   */
   appendKnown(units: Uint8Array, points: readonly GridPoint[]): void {
     const stepBytes = this.#format.stepUnits * this.#format.unitBytes;
-    if (this.#end > 0 || units.length !== points.length * stepBytes) {
+    if (this.length > this.#first.at || units.length !== points.length * stepBytes) {
       throw new AppError("internal", `chain bytes ${units.length} are not ${points.length} steps`);
     }
-    this.#store(units);
+    this.#known = units;
     for (const point of points) this.#points.push(point);
   }
 
@@ -87,12 +93,19 @@ export class Chain {
     const before = this.#points[Math.floor((at - first) / this.#format.stepUnits)] as GridPoint;
     if (before.at === at) return before;
     const { unitBytes } = this.#format;
-    const rest = this.#bytes.subarray((before.at - first) * unitBytes, (at - first) * unitBytes);
+    const rest = this.#withinStep((before.at - first) * unitBytes, (at - first) * unitBytes);
     return { at, digest: this.#digests.sha256(LEAF_TAG, before.digest, rest) };
   }
 
   get #first(): GridPoint {
     return this.#points[0] as GridPoint;
+  }
+
+  /** Bytes after the first point, of one step: all of them are known, or none. */
+  #withinStep(from: number, to: number): Uint8Array {
+    const known = this.#known.length;
+    if (from < known) return this.#known.subarray(from, to);
+    return this.#bytes.subarray(from - known, to - known);
   }
 
   #nextPoint(step: Uint8Array): GridPoint {
