@@ -7,6 +7,7 @@
  */
 import type { Clock, Scheduler } from "../../clock.ts";
 import type { Catalog, MatchRequest } from "../catalog.ts";
+import type { LoadRules } from "../model/load-rules.ts";
 import type { Reach } from "../reach.ts";
 import type { Segment } from "../records.ts";
 import { pause } from "../verify/pause.ts";
@@ -67,6 +68,14 @@ export interface GateRequest {
   readonly hold: Hold | undefined;
 }
 
+export interface FarRequest extends Pick<GateRequest, "reach" | "hold"> {
+  /** In order from token 0, without gaps. */
+  readonly segments: readonly Segment[];
+  /** Of the prompt, that the engine can load as it is. */
+  readonly reachedTokens: number;
+  readonly rules: LoadRules;
+}
+
 const NOTHING_LEFT = { ms: 0, isKnown: true };
 
 /** Looks at what is under way are never closer together, nor than this share of the wait so far: where nothing comes they grow rare. */
@@ -86,15 +95,19 @@ export class Gate {
     if (this.#options.places.isFlat(reach)) return undefined;
     const match = await seek();
     if (match === undefined) return undefined;
-    const { segments, reachedTokens } = await this.#far(match, reach);
+    const far = await this.#far(match, reach);
+    return this.passFor({ ...far, rules: match.rules, reach, hold });
+  }
+
+  /** The same for who has chosen already what to load. */
+  async passFor({ reach, hold, ...far }: FarRequest): Promise<HoldOutcome | undefined> {
+    const { segments } = far;
     if (segments.length === 0) return undefined;
     const errand = await this.#options.readahead.bring({ segments, reach });
     try {
       const flights = errand.sightings.flatMap(({ flight }) => flight ?? []);
       if (hold === undefined || flights.length === 0) return undefined;
-      const { sightings } = errand;
-      const { rules } = match;
-      return await this.#hold({ sightings, flights, rules, reachedTokens }, hold);
+      return await this.#hold({ ...far, sightings: errand.sightings, flights }, hold);
     } finally {
       if (hold?.signal?.aborted === true) errand.leave();
       else errand.keep();
@@ -107,7 +120,10 @@ export class Gate {
   }
 
   /** The best that could be listed, if any of it could be nearer. */
-  async #far(match: Sought, reach: Reach | undefined): Promise<Far> {
+  async #far(
+    match: Sought,
+    reach: Reach | undefined,
+  ): Promise<Pick<FarRequest, "segments" | "reachedTokens">> {
     const { catalog, places } = this.#options;
     const reached = await catalog.match({ ...match, locations: places.within(reach) });
     const every = await catalog.match({ ...match, locations: places.all() });
@@ -170,12 +186,6 @@ export class Gate {
     const signals = [woken.signal, this.#closing.signal, ...(signal === undefined ? [] : [signal])];
     await pause(this.#options.clock, ms, AbortSignal.any(signals));
   }
-}
-
-interface Far {
-  readonly segments: readonly Segment[];
-  /** Of the prompt, that the engine can load as it is. */
-  readonly reachedTokens: number;
 }
 
 /** As many as can be waited for so long. Undefined where none of them is under way any more. */

@@ -1,6 +1,7 @@
 /**
- * CONTRACT ONLY. Snapshots in process: which one serves a prompt, its bytes checked and brought to where a server can restore them, and what a server saved listed for its session. It
- * joins the catalog's rules to files and keys, as the turn desk does for the segments of other engines, and holds nothing that a crash could lose.
+ * Snapshots in process: which one serves a prompt, its bytes checked and brought to where a server can restore them, and what a server saved listed for its session. It
+ * joins the catalog's rules to files and keys, as the turn desk does for the segments of other engines, and holds nothing that a crash could lose. Types only; implemented by
+ * `stored-snapshots.ts`.
  */
 import type { GeometryKey } from "../model/geometry-key.ts";
 import type { Hold } from "../readahead/gate.ts";

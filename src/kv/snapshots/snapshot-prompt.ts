@@ -1,4 +1,4 @@
-/** CONTRACT ONLY. The text of a prompt as snapshots are found by it. */
+/** The text of a prompt as snapshots are found by it. */
 import type { ChainContext } from "../chain/chain-format.ts";
 import type { Prompt } from "../dialects/dialect.ts";
 
@@ -13,3 +13,27 @@ export interface SnapshotPrompt {
 }
 
 export type ToSnapshotPrompt = (prompt: Prompt, context: ChainContext) => SnapshotPrompt;
+
+/** Behind every JSON text of a chat: none of them has one inside. */
+const END = "\n";
+
+/** Equal for equal prompts. Of others, what makes them differ may be left out: the engine compares tokens itself. */
+export const toSnapshotPrompt: ToSnapshotPrompt = (prompt, context) => ({
+  context,
+  bytes: new TextEncoder().encode(textOf(prompt)),
+});
+
+function textOf(prompt: Prompt): string {
+  switch (prompt.kind) {
+    case "text":
+      return prompt.text;
+    case "ids":
+      return prompt.ids.length === 0 ? "" : `${prompt.ids.join(",")},`;
+    case "chat": {
+      const { messages, tools, templateKwargs } = prompt.chat;
+      return [{ tools, templateKwargs }, ...messages]
+        .map((part) => JSON.stringify(part) + END)
+        .join("");
+    }
+  }
+}

@@ -50,6 +50,11 @@ export class Places {
     return this.#byId.get(id)?.location;
   }
 
+  /** That whoever stores there should leave. */
+  headroomBytes(id: string): number {
+    return this.#byId.get(id)?.headroomBytes ?? 0;
+  }
+
   /** Ids of what may be listed to who has this reach; undefined: to an engine that reaches all that any does. */
   within(reach: Reach | undefined): Reach {
     const ids = this.#engines.map(({ location }) => location.profile.id);

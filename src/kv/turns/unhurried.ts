@@ -22,7 +22,7 @@ export async function appendUnhurried(
 /** The same of a text. */
 export async function appendTextUnhurried(
   chain: SequenceChain,
-  { bytes }: SplitText,
+  { bytes }: Pick<SplitText, "bytes">,
   clock: Clock & Scheduler,
 ): Promise<void> {
   await inSlices({ length: bytes.length, atOnce: BYTES_AT_ONCE, clock }, (from, to) =>
