@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Random } from "../../src/clock.ts";
 import { lookAfterKill, lookForUnswept } from "../support/kv-aftermath.ts";
 import { KvLedger } from "../support/kv-ledger.ts";
-import { KvService } from "../support/kv-service.ts";
+import { KvService, LOCATIONS } from "../support/kv-service.ts";
 import { KvWorkload } from "../support/kv-workload.ts";
 import { seededRandom } from "../support/random.ts";
 
@@ -42,11 +42,18 @@ afterEach(async () => {
   await service.remove();
 });
 
-/** Half of the location is kept free, since what waits in quarantine would be room enough for each that asks. */
-async function open(capacityBytes: number): Promise<void> {
+/** All is stored at one of two locations, and copied to the other: no faster than this, so that copies are under way at most moments. */
+const COPIES = { replicas: "{ min: 2 }", readahead: `{ bytesPerSecond: ${MIB} }` };
+
+/** Half of each location is kept free, since what waits in quarantine would be room enough for each that asks. */
+async function open({ capacityBytes, places }: (typeof DAYS)[number]): Promise<void> {
   const limits = `capacityBytes: ${capacityBytes}, headroomBytes: ${capacityBytes / 2}`;
-  const locations = `[{ id: disk, root: disk, uriPrefix: "file:///disk/", ${limits} }]`;
-  service = await KvService.create({ sections: { ...SECTIONS, locations } });
+  const each = places.map(
+    (id) => `{ id: ${id}, root: ${id}, uriPrefix: "file:///${id}/", ${limits} }`,
+  );
+  const copies = places.length > 1 ? COPIES : {};
+  const locations = `[${each.join(", ")}]`;
+  service = await KvService.create({ sections: { ...SECTIONS, ...copies, locations } });
   workload = new KvWorkload({ service, ledger, random });
 }
 
@@ -104,14 +111,25 @@ async function expectAllSwept(): Promise<void> {
 
 /** Half of the rounds each. The small location has room for what a round or two store. */
 const DAYS = [
-  { where: "with room for all", room: "plenty", capacityBytes: GIB },
-  { where: "at a location that is too small", room: "scarce", capacityBytes: 6 * MIB },
+  {
+    where: "with room for all and a copy of each",
+    room: "plenty",
+    capacityBytes: GIB,
+    places: LOCATIONS,
+  },
+  {
+    where: "at a location that is too small",
+    room: "scarce",
+    capacityBytes: 6 * MIB,
+    places: LOCATIONS.slice(0, 1),
+  },
 ] as const;
 const halfOfRounds = Math.ceil(rounds / DAYS.length);
 
-async function live({ room, capacityBytes }: (typeof DAYS)[number]): Promise<void> {
+async function live(day: (typeof DAYS)[number]): Promise<void> {
+  const { room } = day;
   const started = performance.now();
-  await open(capacityBytes);
+  await open(day);
   for (let round = 1; round <= halfOfRounds; round++) {
     await liveAndDie();
     const { problems, ...counts } = await lookAfterKill(service, { ledger, room });
@@ -120,8 +138,10 @@ async function live({ room, capacityBytes }: (typeof DAYS)[number]): Promise<voi
     if (round % 10 === 0 || round === halfOfRounds) {
       const seconds = Math.round((performance.now() - started) / 1000);
       const [evicted, moved] = [ledger.evicted.size, ledger.moved.size];
+      const { copiesCutShort: cutShort } = ledger;
+      const copied = ledger.copied.size;
       const line = `seed ${seed}, round ${round}, ${seconds} s`;
-      console.log(line, { ...counts, evicted, moved }, workload.counts);
+      console.log(line, { ...counts, evicted, moved, copied, cutShort }, workload.counts);
     }
   }
 }
@@ -133,6 +153,9 @@ it.each(DAYS)(
     expect(workload.counts.get("commit 200")).toBeGreaterThan(halfOfRounds);
     expect(ledger.moved.size).toBeGreaterThan(0);
     expect(ledger.evicted.size > 0).toBe(day.room === "scarce");
+    const hasCopies = day.places.length > 1;
+    expect(ledger.copied.size > 0).toBe(hasCopies);
+    expect(ledger.copiesCutShort).toBeGreaterThan(hasCopies ? 0 : -1);
     await expectMended();
     await expectAllSwept();
   },

@@ -8,11 +8,12 @@ import { join } from "node:path";
 import type { Catalog } from "../../src/kv/catalog.ts";
 import { LmdbStore } from "../../src/kv/catalog/lmdb.ts";
 import { openCatalog } from "../../src/kv/catalog/rule-catalog.ts";
+import { copiesOf } from "../../src/kv/copies.ts";
 import type { ObjectName } from "../../src/kv/location.ts";
-import type { Segment, SegmentId, Session } from "../../src/kv/records.ts";
+import type { Segment, SegmentId, Session, StoredFile } from "../../src/kv/records.ts";
 import { engineBytes } from "./kv-engine-bytes.ts";
 import type { KvLedger } from "./kv-ledger.ts";
-import { type KvService, LAYOUT } from "./kv-service.ts";
+import { type KvService, LAYOUT, LOCATIONS } from "./kv-service.ts";
 
 export interface Expected {
   readonly ledger: KvLedger;
@@ -36,7 +37,7 @@ export async function lookAfterKill(
   const { catalogPath: path } = service;
   const catalog = await openCatalog(new LmdbStore({ path, durability: "process" }));
   try {
-    const files = await filesIn(join(service.folder, "disk"));
+    const files = await filesOf(service);
     const look = new Look(catalog, { ledger, room }, files);
     await look.sessions();
     await look.prefixes();
@@ -58,12 +59,15 @@ export interface Unswept {
 /** What still lies there when everybody has ended. The service must not run, and will not again. */
 export async function lookForUnswept(service: KvService): Promise<Unswept> {
   const { catalogPath: path } = service;
-  const names = [...(await filesIn(join(service.folder, "disk"))).keys()];
+  const found = await filesOf(service);
+  const names = [...found.keys()];
   const catalog = await openCatalog(new LmdbStore({ path, durability: "process" }));
   try {
     const nowMs = Date.now();
     const files = await Promise.all(
-      names.map(async (name) => catalog.file({ location: "disk", name: name as ObjectName })),
+      [...found].map(async ([name, { location }]) =>
+        catalog.file({ location, name: name as ObjectName }),
+      ),
     );
     // A copy that was cut short is leased for as long as any copy may take.
     const due = names.filter((_, at) => (files[at]?.leasedUntilMs ?? 0) <= nowMs);
@@ -80,13 +84,13 @@ class Look {
   readonly #catalog: Catalog;
   readonly #ledger: KvLedger;
   readonly #room: Expected["room"];
-  readonly #files: ReadonlyMap<string, string>;
+  readonly #files: ReadonlyMap<string, FoundFile>;
   readonly problems: string[] = [];
   readonly seen = new Set<string>();
   /** Segments whose bytes were compared. */
   readonly read = new Set<string>();
 
-  constructor(catalog: Catalog, { ledger, room }: Expected, files: ReadonlyMap<string, string>) {
+  constructor(catalog: Catalog, { ledger, room }: Expected, files: ReadonlyMap<string, FoundFile>) {
     this.#catalog = catalog;
     this.#ledger = ledger;
     this.#room = room;
@@ -118,10 +122,12 @@ class Look {
 
   /** A file that the catalog does not know would never be swept. */
   async files(): Promise<void> {
-    for (const name of this.#files.keys()) {
-      const file = await this.#catalog.file({ location: "disk", name: name as ObjectName });
+    for (const [name, { location }] of this.#files) {
+      const file = await this.#catalog.file({ location, name: name as ObjectName });
       if (file === undefined) this.problems.push(`file ${name} is nobody's`);
     }
+    const booked = await this.#catalog.files({ after: undefined, limit: 100_000 });
+    this.#ledger.copiesCutShort += booked.filter(isCutShort).length;
   }
 
   async #session({ tenant, id }: Session): Promise<void> {
@@ -147,7 +153,7 @@ class Look {
     if (evicted.has(id)) return true;
     if (this.#room === "plenty" || place === undefined) return false;
     if ((await this.#catalog.segment(id as SegmentId)) !== undefined) return false;
-    const ref = { location: "disk", name: place.file as ObjectName };
+    const ref = { location: place.location, name: place.file as ObjectName };
     const file = await this.#catalog.file(ref);
     if (file?.isSealed === false) return false;
     const left = file === undefined ? [] : await this.#catalog.segmentsIn(ref, 100_000);
@@ -167,15 +173,43 @@ class Look {
     if (this.read.has(id)) return;
     this.read.add(id);
     const tokenEnd = segment.tokenStart + segment.tokenLength;
-    this.#ledger.seen(id, { file: segment.file.name, tokenEnd });
-    const path = this.#files.get(segment.file.name);
-    if (path === undefined) return void problem("its file is gone");
+    const { location, name } = segment.file;
+    this.#ledger.seen(id, { location, file: name, tokenEnd });
+    if (segment.replicas.length > 0) this.#ledger.copied.add(id);
     const span = { start: segment.tokenStart, length: segment.tokenLength };
     const expected = engineBytes(LAYOUT, [...turn.prompt, ...turn.output], span);
-    const file = await readFile(path);
-    const bytes = file.subarray(segment.kvStart, segment.kvStart + segment.bytes);
-    if (!bytes.equals(expected)) problem("its bytes are not those of its tokens");
+    for (const copy of copiesOf(segment)) {
+      const found = this.#files.get(copy.name);
+      if (found?.location !== copy.location) {
+        problem(`its file at ${copy.location} is gone`);
+        continue;
+      }
+      const file = await readFile(found.path);
+      const bytes = file.subarray(copy.kvStart, copy.kvStart + segment.bytes);
+      if (!bytes.equals(expected)) problem(`its bytes at ${copy.location} are not of its tokens`);
+    }
   }
+}
+
+interface FoundFile {
+  readonly location: string;
+  readonly path: string;
+}
+
+/** By name, of which no two are alike. */
+async function filesOf({ folder }: KvService): Promise<Map<string, FoundFile>> {
+  const found = new Map<string, FoundFile>();
+  for (const location of LOCATIONS) {
+    for (const [name, path] of await filesIn(join(folder, location))) {
+      found.set(name, { location, path });
+    }
+  }
+  return found;
+}
+
+/** It was booked for a copy, and nothing came of that. */
+function isCutShort({ committedBytes, leasedUntilMs, stat }: StoredFile): boolean {
+  return committedBytes === 0 && leasedUntilMs > 0 && stat === undefined;
 }
 
 /** Paths by name. */

@@ -41,6 +41,7 @@ export interface KnownPrefix {
 
 /** Where a segment lies. */
 export interface KnownPlace {
+  readonly location: string;
   /** Name of its file. */
   readonly file: string;
   readonly tokenEnd: number;
@@ -55,6 +56,10 @@ export class KvLedger {
   readonly evicted = new Set<string>();
   /** Segments that were seen in another file than before. */
   readonly moved = new Set<string>();
+  /** Those that were seen with a further copy. */
+  readonly copied = new Set<string>();
+  /** Copies that were under way when the service was killed. */
+  copiesCutShort = 0;
   readonly #places = new Map<string, KnownPlace>();
   readonly #ranges = new Map<string, { readonly from: number; readonly to: number }[]>();
   /** Said twice, or said wrongly: a test ends with none. */
@@ -90,7 +95,9 @@ export class KvLedger {
     this.sessions.get(session)?.listed.add(segment);
     const planned = this.turnOf(segment)?.plan.fresh_kv_cache[0];
     if (planned === undefined || this.#places.has(segment)) return;
-    this.#places.set(segment, { file: basename(planned.kv_uri), tokenEnd: start + length });
+    const { kv_uri: uri } = planned;
+    const [location = ""] = uri.slice("file:///".length).split("/");
+    this.#places.set(segment, { location, file: basename(uri), tokenEnd: start + length });
   }
 
   seen(segment: string, place: KnownPlace): void {

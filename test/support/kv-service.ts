@@ -35,6 +35,8 @@ const SECTIONS = {
   tenants: "[{ name: acme }]",
   retention: "{}",
   defaultTenant: "{}",
+  readahead: "{}",
+  replicas: "{}",
 };
 
 export interface ServiceOptions {
@@ -42,6 +44,9 @@ export interface ServiceOptions {
   /** What the process may write at the end of a file, as `ulimit -f` has it; none by default. */
   readonly fileLimitBytes?: number;
 }
+
+/** Folders that there are for locations; the first is that of the one location that there is unless a test says otherwise. */
+export const LOCATIONS = ["disk", "other"] as const;
 
 interface Running {
   readonly child: ChildProcess;
@@ -56,7 +61,7 @@ export class KvService {
   /** Its folder is there, and it is not started. */
   static async create(options: ServiceOptions = {}): Promise<KvService> {
     const folder = await mkdtemp(join(tmpdir(), "moorline-kv-"));
-    await mkdir(join(folder, "disk"));
+    for (const location of LOCATIONS) await mkdir(join(folder, location));
     const sections = Object.entries({ ...SECTIONS, ...options.sections });
     const lines = sections.map(([key, value]) => `  ${key}: ${value}`);
     await writeFile(join(folder, "moorline.yaml"), `${HEAD}${lines.join("\n")}\n`);
