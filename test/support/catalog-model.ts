@@ -166,7 +166,7 @@ export class CatalogModel {
   }
 
   report(id: string, text: string, settleByMs: number): string {
-    const turn = this.#liveTurn(id);
+    const turn = this.liveTurn(id);
     if (turn === undefined) return "unknown_turn";
     if (turn.isReported) return "already_reported";
     Object.assign(turn, { isReported: true, deadlineMs: settleByMs });
@@ -181,37 +181,38 @@ export class CatalogModel {
     }
     const file = this.files.get(turn.file);
     if (file !== undefined) file.unusedBytes += turn.unusedBytes;
-    this.#closeIfOver(id);
+    this.closeIfOver(id);
     return "accepted";
   }
 
   settle(part: string, isGood: boolean): string {
     const segment = this.segments.get(part);
     if (segment === undefined || segment.isDurable || segment.text === "") return "conflict";
-    const turn = this.#liveTurn(segment.turn);
+    const turn = this.liveTurn(segment.turn);
     if (turn === undefined) return "conflict";
+    this.segments.delete(part);
+    if (!isGood) this.disk.seal(segment.copies[0] ?? "");
+    const outcome = isGood ? this.keep(turn, part, segment) : "dropped";
+    this.closeIfOver(turn.id);
+    return outcome;
+  }
+
+  /** Listed by the turn's session from now on, or an equal one that its tenant has. */
+  keep(turn: ModelTurn, id: string, segment: ModelSegment): string {
     const equal = [...this.segments]
       .filter(([, { start, text }]) => start === segment.start && text === segment.text)
-      .map(([id]) => id)
-      .filter((id) => this.holders.isOwn(segment.tenant, id))
+      .map(([other]) => other)
+      .filter((other) => this.holders.isOwn(segment.tenant, other))
       .toSorted()[0];
-    if (isGood && equal === undefined) this.#keep(segment);
-    else this.segments.delete(part);
-    if (isGood) this.holders.list(this.#sessionOf(turn), equal ?? part, this.nowMs);
-    else this.disk.seal(segment.copies[0] ?? "");
-    this.#closeIfOver(turn.id);
-    if (!isGood) return "dropped";
+    if (equal === undefined) this.segments.set(id, { ...segment, isDurable: true });
+    const file = this.files.get(segment.copies[0] ?? "");
+    if (equal === undefined && file !== undefined) file.committedTokens += segment.length;
+    this.holders.list(this.#sessionOf(turn), equal ?? id, this.nowMs);
     return equal === undefined ? "durable" : "duplicate";
   }
 
-  #keep(segment: ModelSegment): void {
-    segment.isDurable = true;
-    const file = this.files.get(segment.copies[0] ?? "");
-    if (file !== undefined) file.committedTokens += segment.length;
-  }
-
   abort(id: string): boolean {
-    const turn = this.#liveTurn(id);
+    const turn = this.liveTurn(id);
     if (turn !== undefined) this.#abort(turn);
     return turn !== undefined;
   }
@@ -290,7 +291,7 @@ export class CatalogModel {
     for (const id of session.listed.keys()) this.holders.drop(session, id);
   }
 
-  #liveTurn(id: string): ModelTurn | undefined {
+  liveTurn(id: string): ModelTurn | undefined {
     const turn = this.turns.get(id);
     if (turn === undefined || this.live(turn.session) === undefined) return undefined;
     if (this.nowMs < turn.deadlineMs) return turn;
@@ -301,10 +302,10 @@ export class CatalogModel {
   #abort(turn: ModelTurn): void {
     this.disk.seal(turn.file);
     for (const [part] of this.#pending(turn.id)) this.segments.delete(part);
-    this.#closeIfOver(turn.id);
+    this.closeIfOver(turn.id);
   }
 
-  #closeIfOver(id: string): void {
+  closeIfOver(id: string): void {
     const turn = this.turns.get(id);
     if (turn === undefined || this.#pending(id).length > 0) return;
     this.turns.delete(id);

@@ -10,6 +10,13 @@ export interface ModelBooking {
   readonly deadlineMs: number;
 }
 
+export interface ModelCut {
+  readonly id: string;
+  readonly text: string;
+  readonly length: number;
+  readonly file: string;
+}
+
 export class CopiesModel {
   readonly #model: CatalogModel;
 
@@ -20,18 +27,56 @@ export class CopiesModel {
   open({ segment, location, name, deadlineMs }: ModelBooking): string {
     const known = this.#durable(segment);
     if (known === undefined) return "gone";
+    this.#book(known, { location, name, deadlineMs });
+    return "opened";
+  }
+
+  /** For so many of the tokens that an engine has reported. */
+  openCut({ segment, location, name, deadlineMs }: ModelBooking, length: number): string {
+    const known = this.#model.segments.get(segment);
+    if (known === undefined || known.isDurable || known.text === "") return "gone";
+    this.#book({ ...known, length }, { location, name, deadlineMs });
+    return "opened";
+  }
+
+  /** Each with the tokens from 0 to its end, in a copy that was opened for it. */
+  settleCut(id: string, parts: readonly ModelCut[]): readonly string[] | undefined {
+    const { segments, disk, files, nowMs } = this.#model;
+    const whole = segments.get(id);
+    if (whole === undefined || whole.isDurable || whole.text === "") return undefined;
+    const turn = this.#model.liveTurn(whole.turn);
+    if (turn === undefined) return undefined;
+    const cut = parts.map(({ id: part, text, length, file }) => {
+      const start = text.length - length;
+      return { file, id: part, segment: { ...whole, copies: [file], start, length, text } };
+    });
+    if (!cut.every(({ file, segment }) => this.#isBooked(segment, file))) return undefined;
+    disk.seal(turn.file);
+    segments.delete(id);
+    const outcomes = cut.map(({ file, id: part, segment }) => {
+      const copy = files.get(file);
+      if (copy !== undefined) Object.assign(copy, { leasedUntilMs: nowMs, isFilled: true });
+      return this.#model.keep(turn, part, segment);
+    });
+    this.#model.closeIfOver(turn.id);
+    return outcomes;
+  }
+
+  #book(
+    { length, copies: [like = ""] }: ModelSegment,
+    { location, name, deadlineMs }: Omit<ModelBooking, "segment">,
+  ): void {
     const { nowMs, files } = this.#model;
     files.set(name, {
       location,
-      ranges: [[0, known.length * TOKEN_BYTES]],
+      ranges: [[0, length * TOKEN_BYTES]],
       unusedBytes: 0,
       isSealed: true,
       lastEndMs: nowMs,
       leasedUntilMs: deadlineMs,
       committedTokens: 0,
-      readsAtMs: [...(files.get(known.copies[0] ?? "")?.readsAtMs ?? [])],
+      readsAtMs: [...(files.get(like)?.readsAtMs ?? [])],
     });
-    return "opened";
   }
 
   move({ id, file: from }: ModelCopy, to: string): boolean {

@@ -12,6 +12,8 @@ export interface ModelFile {
   leasedUntilMs: number;
   /** That ever became durable in it. */
   committedTokens: number;
+  /** A copy that was made for a record; absent: none was, or it is no copy. */
+  isFilled?: boolean;
   /** Its opening among them. */
   readonly readsAtMs: number[];
 }

@@ -39,7 +39,7 @@ export class SpaceModel {
         return reservation.toBytes - reservation.fromBytes - unusedBytes;
       });
     const files = this.#filesAt(location);
-    const beingMade = files.filter(([, file]) => isBeingMade(file));
+    const beingMade = files.filter(([, file]) => isAwaited(file) && file.isFilled !== true);
     const replicas = files.flatMap(([name]) =>
       this.#copiesIn(name).filter(([, { copies }]) => copies[0] !== name),
     );
@@ -57,10 +57,7 @@ export class SpaceModel {
   idleBytes(location: string): number {
     const idle = this.#filesAt(location).filter(
       ([name, file]) =>
-        file.isSealed &&
-        !this.#isWritten(name) &&
-        this.#referenced(name) === 0 &&
-        !isBeingMade(file),
+        file.isSealed && !this.#isWritten(name) && this.#referenced(name) === 0 && !isAwaited(file),
     );
     return sum(idle.map(([, file]) => sizeOf(file)));
   }
@@ -167,7 +164,7 @@ function isAfter(a: Rank, b: Rank): boolean {
   return a.readsPerByte > b.readsPerByte * TOLERANCE;
 }
 
-function isBeingMade({ leasedUntilMs, committedTokens }: ModelFile): boolean {
+function isAwaited({ leasedUntilMs, committedTokens }: ModelFile): boolean {
   return leasedUntilMs > 0 && committedTokens === 0;
 }
 

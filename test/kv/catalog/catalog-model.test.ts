@@ -14,6 +14,7 @@ import type { Catalog } from "../../../src/kv/catalog.ts";
 import { type SegmentId, segmentId, type TurnId } from "../../../src/kv/records.ts";
 import { CatalogModel, PRIORITIES, tenantOf } from "../../support/catalog-model.ts";
 import { DURABLE, key, KvDesk, PLENTY, RETENTION, UNVERIFIED } from "../../support/kv-desk.ts";
+import { CutSteps } from "./cut-steps.ts";
 import { type Command, names, someCommand, times, type Verb } from "./random-commands.ts";
 import { SharingSteps } from "./sharing-steps.ts";
 import { SpaceSteps } from "./space-steps.ts";
@@ -29,12 +30,14 @@ const met = new Map<string, number>();
 const usual = "report accepted,reserve busy,settle durable,abort true,end true,condemn true"
   .concat(",evict true,evict false,copy opened,move true,move false")
   .concat(",replicate true,replicate false,drop dropped,drop last")
+  .concat(",cut durable,cut durable+durable,cut conflict,cut opened")
   .concat(",attach attached,attach no_segment,share created,unshare true,amend true")
   .split(",");
 
 class Run {
   readonly #model = new CatalogModel();
   readonly #space = new SpaceSteps(this.#model);
+  readonly #cuts = new CutSteps(this.#model);
   readonly #sharing = new SharingSteps(this.#model);
   #store = new MemoryStore();
   #desk: KvDesk;
@@ -146,6 +149,9 @@ class Run {
         return this.#same(verb, ...(await this.#space.replicate(this.#desk, command)));
       case "drop":
         return this.#same(verb, ...(await this.#space.drop(this.#desk, segment, pick)));
+      case "cut":
+        if (model.turns.get(turn)?.isReported === false) await this.#report(turn, 0);
+        return this.#same(verb, ...(await this.#cuts.cut(this.#desk, turn, command)));
       case "repair":
         return this.#repair(pick);
       case "sweep":

@@ -30,6 +30,7 @@ const shares = {
   move: 3,
   replicate: 5,
   drop: 1,
+  cut: 4,
   repair: 1,
   crash: 1,
 } as const;
