@@ -1,7 +1,7 @@
 /** Conversations whose KV lies where no engine reaches it: brought near before the turn, or computed where that is sooner. */
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { parse } from "yaml";
 import { startMoorline, type MoorlineSettings } from "../../demo/stack/moorline.ts";
 import { type ComputingStack, startComputingStack } from "../support/computing-stack.ts";
@@ -12,6 +12,9 @@ import { until } from "../support/until.ts";
 const PLACE = { capacityBytes: 2 ** 30, freeFloorBytes: 0 };
 const ARCHIVE = { ...PLACE, id: "archive", root: "shared", uriPrefix: "file:///shared/" };
 const NEAR = { ...PLACE, id: "near", root: "node-one/one", uriPrefix: "file:///one/" };
+
+/** Turns from which the predictor has learnt what a token costs. */
+const SHOWN = 6;
 
 const IDS = Array.from({ length: 200 }, (_, at) => 100 + ((at * 7) % 200));
 const FIRST = { session: "s", newTokens: 16, prompt: { ids: IDS } };
@@ -76,6 +79,38 @@ it("a turn is not held where copying takes longer than computing, and answers as
   expect(answer.cachedTokens).toBe(0);
   expect(await holds(stack, "opened_early")).toBe(1);
   expect(await holds(stack, "near")).toBe(0);
+});
+
+describe("a copy that takes most of a second", () => {
+  /** Of the stored turn, with its answer's whole pages: less than a turn is held where nothing is known. */
+  const SLOW = { readahead: { bytesPerSecond: 2 ** 16 } };
+
+  it("is waited for as long as nobody knows what computing costs [T8]", async () => {
+    const stack = await startWithArchive(SLOW);
+    const answer = await stack.toItsEnd(() => ask(stack, SECOND));
+    expect(answer.cachedTokens).toBeGreaterThanOrEqual(192);
+    expect(await holds(stack, "near")).toBe(1);
+  });
+
+  it("is not once turns of the pool have shown that computing is sooner [T8]", async () => {
+    const stack = await startWithArchive(SLOW);
+    for (let at = 0; at < SHOWN; at++) {
+      const ids = Array.from(
+        { length: 40 * (1 + at) },
+        (_, token) => 100 + ((token * 3 + at) % 200),
+      );
+      const shown = { ...FIRST, session: `shown-${at}`, prompt: { ids } };
+      await stack.toItsEnd(() => ask(stack, shown));
+    }
+    const answer = await stack.toItsEnd(() => ask(stack, SECOND));
+    expect(answer.cachedTokens).toBe(0);
+    expect(await holds(stack, "opened_early")).toBe(1);
+    expect(await holds(stack, "near")).toBe(0);
+    await until(async () => (await metric(stack.moorline, COPIED)) > 0);
+    const next = { ...SECOND, prompt: { ids: [...SECOND.prompt.ids, 104] } };
+    const later = await stack.toItsEnd(() => ask(stack, next));
+    expect(later.cachedTokens).toBeGreaterThanOrEqual(192);
+  });
 });
 
 it("what another request names is brought before its own turn asks, which is not held then", async () => {
