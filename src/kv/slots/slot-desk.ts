@@ -78,11 +78,13 @@ export class SlotDesk {
 
   /** Answers by the request's deadline. Whoever is given a seat has to leave it. */
   async seat(request: SeatRequest): Promise<Seat | NoSeatReason> {
-    const { clock, observer } = this.#options;
+    const { server, policy, clock, observer } = this.#options;
     const fromMs = clock.now();
     const wish = new SeatWish(request, clock);
     this.#wishes.add(wish);
     if (this.#closing !== undefined) wish.refuse("engine_unknown");
+    // Besides those in line: one for each slot that is being filled. More are looking for what is stored of them, and would wait after that.
+    if (this.#wishes.size > policy.waitingLimit + server.slots) wish.refuse("queue_full");
     this.#run(this.#serve(wish));
     const answer = await wish.answered;
     this.#wishes.delete(wish);
@@ -279,7 +281,7 @@ export class SlotDesk {
       const look = await this.#watch.look(slot);
       if (look?.isBusy !== false) return await this.#settler.rest(slot);
       this.#settler.see(slot, look);
-      if (!this.#ended.has(slot)) await this.#settler.save(slot);
+      await this.#settler.save(slot);
     } finally {
       this.#release(slot);
     }

@@ -32,7 +32,7 @@ export class SlotSettler {
   async settle(slot: number, request: SeatRequest, end: SettledEnd): Promise<void> {
     const { table, watch } = this.#options;
     const look = await watch.whenIdle(slot);
-    if (look === undefined) return table.put(slot, { kind: "unknown" });
+    if (look === undefined) return;
     // It ran nowhere, or in another slot: what was there is there.
     if (look.task === table.taskOf(slot)) return this.see(slot, look);
     if (isIn(look, end)) {

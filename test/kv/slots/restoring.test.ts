@@ -76,6 +76,21 @@ describe("a snapshot", () => {
     expect([seat.from, seat.reusedTokens]).toEqual(["restored", 83]);
   });
 
+  it("is left where it is while the session's own tokens are as many, but for 31", async () => {
+    const told = `${text("o", 49)} p0`;
+    const parting = `${text("o", 20)} ${text("q", 30)}`;
+    await stand.turn("parent", text("o", 47));
+    await stand.turn("child", parting);
+    const seat = await stand.seated("child", told);
+    expect([seat.from, seat.reusedTokens]).toEqual(["resident", 19]);
+  });
+
+  it("is not looked for where the prompt goes on from all that is in the session's slot", async () => {
+    const before = stand.snapshots.asked.length;
+    await stand.turn("b", `${B} ${ANSWER} ${text("more", 10)}`);
+    expect([stand.seats, stand.snapshots.asked.length]).toEqual([["resident"], before]);
+  });
+
   it("is looked for with the time that the turn has, and what it may gain", async () => {
     const signal = new AbortController().signal;
     const turnMs = () => 7;
@@ -128,12 +143,15 @@ describe("a restore that fails", () => {
     },
   );
 
-  it("by other tokens than were saved leaves an empty slot", async () => {
-    stand.server.miscount = 1;
-    await stand.seated("a", A2);
-    expect([stand.seats, stand.server.wordsIn(0)]).toEqual([["fresh restore_failed"], []]);
-    expect(stand.restores).toMatchObject([{ outcome: "mismatch" }]);
-  });
+  it.each([["tokens"], ["bytes"]] as const)(
+    "of other %s than were saved leaves an empty slot",
+    async (of) => {
+      stand.server.surplus[of] = 1;
+      await stand.seated("a", A2);
+      expect([stand.seats, stand.server.wordsIn(0)]).toEqual([["fresh restore_failed"], []]);
+      expect(stand.restores).toMatchObject([{ outcome: "mismatch" }]);
+    },
+  );
 
   it("by no answer leaves its turn without a slot, and the slot to nobody until the server says so", async () => {
     stand.server.faults.restore.push("lost");

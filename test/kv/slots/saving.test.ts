@@ -76,6 +76,7 @@ describe("a save that fails", () => {
       stand.server.faults.save.push(code);
       await stand.turn("a", A);
       expect(stand.saves).toMatchObject([{ outcome: code, bytes: 0, tokens: 0 }]);
+      expect(stand.server.files.size).toBe(0);
       expect((await stand.turn("a", A2)).from).toBe("resident");
       expect(stand.saves[1]?.outcome).toBe("kept");
     },
@@ -95,14 +96,14 @@ describe("a save that fails", () => {
   });
 
   it("by an answer of too few or too many tokens leaves neither file nor residency", async () => {
-    for (const [miscount, outcome, from] of [
+    for (const [surplus, outcome, from] of [
       [-4, "miscounted", "fresh"],
       [-3, "kept", "resident"],
       [1, "kept", "resident"],
       [2, "miscounted", "fresh"],
     ] as const) {
       const stand = new SlotStand();
-      stand.server.miscount = miscount;
+      stand.server.surplus.tokens = surplus;
       await stand.turn("a", A);
       expect(stand.saves[0]?.outcome).toBe(outcome);
       expect(stand.server.files.size).toBe(0);
@@ -171,14 +172,24 @@ describe("when its slot is wanted", () => {
 
   it("stays where nobody waits any more once it is saved", async () => {
     const stand = new SlotStand({ slots: 1, save: "on_evict" });
-    await stand.turn("a", A);
+    await stand.turn("t/a", A);
     stand.server.delaysMs.save = 500;
-    const waiting = stand.seat("b", B, { forMs: 400 });
+    const waiting = stand.seat("u/b", B, { forMs: 400 });
     await stand.advance(400);
     expect(await waiting).toBe("slots_busy");
     await stand.advance(100);
     expect(stand.displaced).toEqual([]);
-    expect((await stand.seated("a", A2)).from).toBe("resident");
+    const seat = await stand.seated("t/a", A2);
+    expect([seat.from, stand.answer(seat, A2)]).toEqual(["resident", 53]);
+  });
+
+  it("is not saved for a client that has left before that was begun", async () => {
+    const stand = new SlotStand({ slots: 1, save: "on_evict" });
+    await stand.turn("a", A);
+    stand.server.delaysMs.look = 100;
+    const waiting = stand.seat("b", B, { forMs: 50 });
+    await stand.advance(200);
+    expect([await waiting, stand.saves]).toEqual(["slots_busy", []]);
   });
 });
 
@@ -209,9 +220,20 @@ describe("when it was not used for a while", () => {
   it("goes on to be counted after a turn that never reached the server", async () => {
     const stand = new SlotStand(idle);
     await stand.turn("a", A);
+    await stand.advance(400);
     (await stand.seated("a", A2)).leave({ kind: "unsent" });
-    await stand.advance(1_000);
+    await stand.advance(599);
+    expect(stand.saves).toEqual([]);
+    await stand.advance(1);
     expect(stand.saves).toHaveLength(1);
+  });
+
+  it("is saved as soon as the server says again what is in its slots", async () => {
+    const stand = new SlotStand(idle);
+    await stand.turn("a", A);
+    stand.server.faults.look.push("lost", "lost");
+    await stand.advance(1_030);
+    expect([stand.saves.length, stand.failed]).toEqual([1, ["look", "look"]]);
   });
 
   it("is not tried over and over where it fails", async () => {

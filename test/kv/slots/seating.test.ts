@@ -19,6 +19,12 @@ describe("a session that was answered", () => {
     expect(stand.seats).toEqual(["fresh nothing_stored", "resident"]);
   });
 
+  it("is told no more tokens than its prompt has, where it asks the same again", async () => {
+    const stand = new SlotStand();
+    await stand.turn("a", A);
+    expect(await stand.seated("a", A)).toMatchObject({ from: "resident", reusedTokens: 50 });
+  });
+
   it("is told as many tokens as its prompt has in common with what is there", async () => {
     const stand = new SlotStand();
     await stand.turn("a", A);
@@ -100,6 +106,17 @@ describe("a session that is nowhere", () => {
     const stand = new SlotStand({ slots: 1 });
     stand.server.intrude(0, A);
     expect(stand.answer(await stand.seated("a", A), A)).toBe(0);
+  });
+
+  it("has a slot erased for it once, and not again until somebody ran there", async () => {
+    const stand = new SlotStand({ slots: 1, save: "on_evict" });
+    for (const id of ["t/a", "u/b", "v/c"]) {
+      (await stand.seated(id, A)).leave({ kind: "unsent" });
+    }
+    expect(stand.server.calls).toEqual(["erase 0"]);
+    await stand.turn("t/a", A);
+    await stand.seated("v/c", A);
+    expect(stand.server.calls).toEqual(["erase 0", "save 0", "erase 0"]);
   });
 
   it("gets no slot where something is that cannot be erased", async () => {
@@ -202,7 +219,17 @@ describe("a turn that nobody saw the end of", () => {
     const seat = await stand.seated("a", A2);
     seat.leave({ kind: "answered", promptTokens: 64, outputTokens: 4 });
     await settle();
-    expect((await stand.seated("a", A2)).reusedTokens).toBe(53);
+    expect(await stand.seated("a", A2)).toMatchObject({ from: "resident", reusedTokens: 53 });
+  });
+
+  it("leaves nobody in a slot that the server has cleared since", async () => {
+    const stand = new SlotStand();
+    const seat = await stand.seated("a", A);
+    stand.server.begin(seat.slot, { prompt: A, output: ANSWER }).cut(2);
+    stand.server.clear(seat.slot);
+    seat.leave({ kind: "unknown" });
+    await settle();
+    expect([stand.desk.load.residents, stand.displaced]).toEqual([0, ["cleared"]]);
   });
 
   it("is left once: what is said of it later is not heard", async () => {
@@ -234,6 +261,30 @@ describe("a session that is over", () => {
     await settle();
     expect(stand.server.calls).toEqual(["erase 0", "erase 0"]);
     expect((await stand.seated("b", B)).slot).toBe(0);
+  });
+
+  it("is resident nowhere, also where its slot cannot be erased", async () => {
+    const stand = new SlotStand();
+    const seat = await stand.seated("a", A);
+    stand.desk.end(SESSION);
+    stand.server.faults.erase.push("refused");
+    stand.answer(seat, A);
+    await settle();
+    expect([stand.desk.load.residents, stand.failed]).toEqual([0, ["erase"]]);
+  });
+
+  it("leaves its slot to nobody while the server may be erasing it", async () => {
+    const stand = new SlotStand({ slots: 1 });
+    await stand.turn("a", A);
+    stand.server.faults.erase.push("lost");
+    stand.server.delaysMs.erase = 5_000;
+    stand.desk.end(SESSION);
+    const waiting = stand.seat("b", B);
+    await stand.advance(4_999);
+    expect(stand.seats).toHaveLength(1);
+    stand.server.delaysMs.erase = 0;
+    await stand.advance(1);
+    expect(await waiting).toMatchObject({ from: "fresh" });
   });
 
   it("leaves a slot alone where another session sits by now", async () => {

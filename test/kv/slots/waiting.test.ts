@@ -113,11 +113,22 @@ it("has no slot to give at a server that does not say what is in them", async ()
 
 it("gives the slot back where a bug takes the turn that was to have it", async () => {
   const stand = new SlotStand({ slots: 1 });
-  const waiting = stand.seat("a", A, {
-    get promptTokens(): number {
-      throw new Error("a bug");
-    },
-  });
-  expect(await waiting.catch(() => "rejected")).toBe("rejected");
+  const { look } = stand.server;
+  stand.server.look = () => Promise.reject(new Error("a bug"));
+  expect(await stand.seat("a", A)).toBe("engine_unknown");
+  stand.server.look = look;
+  await stand.advance(1_000);
   expect((await stand.seated("b", B)).slot).toBe(0);
+  expect(stand.failed).toContain("seat");
+});
+
+it("takes no more turns at once than may wait and its slots", async () => {
+  const stand = new SlotStand({ slots: 1, waitingLimit: 2 });
+  const found = Promise.withResolvers<void>();
+  stand.snapshots.finds.push(...Array.from({ length: 4 }, () => found.promise));
+  const waits = ["a", "b", "c", "d"].map((id) => stand.seat(id, text(id, 50)));
+  expect(await waits[3]).toBe("queue_full");
+  found.resolve();
+  expect(await waits[0]).toMatchObject({ slot: 0 });
+  expect(stand.desk.load.waiting).toBe(2);
 });

@@ -56,7 +56,7 @@ export class SlotServerModel implements SlotServer {
   readonly files: StagedFiles = new Map();
   /** How long the next calls take. */
   readonly delaysMs: Record<SlotCall, number> = { look: 0, save: 0, restore: 0, erase: 0 };
-  /** What they answer in place of doing anything: each is used once. */
+  /** What they answer, each once: `refused` in place of doing it. */
   readonly faults: Record<SlotCall, SlotFaultCode[]> = {
     look: [],
     save: [],
@@ -65,8 +65,8 @@ export class SlotServerModel implements SlotServer {
   };
   /** All that was asked for, but looks: `save 0`. */
   readonly calls: string[] = [];
-  /** Whatever a save or a restore says, of tokens. */
-  miscount = 0;
+  /** What a save or a restore says too much of. */
+  readonly surplus = { tokens: 0, bytes: 0 };
   readonly #clock: Clock & Scheduler;
   readonly #slots: ModelSlot[];
   readonly #names = new Set<StagedName>();
@@ -193,7 +193,8 @@ export class SlotServerModel implements SlotServer {
     const answer = this.#inTurn(async () => {
       await this.#pass(delayMs);
       at.isStill = false;
-      return code === undefined || code === "lost" ? act(at) : faultOf(code);
+      const file = code === "refused" ? undefined : act(at);
+      return code === undefined ? (file ?? faultOf("refused")) : faultOf(code);
     });
     // What nobody waits for any more is done all the same.
     return code === "lost" ? faultOf(code) : await answer;
@@ -217,7 +218,8 @@ export class SlotServerModel implements SlotServer {
   }
 
   #fileOf({ length }: readonly string[]): SlotFile {
-    return { tokens: length + this.miscount, bytes: bytesOf(length) };
+    const { tokens, bytes } = this.surplus;
+    return { tokens: length + tokens, bytes: bytesOf(length) + bytes };
   }
 
   /** A real one takes what is beyond its slots modulo their number. */
