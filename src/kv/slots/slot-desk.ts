@@ -120,13 +120,13 @@ export class SlotDesk {
   async #serve(wish: SeatWish): Promise<void> {
     const place = this.#line.enter();
     const { session } = wish.request;
+    const turn = await this.#wait(wish, place, () => this.#beginTurn(session));
+    let isSeated = false;
     try {
-      const turn = await this.#wait(wish, place, () => this.#beginTurn(session));
-      if (turn === undefined) return;
-      const isSeated = await this.#seatIn(turn.slot, wish, place);
-      if (!isSeated) this.#endTurn(session);
+      isSeated = turn !== undefined && (await this.#seatIn(turn.slot, wish, place));
     } finally {
       place.leave();
+      if (turn !== undefined && !isSeated) this.#endTurn(session);
     }
   }
 

@@ -77,7 +77,7 @@ export class SlotSettler {
     }
   }
 
-  /** False: it may hold what it held. */
+  /** False: it may hold what it held, and may be erased yet; looks, with which everything else begins, are answered after that. */
   async erase(slot: number): Promise<boolean> {
     const { table, server, observer } = this.#options;
     table.forget(slot);
@@ -87,16 +87,13 @@ export class SlotSettler {
       return true;
     }
     observer.failed("erase", fault);
-    if (fault.code === "lost") await this.rest(slot);
     return false;
   }
 
-  /** Until the server says that nothing runs there, or nobody looks any more. */
+  /** Until the server says that nothing runs there, or nobody waits any more. */
   async rest(slot: number): Promise<void> {
-    const { table, watch } = this.#options;
-    const look = await watch.whenIdle(slot);
-    if (look === undefined) table.put(slot, { kind: "unknown" });
-    else this.see(slot, look);
+    const look = await this.#options.watch.whenIdle(slot);
+    if (look !== undefined) this.see(slot, look);
   }
 
   #residentOf(request: SeatRequest, { tokens }: SlotLook, end: SettledEnd): Resident {
