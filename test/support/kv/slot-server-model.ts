@@ -67,6 +67,8 @@ export class SlotServerModel implements SlotServer {
   readonly calls: string[] = [];
   /** What a save or a restore says too much of. */
   readonly surplus = { tokens: 0, bytes: 0 };
+  /** So many looks reject, which they never may. */
+  bugs = 0;
   readonly #clock: Clock & Scheduler;
   readonly #slots: ModelSlot[];
   readonly #names = new Set<StagedName>();
@@ -86,6 +88,7 @@ export class SlotServerModel implements SlotServer {
   }
 
   async look(): Promise<readonly SlotLook[] | SlotFault> {
+    if (this.bugs-- > 0) throw new Error("a bug");
     const code = this.faults.look.shift();
     await this.#inTurn(() => this.#pass(this.delaysMs.look));
     if (code !== undefined) return faultOf(code);
