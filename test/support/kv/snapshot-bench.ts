@@ -46,6 +46,12 @@ export interface SnapshotBenchOptions {
   readonly headroomBytes?: number;
   readonly quota?: Quota;
   readonly fs?: FileSystem;
+  /** Default a folder of its own, that goes with the bench. */
+  readonly root?: string;
+  /** Default one in memory. */
+  readonly catalog?: Catalog;
+  /** Default a counter. */
+  readonly newName?: () => string;
   /** What the desk gets in place of the catalog. */
   readonly around?: (catalog: Catalog) => Catalog;
 }
@@ -68,11 +74,11 @@ export class SnapshotBench {
   readonly #readahead: { close(): Promise<void> };
 
   static async open(options: SnapshotBenchOptions = {}): Promise<SnapshotBench> {
-    const root = await mkdtemp(join(tmpdir(), "moorline-snapshots-"));
+    const root = options.root ?? (await mkdtemp(join(tmpdir(), "moorline-snapshots-")));
     const { sites = ["a"], diskBytes = 2 ** 40, fs } = options;
     const folders = { sites: sites.map(siteOf), diskBytes, fileNames: "random" } as const;
     const locations = await openFolders({ ...folders, ...(fs && { fs }) }, root);
-    const catalog = await openCatalog(new MemoryStore());
+    const catalog = options.catalog ?? (await openCatalog(new MemoryStore()));
     return new SnapshotBench({ ...options, root, locations, catalog });
   }
 
@@ -90,7 +96,7 @@ export class SnapshotBench {
     this.#locations = locations;
     const catalog = options.around?.(inner) ?? inner;
     let names = 0;
-    const newName = () => `n${++names}`;
+    const { newName = () => `n${++names}` } = options;
     const digests = createDigests();
     const keys = new NamespaceKeys(Buffer.from("a secret of the bench"), digests);
     const places = new Places({
