@@ -19,7 +19,7 @@ import { LocationFault } from "../location.ts";
 import type { ObjectStat } from "../location.ts";
 import { faultCode } from "./directory-faults.ts";
 import type { FolderPath } from "./directory-naming.ts";
-import { Turnstile } from "./turnstile.ts";
+import { Turnstile } from "../turnstile.ts";
 
 /** The calls of `node:fs/promises` that a directory location makes, so that a test can fail each one. */
 export interface FileSystem {

@@ -3,7 +3,7 @@
  */
 import type { Catalog } from "../catalog.ts";
 import { CatalogFault } from "../catalog-fault.ts";
-import { Turnstile } from "../locations/turnstile.ts";
+import { Turnstile } from "../turnstile.ts";
 import type { Hold } from "../readahead/gate.ts";
 import type { SessionKey } from "../records.ts";
 import type { StagedName } from "../staging.ts";
