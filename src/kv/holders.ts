@@ -231,8 +231,8 @@ export interface HolderRules {
   session(key: SessionKey): MaybePromise<Session | undefined>;
   /** By their ids; fewer than the limit where there are no more. */
   sessions(page: SessionPage): MaybePromise<readonly Session[]>;
-  /** What the session lists, by token start. */
-  segments(key: SessionKey): MaybePromise<readonly Segment[]>;
+  /** What the session lists, by token start. Seen page by page, between which the event loop is everybody's. */
+  segments(key: SessionKey): Promise<readonly Segment[]>;
   prefix(key: PrefixKey): MaybePromise<Prefix | undefined>;
   /** Those that the tenant's plans consult, in their order. */
   prefixes(reader: Reader, nowMs: number): MaybePromise<readonly Prefix[]>;

@@ -1,13 +1,13 @@
 /** The catalog over any store: one transaction for each rule. */
 import type { Catalog, LeaseRequest } from "../catalog.ts";
 import { CatalogFault } from "../catalog-fault.ts";
-import { sessionHolder } from "../records.ts";
 import { audit, mended, repair } from "./audit.ts";
 import { compactable, moveSegment } from "./rules/compact.ts";
 import { openCopy } from "./rules/copies.ts";
 import { evict } from "./rules/evict.ts";
 import { tenantSessions } from "./keys.ts";
 import { layered } from "./layer.ts";
+import { listedSegments } from "./listed-segments.ts";
 import { MemoryStore } from "./memory.ts";
 import { Precedence } from "./precedence.ts";
 import { ReadNotes } from "./read-notes.ts";
@@ -29,7 +29,6 @@ import {
   visibleTo,
 } from "./rules/prefixes.ts";
 import { addReads } from "./rules/reads.ts";
-import { listedBy } from "./rules/references.ts";
 import { addReplica, dropReplica } from "./rules/replicas.ts";
 import { report } from "./rules/report.ts";
 import { lease, reserve } from "./rules/reserve.ts";
@@ -144,11 +143,7 @@ export async function openCatalog(
     session: (key) => store.read((view) => sessions.get(view, key)),
     sessions: ({ tenant, after, limit }) =>
       store.read((view) => sessions.range(view, { ...tenantSessions(tenant, after), limit })),
-    segments: (key) =>
-      store.read((view) => {
-        const session = sessions.get(view, key);
-        return session === undefined ? [] : listedBy(view, sessionHolder(session));
-      }),
+    segments: (key) => listedSegments(store, key),
     prefix: (key) => store.read((view) => knownPrefix(view, key)),
     prefixes: (reader, nowMs) => store.read((view) => readablePrefixes(view, reader, nowMs)),
     ownPrefixes: (page) => store.read((view) => ownPrefixes(view, page)),
