@@ -41,6 +41,8 @@ export interface Endings<T extends ServedTurn> {
   /** Of a whole answer, by the engine that the turn was planned for and no other. */
   commit(open: T, answer: EngineAnswer): void;
   abort(open: T, reason: AbortedEnd): void;
+  /** An answer of the engine there was encoded. Told before the abort; left out where that is all the same. */
+  encoded?(endpoint: Endpoint): void;
 }
 
 export interface InjectedOptions<T extends ServedTurn> {
@@ -78,6 +80,7 @@ export class InjectedTurn<T extends ServedTurn> implements PathTurn {
       this.#open = { ...this.#open, fallbacks: [] };
     }
     const flaw = flawOf(head, this.#open);
+    if (isEncoded(head)) this.#tellEncoder(head);
     if (flaw !== undefined) this.#abort(flaw);
     if (isEncoded(head)) return undefined;
     const form = formOf(head);
@@ -103,6 +106,14 @@ export class InjectedTurn<T extends ServedTurn> implements PathTurn {
       });
     }
     return rest.length === 0 ? shown : Buffer.concat([shown, rest]);
+  }
+
+  /** Whoever of them answered, and whatever else is wrong with that: its answers to other turns would be withheld as well. */
+  #tellEncoder({ servedBy }: AnswerHead): void {
+    if (this.#open === undefined) return;
+    const { endpoint, fallbacks } = this.#open;
+    const encoder = [endpoint, ...fallbacks].find(({ address }) => address === servedBy);
+    if (encoder !== undefined) this.#options.endings.encoded?.(encoder);
   }
 
   #abort(reason: AbortedEnd): void {

@@ -74,8 +74,6 @@ export class TurnEndings implements Endings<OpenTurn> {
   }
 
   abort(open: OpenTurn, reason: AbortedEnd): void {
-    const { engines, pool } = this.#options;
-    if (reason === "encoded") engines.encoded(pool, open.endpoint);
     this.#run(async () => {
       const { turn } = open;
       if (turn !== undefined) await this.#try("abort", (turns) => turns.abort(turn, reason));
@@ -84,6 +82,12 @@ export class TurnEndings implements Endings<OpenTurn> {
       for (const endpoint of [open.endpoint, ...open.fallbacks]) this.#closeSession(endpoint, open);
       await this.#finish(open);
     });
+  }
+
+  /** Nobody can read what it says. */
+  encoded(endpoint: Endpoint): void {
+    const { engines, pool } = this.#options;
+    engines.encoded(pool, endpoint);
   }
 
   /** What was planned is not sent to any engine. */

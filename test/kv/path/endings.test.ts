@@ -204,16 +204,23 @@ describe("a turn is aborted, its file sealed and the engine's session closed", (
   });
 
   it.each([
-    ["engine_failed", { status: 500 }],
-    ["retried", { attempts: 2 }],
-  ])("where an answer that is %s is encoded, which nobody sees", async (end, head) => {
-    const path = await open();
-    const begun = await path.begin("one ");
-    expect(begun.turn.withholds({ ...SERVED, ...head, contentEncoding: "br" })).toBe(true);
-    await path.ended();
-    expect(path.seen).toEqual(["injected 0/4", end]);
-    expect(path.engines.encodedAt).toEqual([]);
-  });
+    ["engine_failed", { status: 500 }, [ENGINE_A.address]],
+    ["retried", { attempts: 2 }, [ENGINE_A.address]],
+    ["retried", { attempts: 2, servedBy: ENGINE_B.address }, [ENGINE_B.address]],
+    ["served_elsewhere", { servedBy: ENGINE_B.address }, [ENGINE_B.address]],
+    ["served_elsewhere", { servedBy: "10.9.9.9:80" }, []],
+    ["retried", { attempts: undefined, servedBy: undefined }, []],
+  ])(
+    "where an answer that is %s by %o is encoded, which nobody sees, and whose engine is off where that is known",
+    async (end, head, encodedAt) => {
+      const path = await open();
+      const begun = await path.begin("one ");
+      expect(begun.turn.withholds({ ...SERVED, ...head, contentEncoding: "br" })).toBe(true);
+      await path.ended();
+      expect(path.seen).toEqual(["injected 0/4", end]);
+      expect(path.engines.encodedAt).toEqual(encodedAt);
+    },
+  );
 
   it("where the engine refuses it in words that repeat it, of which the client sees none of ours", async () => {
     const path = await open();
