@@ -47,6 +47,21 @@ describe("among several pools", () => {
     }
   });
 
+  it("a body that may go to several pools with KV is held to the limit of the one that it goes to", async () => {
+    const both = { pools: ["small", "large"], bodyLimits: { small: 4096, large: 2048 } };
+    for (const [model, log] of [
+      ["s", ["read /generate", "begin minted-1"]],
+      ["l", []],
+    ] as const) {
+      const ports = { bodyLimitBytes: 1024 };
+      const { exchange, body, turns } = setUpTurns(both, { pools, models, ports });
+      const text = JSON.stringify({ model, text: "x".repeat(3000) });
+      await exchange.send(posted({ "content-length": String(text.length) }));
+      await body(text);
+      expect(turns.log).toEqual(log);
+    }
+  });
+
   it.each([
     ['{"model":"unknown"}', "model_unknown"],
     ["{}", "model_missing"],

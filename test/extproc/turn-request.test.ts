@@ -192,6 +192,17 @@ describe("a body", () => {
   });
 
   it.each([
+    ["of 256 bytes", "n".repeat(256), { tenant: "t", id: "n".repeat(256) }],
+    ["of more", "n".repeat(257), undefined],
+    ["of none", " ", undefined],
+  ])("has the session of a name %s brought near, if it can be one", async (_, name, prefetch) => {
+    const { exchange, body, turns } = setUpTurns();
+    await exchange.send(posted({ "x-moorline-prefetch": name, "x-tenant": "t" }));
+    await body("{}");
+    expect(turns.requests.map((request) => request.prefetch)).toEqual([prefetch]);
+  });
+
+  it.each([
     ["with a length", { "content-length": "31" }],
     ["without a length", {}],
   ])(

@@ -27,6 +27,8 @@ export interface MarkedTurnsOptions {
   /** Pools with KV; `default` unless given. */
   readonly pools?: readonly string[];
   readonly bodyLimitBytes?: number;
+  /** By pool, of those that have one of their own. */
+  readonly bodyLimits?: Readonly<Record<string, number>>;
   /** By pool. */
   readonly passPaths?: Readonly<Record<string, readonly string[]>>;
 }
@@ -51,13 +53,13 @@ export class MarkedTurns implements TurnPath {
   }
 
   pool(name: string): KvPool | undefined {
-    const { pools = ["default"], bodyLimitBytes = 1024, passPaths = {} } = this.#options;
+    const { pools = ["default"], bodyLimitBytes = 1024, bodyLimits, passPaths } = this.#options;
     if (!pools.includes(name)) return undefined;
     return {
-      bodyLimitBytes,
+      bodyLimitBytes: bodyLimits?.[name] ?? bodyLimitBytes,
       holdMs: 2_500,
       forbids: (path) => path === FORBIDDEN_PATH,
-      passes: (rawPath) => passPaths[name]?.includes(rawPath) === true,
+      passes: (rawPath) => passPaths?.[name]?.includes(rawPath) === true,
       readBody: (path, body, also) => this.#readBody(path, body, also),
       weigh: (request) => this.#weigh(request),
       begin: (request) => this.#begin(request),

@@ -102,3 +102,12 @@ it("brings what a header names near, and holds nobody for it", async () => {
   await until(() => path.bench.seen.includes("brought remote memory copied"));
   expect(path.bench.seen.filter((line) => line.startsWith("held"))).toEqual([]);
 });
+
+it("goes on where what a header names cannot be brought", async () => {
+  const fault = new Error("no readahead");
+  const prefetcher = { prefetch: () => Promise.reject(fault) };
+  const path = new PathBench(await benches.open(), { prefetcher });
+  expect((await path.begin("one ", { prefetch: session("b") })).status).toBe("reused=0");
+  expect(path.failures).toEqual([fault]);
+  expect(path.seen).toEqual(["prefetch failed", "injected 0/4"]);
+});

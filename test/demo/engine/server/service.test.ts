@@ -70,6 +70,19 @@ describe("a computing engine's HTTP", () => {
     });
   });
 
+  it("answers prompts of as many tokens as it says that it takes, and no longer ones", async () => {
+    const small = await startComputingEngine({ limits: { contextTokens: 40 } });
+    const response = await fetch(`${small.url}/get_server_info`);
+    const { max_req_input_len: longest } = (await response.json()) as { max_req_input_len: number };
+    const statusOf = async (tokens: number) => {
+      const asked = { input_ids: someIds(tokens), sampling_params: { max_new_tokens: 1 } };
+      return (await post(small, "/generate", asked)).status;
+    };
+    const statuses = [await statusOf(longest), await statusOf(longest + 1)];
+    await small.close();
+    expect(statuses).toEqual([200, 400]);
+  });
+
   it("tokenises", async () => {
     const ids = tinyOracle.tokenizer.encodeText("The boats lie still.");
     const { body } = await post(engine, "/tokenize", { prompt: "The boats lie still." });
