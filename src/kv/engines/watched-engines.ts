@@ -9,7 +9,8 @@ import type { TokenizerProbe } from "../tokens/tokenizer-probes.ts";
 import type { OpenConnection } from "./engine-connection.ts";
 import type { EngineObserver, EngineStateName } from "./engine-observer.ts";
 import { weightDifferences } from "./engine-profile.ts";
-import { ASK_INTERVAL_MS, EngineWatch } from "./engine-watch.ts";
+import { EngineWatch } from "./engine-watch.ts";
+import { ASK_INTERVAL_MS } from "./process-watch.ts";
 import { SessionCloser, type CloseSession } from "./session-closer.ts";
 import { UNKNOWN } from "./standing.ts";
 

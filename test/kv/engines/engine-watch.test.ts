@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { EngineWatch } from "../../../src/kv/engines/engine-watch.ts";
 import {
   ANSWER_TIMEOUT_MS,
   ASK_INTERVAL_MS,
-  EngineWatch,
   QUESTIONS_PER_INTRODUCTION,
   RETRY_MS,
-} from "../../../src/kv/engines/engine-watch.ts";
+} from "../../../src/kv/engines/process-watch.ts";
 import type { EngineState } from "../../../src/kv/path/engine-directory.ts";
 import { PROFILE } from "../../support/engine-info.ts";
 import { FakeClock } from "../../support/fake-clock.ts";

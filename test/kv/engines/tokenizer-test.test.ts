@@ -1,7 +1,11 @@
 /** The test of an engine's tokenizer, before the engine is ready. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { ANSWER_TIMEOUT_MS, ASK_INTERVAL_MS } from "../../../src/kv/engines/engine-watch.ts";
-import { EngineWatch, QUESTIONS_PER_INTRODUCTION } from "../../../src/kv/engines/engine-watch.ts";
+import { EngineWatch } from "../../../src/kv/engines/engine-watch.ts";
+import {
+  ANSWER_TIMEOUT_MS,
+  ASK_INTERVAL_MS,
+  QUESTIONS_PER_INTRODUCTION,
+} from "../../../src/kv/engines/process-watch.ts";
 import { TokenizerTest } from "../../../src/kv/engines/tokenizer-test.ts";
 import type { EngineState } from "../../../src/kv/path/engine-directory.ts";
 import { PROFILE } from "../../support/engine-info.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Endpoint } from "../../../src/endpoints/endpoint.ts";
 import type { EngineChange, EngineObserver } from "../../../src/kv/engines/engine-observer.ts";
-import { ASK_INTERVAL_MS } from "../../../src/kv/engines/engine-watch.ts";
+import { ASK_INTERVAL_MS } from "../../../src/kv/engines/process-watch.ts";
 import { WatchedEngines } from "../../../src/kv/engines/watched-engines.ts";
 import type { EngineState } from "../../../src/kv/path/engine-directory.ts";
 import { endpointAt } from "../../support/engine-endpoints.ts";
