@@ -4,7 +4,8 @@
  *
  * What is asked, and what an answer says of the process, are the engine's own: `Questions`. They come in rounds, one interval apart; within a
  * round the next question follows the answer at once. Some servers close a connection after so many questions: from such a one the watch goes
- * over to the next before that, and gives the old one up when the new one has answered and both were open at once, so that it was one process.
+ * over to the next before that, and gives the old one up when the new one has answered and both were open at once, so that it was one process. Where the server has no room for another
+ * connection, it stays with the old one, and tries again as long as that lasts.
  */
 import type { Cancel, Random, Scheduler } from "../../clock.ts";
 import type {
@@ -20,7 +21,7 @@ export interface ProcessWatchOptions<State> {
   /** Where each process starts, and where it is again as soon as its connection is lost. */
   readonly unknown: State;
   readonly questions: Questions<State>;
-  /** What a server takes on one connection, at the least, less the questions of a round; undefined: it never closes one by itself. */
+  /** After so many it goes over to another connection: well before the server ends this one. Undefined: it never does. */
   readonly questionsPerConnection: number | undefined;
   readonly startDelayMs: number;
   readonly open: OpenConnection;
@@ -57,6 +58,8 @@ export type Finding<State> =
 export const ASK_INTERVAL_MS = 1_000;
 /** To a question. */
 export const ANSWER_TIMEOUT_MS = 30_000;
+/** To the first question on another connection, while the one before is open: servers close connections that are idle for longer than some seconds. */
+export const CHANGE_TIMEOUT_MS = 2_000;
 /** Weights may be changed without another process, so every so many rounds are again what the engine is. */
 export const QUESTIONS_PER_INTRODUCTION = 10;
 /** Between two connections: the first one, doubled each time up to the last one, less up to half by chance. */
@@ -67,10 +70,10 @@ export class ProcessWatch<State> {
   readonly #options: ProcessWatchOptions<State>;
   #state: State;
   #connection: EngineConnection | undefined;
-  /** The one before, until the present one has answered. */
-  #relieved: EngineConnection | undefined;
   /** On the connection. */
   #questions = 0;
+  /** The one before, until the present one has answered. */
+  #relieved: EngineConnection | undefined;
   /** Since the process is watched. */
   #rounds = 0;
   /** Connections in a row that ended before a second answer. */
@@ -116,10 +119,24 @@ export class ProcessWatch<State> {
 
   #connect(): void {
     this.#questions = 0;
-    this.#connection = this.#options.open(this.target, {
+    const connection = this.#options.open(this.target, {
       answered: (answer) => this.#answered(answer),
-      lost: (why) => this.#lost(why),
+      lost: (why) => {
+        const isNext = this.#relieved !== undefined && connection === this.#connection;
+        if (isNext) this.#stay();
+        else this.#lost(why);
+      },
     });
+    this.#connection = connection;
+  }
+
+  /** With the connection that had its questions. */
+  #stay(): void {
+    this.#connection?.close();
+    this.#connection = this.#relieved;
+    this.#relieved = undefined;
+    this.#questions = this.#options.questionsPerConnection ?? 0;
+    this.#ask(this.#options.questions.first("presence"));
   }
 
   #begin(): void {
@@ -134,8 +151,11 @@ export class ProcessWatch<State> {
   }
 
   #ask({ path, json }: Question): void {
-    const what = json === undefined ? "" : ` to POST ${path}`;
-    this.#after(ANSWER_TIMEOUT_MS, () => this.#lost(`no answer${what} in ${ANSWER_TIMEOUT_MS} ms`));
+    if (this.#relieved === undefined) {
+      const what = json === undefined ? "" : ` to POST ${path}`;
+      const why = `no answer${what} in ${ANSWER_TIMEOUT_MS} ms`;
+      this.#after(ANSWER_TIMEOUT_MS, () => this.#lost(why));
+    } else this.#after(CHANGE_TIMEOUT_MS, () => this.#stay());
     this.#questions++;
     if (json === undefined) this.#connection?.get(path);
     else this.#connection?.post(path, json);

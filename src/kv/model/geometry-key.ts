@@ -29,7 +29,12 @@ export interface Geometry {
 }
 
 export function geometryKey(geometry: Geometry, digests: Digests): GeometryKey {
-  const digest = digests.sha256(new TextEncoder().encode(geometryText(geometry)));
+  return geometryKeyOf(geometryText(geometry), digests);
+}
+
+/** `text`: canonical JSON whose `kind` no other kind of geometry has. */
+export function geometryKeyOf(text: string, digests: Digests): GeometryKey {
+  const digest = digests.sha256(new TextEncoder().encode(text));
   const key = new Uint8Array(GEOMETRY_KEY_BYTES);
   key[0] = GEOMETRY_KEY_VERSION;
   key.set(digest, 1);

@@ -65,10 +65,13 @@ export interface SlotFile {
 export class SlotFault extends Error {
   override readonly name = "SlotFault";
   readonly code: SlotFaultCode;
+  /** Of the answer that refused it. */
+  readonly status: number | undefined;
 
-  constructor(code: SlotFaultCode, message: string) {
+  constructor(code: SlotFaultCode, message: string, status?: number) {
     super(message);
     this.code = code;
+    this.status = status;
   }
 }
 

@@ -14,6 +14,10 @@ import { indexKey } from "../../../src/kv/chain/index-key.ts";
 import { tokenBytes } from "../../../src/kv/chain/token-bytes.ts";
 import { type ChainKind, geometryKey } from "../../../src/kv/model/geometry-key.ts";
 import type { ModelProfile } from "../../../src/kv/model/profile.ts";
+import {
+  type SnapshotGeometry,
+  snapshotGeometryKey,
+} from "../../../src/kv/model/snapshot-geometry.ts";
 import { documentTables } from "../../support/document-tables.ts";
 
 const document = readFileSync(new URL("../../../docs/kv-chain.md", import.meta.url), "utf8");
@@ -53,6 +57,7 @@ describe("the vectors of docs/kv-chain.md", () => {
   const tokens = tableOf("page size", "start", "tokens");
   const texts = tableOf("start", "bytes", "digest");
   const geometries = tableOf("profile", "chain kind", "geometry key");
+  const snapshots = tableOf("model", "K", "V", "ftype");
   const keys = tableOf("namespace key", "profile");
 
   it.each(starts)("extra key %s and cache salt %s start at %s", (extraKey, cacheSalt, start) => {
@@ -82,6 +87,13 @@ describe("the vectors of docs/kv-chain.md", () => {
     expect(hex(keyOf(profile ?? "", chainKind ?? ""))).toBe(key);
   });
 
+  it.each(snapshots)("snapshots of %s, %s, %s, %s have the geometry key %s", (...row) => {
+    const [model, cacheTypeK, cacheTypeV, ftype = "", key] = row;
+    const named = { model, cacheTypeK, cacheTypeV, ftype: JSON.parse(ftype) as string | null };
+
+    expect(hex(snapshotGeometryKey(named as SnapshotGeometry, digests))).toBe(key);
+  });
+
   it.each(keys)("namespace %s, profile %s, %s, %s tokens: index key %s", (...row) => {
     const [namespace = "", profile = "", chainKind = "", count, key] = row;
     const chain = tokenChainOf(profileOf(profile).pageSize, "plain", Number(count));
@@ -91,8 +103,8 @@ describe("the vectors of docs/kv-chain.md", () => {
   });
 
   it("are all there", () => {
-    expect([starts, tokens, texts, geometries, keys].map(({ length }) => length)).toEqual([
-      4, 16, 8, 6, 3,
-    ]);
+    const tables = [starts, tokens, texts, geometries, snapshots, keys];
+
+    expect(tables.map(({ length }) => length)).toEqual([4, 16, 8, 6, 3, 3]);
   });
 });

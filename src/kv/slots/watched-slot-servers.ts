@@ -1,0 +1,121 @@
+/** The servers of all pools whose engines keep KV in slots, each watched for as long as it is a member of its pool. */
+import type { PoolSnapshot } from "../../affinity/pool-snapshot.ts";
+import type { Endpoint, EndpointId } from "../../endpoints/endpoint.ts";
+import { ASK_INTERVAL_MS } from "../engines/process-watch.ts";
+import type { SlotServerObserver, SlotServerStateName } from "./slot-server-observer.ts";
+import { type SlotPoolFacts, SlotServerWatch, type SlotWatchOptions } from "./slot-server-watch.ts";
+import type { SlotServers, SlotServerState } from "./slot-server.ts";
+import { slotsOff } from "./slot-questions.ts";
+
+export interface WatchedSlotServersOptions extends Omit<
+  SlotWatchOptions,
+  "target" | "facts" | "startDelayMs" | "events"
+> {
+  /** By pool; other pools are not watched. */
+  readonly pools: ReadonlyMap<string, SlotPoolFacts>;
+  readonly observer: SlotServerObserver;
+}
+
+export class WatchedSlotServers implements SlotServers {
+  readonly #options: WatchedSlotServersOptions;
+  readonly #pools: ReadonlyMap<string, Map<EndpointId, SlotServerWatch>>;
+  /** Of watches that are over. */
+  readonly #closing = new Set<Promise<void>>();
+  #isClosed = false;
+
+  constructor(options: WatchedSlotServersOptions) {
+    this.#options = options;
+    this.#pools = new Map([...options.pools.keys()].map((pool) => [pool, new Map()]));
+  }
+
+  /** The newest snapshot of a pool: whom to watch. Cheap where that has not changed. */
+  published({ name, endpoints }: Pick<PoolSnapshot, "name" | "endpoints">): void {
+    const facts = this.#options.pools.get(name);
+    const watches = this.#pools.get(name);
+    if (facts === undefined || watches === undefined || this.#isClosed) return;
+    const gone = new Set(watches.keys());
+    for (const endpoint of endpoints) {
+      gone.delete(endpoint.id);
+      const watch = watches.get(endpoint.id);
+      if (watch !== undefined && isAt(watch, endpoint)) continue;
+      this.#close(watch);
+      const spreadMs = Math.min(ASK_INTERVAL_MS, endpoints.length);
+      watches.set(endpoint.id, this.#watch(name, endpoint, { facts, spreadMs }));
+    }
+    for (const id of gone) {
+      this.#close(watches.get(id));
+      watches.delete(id);
+    }
+  }
+
+  server(pool: string, endpoint: Endpoint): SlotServerState {
+    const watch = this.#pools.get(pool)?.get(endpoint.id);
+    return watch !== undefined && isAt(watch, endpoint) ? watch.state : UNKNOWN;
+  }
+
+  /** How many servers of each pool are in which state; every state of every pool is there. */
+  *counts(): Generator<readonly [count: number, pool: string, state: SlotServerStateName]> {
+    for (const [pool, watches] of this.#pools) {
+      const counts = { ...NONE };
+      for (const { state } of watches.values()) counts[nameOf(state)]++;
+      for (const [state, count] of Object.entries(counts)) {
+        yield [count, pool, state as SlotServerStateName];
+      }
+    }
+  }
+
+  /** Every server is unknown from now on, and what is under way with one is given up. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const watches of this.#pools.values()) {
+      for (const watch of watches.values()) this.#close(watch);
+      watches.clear();
+    }
+    await Promise.all(this.#closing);
+  }
+
+  #watch(
+    pool: string,
+    { host, port, address }: Endpoint,
+    { facts, spreadMs }: { readonly facts: SlotPoolFacts; readonly spreadMs: number },
+  ): SlotServerWatch {
+    const { observer, random } = this.#options;
+    return new SlotServerWatch({
+      ...this.#options,
+      target: { host, port },
+      facts,
+      startDelayMs: spreadMs * random(),
+      events: {
+        stateChanged: (from, to, why) =>
+          observer.stateChanged({ pool, address, from: nameOf(from), to: nameOf(to), why }),
+        unanswered: (why) => observer.unanswered({ pool, address, why }),
+      },
+    });
+  }
+
+  #close(watch: SlotServerWatch | undefined): void {
+    if (watch === undefined) return;
+    const closing = watch.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+}
+
+const UNKNOWN = slotsOff("engine_unknown");
+
+const NONE: Readonly<Record<SlotServerStateName, number>> = {
+  ready: 0,
+  engine_unknown: 0,
+  engine_mismatch: 0,
+  slots_off: 0,
+  model_unknown: 0,
+  no_staging: 0,
+};
+
+/** An endpoint that moved keeps its id; what was known of the server was of another one. */
+function isAt({ target }: SlotServerWatch, { host, port }: Endpoint): boolean {
+  return target.host === host && target.port === port;
+}
+
+function nameOf(state: SlotServerState): SlotServerStateName {
+  return state.kind === "ready" ? "ready" : state.reason;
+}

@@ -1,0 +1,126 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Endpoint } from "../../../src/endpoints/endpoint.ts";
+import type { SlotServerChange } from "../../../src/kv/slots/slot-server-observer.ts";
+import type { SlotPoolFacts } from "../../../src/kv/slots/slot-server-watch.ts";
+import { WatchedSlotServers } from "../../../src/kv/slots/watched-slot-servers.ts";
+import { endpointAt } from "../../support/engine-endpoints.ts";
+import type { RecordedLlama } from "../../support/recorded-llama.ts";
+import { nameOf, SlotWatching } from "../../support/slot-watching.ts";
+
+const FACTS: SlotPoolFacts = {
+  expected: { slots: undefined, contextTokens: undefined },
+  modelId: undefined,
+  cacheTypeK: "f16",
+  cacheTypeV: "f16",
+};
+
+let watching: SlotWatching;
+let servers: WatchedSlotServers;
+let changes: SlotServerChange[];
+let unanswered: string[];
+
+beforeEach(() => {
+  watching = new SlotWatching();
+  changes = [];
+  unanswered = [];
+  servers = new WatchedSlotServers({
+    ...watching.options,
+    pools: new Map([
+      ["a", FACTS],
+      ["b", { ...FACTS, expected: { slots: 4, contextTokens: undefined } }],
+    ]),
+    observer: {
+      stateChanged: (change) => changes.push(change),
+      unanswered: ({ pool, address, why }) => unanswered.push(`${pool} ${address} ${why}`),
+    },
+  });
+});
+afterEach(async () => {
+  await servers.close();
+  await watching.close();
+});
+
+function endpointOf({ target }: RecordedLlama): Endpoint {
+  return endpointAt(target.host, target.port);
+}
+
+const state = (endpoint: Endpoint, pool = "a") => nameOf(servers.server(pool, endpoint));
+const isReady = (endpoint: Endpoint, pool = "a") => servers.server(pool, endpoint).kind === "ready";
+
+describe("the servers of a pool", () => {
+  it("are each of its members, whatever their health, by the facts of their own pool", async () => {
+    const [one, two] = [await watching.serve(), await watching.serve()].map(endpointOf) as [
+      Endpoint,
+      Endpoint,
+    ];
+    servers.published({ name: "a", endpoints: [one, { ...two, state: "down" }] });
+    servers.published({ name: "b", endpoints: [one] });
+    servers.published({ name: "c", endpoints: [one] });
+    await watching.until(() => isReady(one) && isReady(two) && changes.length === 3);
+
+    expect(state(one, "b")).toBe("engine_mismatch");
+    expect(state(one, "c")).toBe("engine_unknown");
+    const [{ address: at }] = [one];
+    expect(changes).toContainEqual({
+      pool: "b",
+      address: at,
+      from: "engine_unknown",
+      to: "engine_mismatch",
+      why: "total_slots 2, not 4",
+    });
+    expect(changes.filter(({ to }) => to === "ready").map(({ pool }) => pool)).toEqual(["a", "a"]);
+  });
+
+  it("are watched on as long as they are members, and not longer", async () => {
+    const llama = await watching.serve();
+    const one = endpointOf(llama);
+    servers.published({ name: "a", endpoints: [one] });
+    await watching.until(() => isReady(one));
+    const { connections } = llama;
+    servers.published({ name: "a", endpoints: [{ ...one, weight: 2 }] });
+    expect(isReady(one)).toBe(true);
+    servers.published({ name: "a", endpoints: [] });
+    await watching.clock.advance(60_000);
+
+    expect(state(one)).toBe("engine_unknown");
+    expect(llama.connections).toBe(connections);
+    expect(watching.clock.pendingTimers).toBe(0);
+  });
+
+  it("are others where an endpoint has moved", async () => {
+    const [old, next] = [endpointOf(await watching.serve()), endpointOf(await watching.serve())];
+    servers.published({ name: "a", endpoints: [old] });
+    await watching.until(() => isReady(old));
+    const moved = { ...next, id: old.id };
+    expect(state(moved)).toBe("engine_unknown");
+    servers.published({ name: "a", endpoints: [moved] });
+    expect(state(old)).toBe("engine_unknown");
+    await watching.until(() => isReady(moved));
+  });
+
+  it("are counted by their states", async () => {
+    const one = endpointOf(await watching.serve());
+    servers.published({ name: "a", endpoints: [one, endpointAt("127.0.0.1", 1)] });
+    await watching.until(() => isReady(one) && unanswered.length === 1);
+
+    const counts = [...servers.counts()].filter(([count]) => count > 0);
+    expect(counts).toEqual([
+      [1, "a", "ready"],
+      [1, "a", "engine_unknown"],
+    ]);
+    expect([...servers.counts()]).toHaveLength(12);
+    expect(unanswered).toEqual(["a 127.0.0.1:1 ECONNREFUSED"]);
+  });
+
+  it("are unknown when nobody watches them any more", async () => {
+    const one = endpointOf(await watching.serve());
+    servers.published({ name: "a", endpoints: [one] });
+    await watching.until(() => isReady(one));
+    await servers.close();
+    await servers.close();
+    servers.published({ name: "a", endpoints: [one] });
+
+    expect(state(one)).toBe("engine_unknown");
+    expect(watching.clock.pendingTimers).toBe(0);
+  });
+});
