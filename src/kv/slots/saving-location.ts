@@ -66,6 +66,8 @@ export class LocationProbe {
       }
       if (staged.code !== "not_found") whys.push(`${location}: ${staged.message}`);
     }
-    return { kind: "nowhere", why: whys.join("; ") };
+    const ids = [...this.#options.stagings.keys()].join(", ");
+    const elsewhere = `what it saved is in the staging folder of none of these: ${ids}`;
+    return { kind: "nowhere", why: whys.length === 0 ? elsewhere : whys.join("; ") };
   }
 }

@@ -135,7 +135,6 @@ export class SlotServerWatch {
   async #find({ process, calls, probe, over }: Lifetime): Promise<Found> {
     const { facts, digests } = this.#options;
     const model = await this.#modelOf(process);
-    if (over.signal.aborted) return off("engine_unknown");
     if (model === undefined) return off("model_unknown", process.modelPath);
     const saving = await probe.find(over.signal);
     switch (saving.kind) {

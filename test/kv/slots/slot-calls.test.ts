@@ -111,6 +111,16 @@ describe("what a server says of a file", () => {
     expect(faultOf(await calls.erase(1, never))).toBe("unsound");
   });
 
+  it.each([
+    ["of another slot", { id_slot: 0, n_erased: 6 }],
+    ["without a number", { id_slot: 1 }],
+    ["of less than nothing", { id_slot: 1, n_erased: -1 }],
+  ])("that was forgotten is not believed where it is %s", async (_claim, body) => {
+    llama.answers("erase", { body });
+
+    expect(faultOf(await calls.erase(1, never))).toBe("unsound");
+  });
+
   it("may be that it refuses, with its words for it", async () => {
     llama.answers("save", { status: 501, body: { error: REFUSALS.noSavePath } });
     const fault = await calls.save(0, NAME, never);
