@@ -7,7 +7,7 @@
  */
 import { stat } from "node:fs/promises";
 import { isAbsolute } from "node:path";
-import { Turnstile } from "../locations/turnstile.ts";
+import { Turnstile } from "../turnstile.ts";
 import type { HashFiles } from "./model-hash.ts";
 
 /** Models that are remembered: the latest. */

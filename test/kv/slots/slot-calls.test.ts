@@ -26,10 +26,17 @@ afterEach(async () => {
   await llama.kill();
 });
 
-/** The code, and whether the message says so much. */
-function faultOf(result: unknown): string {
+function faultIn(result: unknown): SlotFault {
   expect(result).toBeInstanceOf(SlotFault);
-  return (result as SlotFault).code;
+  return result as SlotFault;
+}
+
+function faultOf(result: unknown): string {
+  return faultIn(result).code;
+}
+
+function messageOf(result: unknown): string {
+  return faultIn(result).message;
 }
 
 describe("the slots of a server", () => {
@@ -126,13 +133,13 @@ describe("what a server says of a file", () => {
     const fault = await calls.save(0, NAME, never);
 
     expect(fault).toMatchObject({ code: "refused", status: 501 });
-    expect(String(fault)).toContain("501 from POST /slots/0?action=save: This server does not");
+    expect(messageOf(fault)).toContain("501 from POST /slots/0?action=save: This server does not");
   });
 
   it("is no more than fits into a line of a log", async () => {
     llama.answers("save", { status: 500, body: { error: { message: "x".repeat(10_000) } } });
 
-    expect(String(await calls.save(0, NAME, never)).length).toBeLessThan(400);
+    expect(messageOf(await calls.save(0, NAME, never)).length).toBeLessThan(400);
   });
 });
 
@@ -146,7 +153,7 @@ describe("a server that does not answer", () => {
   it("is lost when nobody is there", async () => {
     await llama.kill();
 
-    expect(String(await calls.look(never))).toContain("ECONNREFUSED");
+    expect(messageOf(await calls.look(never))).toContain("ECONNREFUSED");
   });
 
   it.each([
@@ -162,7 +169,7 @@ describe("a server that does not answer", () => {
     expect(isOver).toBe(false);
     await clock.advance(1);
 
-    expect(String(await result)).toContain(`no answer in ${timeoutMs} ms`);
+    expect(messageOf(await result)).toContain(`no answer in ${timeoutMs} ms`);
     expect(clock.pendingTimers).toBe(0);
   });
 
@@ -192,7 +199,7 @@ describe("a server that does not answer", () => {
   it("is lost where its answer is endless", async () => {
     llama.answers("GET /slots", { body: `"${"x".repeat(ANSWER_LIMIT_BYTES)}"` });
 
-    expect(String(await calls.look(never))).toContain(`more than ${ANSWER_LIMIT_BYTES} bytes`);
+    expect(messageOf(await calls.look(never))).toContain(`more than ${ANSWER_LIMIT_BYTES} bytes`);
   });
 
   it("is lost where its answer is cut short", async () => {
