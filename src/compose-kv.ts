@@ -10,6 +10,7 @@ import { openKvStore } from "./compose-kv-store.ts";
 import { createReading } from "./compose-replicas.ts";
 import { openUpkeep } from "./compose-upkeep.ts";
 import { createPredictions, openEngines, openTokenizers, openTurnPath } from "./compose-turns.ts";
+import { openSlots } from "./compose-slots.ts";
 import { openReadahead } from "./compose-readahead.ts";
 import type { Config } from "./config/config.ts";
 import {
@@ -34,7 +35,8 @@ import type { CopyChoice } from "./kv/copies.ts";
 import type { Location } from "./kv/location.ts";
 import { layoutsByGeometry } from "./kv/model/layouts.ts";
 import type { Pressure } from "./kv/space.ts";
-import type { WatchedEngines } from "./kv/engines/watched-engines.ts";
+import type { PoolSnapshot } from "./affinity/pool-snapshot.ts";
+import type { Segment } from "./kv/records.ts";
 import type { TurnPath } from "./kv/path/turn-path.ts";
 import type { Tenants } from "./kv/turns/tenants.ts";
 import { LastTurns } from "./kv/prediction/last-turns.ts";
@@ -67,8 +69,8 @@ export interface KvHalf {
   readonly address: string;
   /** For exchanges, which end before what is open here is closed. */
   readonly turns: TurnPath;
-  /** To be told of every snapshot of a pool. */
-  readonly engines: Pick<WatchedEngines, "published">;
+  /** To be told of every snapshot of a pool: whose engines are watched. */
+  published(snapshot: PoolSnapshot): void;
   /** Begins what the closers then wait for: no more requests, and no turn that waits for another. */
   drain(): void;
 }
@@ -125,9 +127,14 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     observer: observers.readahead,
     closers,
   });
+  const hurried = hurriedIn(known);
+  const read = (segments: readonly Segment[]) => {
+    reading.popularity.read(segments);
+    observers.read(segments);
+  };
   const turns = new TurnDesk({
     ...known,
-    hurried: hurriedIn(known),
+    hurried,
     places,
     verifier,
     checker,
@@ -137,11 +144,9 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     newName,
     crc32,
     policy: turnPolicy(kv),
-    read: (segments) => {
-      reading.popularity.read(segments);
-      observers.read(segments);
-    },
+    read,
     pressed,
+    ended: (session) => slots.ended(session),
     observer: observers.turns((segment, outcome) => {
       if (outcome.kind === "durable") replicator?.stored(segment.id);
       const older = olderThan(catalog, segment, outcome);
@@ -164,6 +169,26 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     engines,
     prefetcher,
     tokenizers,
+    predictions,
+    lastTurns,
+    observers,
+  });
+  const slots = openSlots({
+    ...options,
+    locations,
+    snapshots: {
+      ...known,
+      hurried,
+      places,
+      gate,
+      newName,
+      read,
+      pressed,
+      stored: (segment) => replicator?.stored(segment),
+    },
+    turns,
+    sessions,
+    prefetcher,
     predictions,
     lastTurns,
     observers,
@@ -217,15 +242,24 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     observers.gauges({
       ...store,
       verifying: () => verifier.load.verifying,
-      engines: () => engines.counts(),
+      engines: () => [...engines.counts(), ...slots.engines()],
       readahead: () => readahead.load,
+      slots: () => slots.loads(),
     }),
   );
   const drain = () => {
     turns.drain();
     api.close().catch(() => {}); // the closers are told the same
   };
-  return { address: api.address, turns: path, engines, drain };
+  return {
+    address: api.address,
+    turns: { pool: (name) => path.pool(name) ?? slots.pool(name) },
+    published: (snapshot) => {
+      engines.published(snapshot);
+      slots.published(snapshot);
+    },
+    drain,
+  };
 }
 
 function tenantsOf(kv: KvConfig, keys: NamespaceKeys): Tenants {

@@ -115,10 +115,10 @@ export function createPredictions(pools: Config["pools"]): Predictions {
   const poolOf = poolsByModel(pools);
   const byName = new Map<string, PoolPrediction>();
   for (const pool of pools) {
-    const profile = profileOf(pool);
-    if (profile === undefined) continue;
-    const { name } = pool;
-    const { pageSize } = profile;
+    const { name, kv } = pool;
+    if (kv === null) continue;
+    // What engines keep to themselves may end at any token.
+    const pageSize = profileOf(pool)?.pageSize ?? 1;
     const prices = pricesOf(pool);
     byName.set(name, { pool: name, predictor: new Predictor(), pageSize, prices });
   }

@@ -81,7 +81,7 @@ async function open(
     config.kv !== null && roles.includes("kv")
       ? await openKv({ config, kv: config.kv, adminToken, closers, log, metrics, observers })
       : undefined;
-  if (kv !== undefined) routing?.watch((snapshot) => kv.engines.published(snapshot));
+  if (kv !== undefined) routing?.watch((snapshot) => kv.published(snapshot));
   const reload = routing?.reload ?? (await openReload(config, { configPath, closers, observers }));
 
   const health = new GrpcHealth();

@@ -9,6 +9,7 @@ import type { OperationEnd } from "./kv/locations/timed.ts";
 import type { PathCall, PathObserver } from "./kv/path/path-observer.ts";
 import type { Readahead } from "./kv/readahead/readahead.ts";
 import type { Segment, SegmentId } from "./kv/records.ts";
+import type { SlotDesks } from "./kv/slots/slot-desks.ts";
 import type { CommitConflict, TurnObserver } from "./kv/turns/turn-plan.ts";
 import type {
   DamageReason,
@@ -20,6 +21,7 @@ import type { EvictionCause, KeeperObserver } from "./kv/upkeep/keeper-observer.
 import { AppError } from "./errors.ts";
 import { createEngineObserver } from "./kv-engine-observer.ts";
 import { catalogGauges } from "./kv-gauges.ts";
+import { createSlotObserver, createSlotServerObserver } from "./kv-slot-observer.ts";
 import { createReadaheadObserver } from "./kv-readahead-observer.ts";
 import { createPredictionObserver } from "./kv-prediction-observer.ts";
 import { createReplicaObserver } from "./kv-replica-observer.ts";
@@ -57,6 +59,9 @@ export function createKvObservers(options: KvObserversOptions) {
     }),
     replicas: createReplicaObserver(log, metrics),
     engines: createEngineObserver(log, metrics),
+    slotServers: createSlotServerObserver(log),
+    /** Of one pool. */
+    slots: (pool: string) => createSlotObserver(pool, log, metrics),
     readahead: createReadaheadObserver(log, metrics),
     requests: ({ operation, status, durationMs }: KvAnswer) => {
       metrics.add("kv_requests_total", 1, operation, String(status));
@@ -99,11 +104,14 @@ export function createKvObservers(options: KvObserversOptions) {
       verifying,
       engines,
       readahead,
+      slots,
     }: GaugeOwners): KvGaugeSources => {
       return {
         kv_bytes_in_flight: () => [[inFlight]],
         kv_verifying: () => [[verifying()]],
         kv_engines: engines,
+        kv_slot_residents: () => loadsOf(slots(), "residents"),
+        kv_slot_waiting: () => loadsOf(slots(), "waiting"),
         kv_readahead_queue: () => [[readahead().copies]],
         kv_readahead_queue_bytes: () => [[readahead().bytes]],
         kv_orphan_bytes: () => [...locations.keys()].map((id) => [orphanBytes.get(id) ?? 0, id]),
@@ -120,6 +128,15 @@ interface GaugeOwners {
   /** How many, by pool and state. */
   readonly engines: () => Iterable<KvRow>;
   readonly readahead: () => Readahead["load"];
+  /** By pool. */
+  readonly slots: () => ReadonlyMap<string, SlotDesks["load"]>;
+}
+
+function loadsOf(
+  loads: ReadonlyMap<string, SlotDesks["load"]>,
+  of: keyof SlotDesks["load"],
+): KvRow[] {
+  return Array.from(loads, ([pool, load]) => [load[of], pool]);
 }
 
 function turnObserver(

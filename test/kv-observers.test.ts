@@ -57,6 +57,7 @@ it("shows no bytes that the catalog does not know at each location, until stock 
     verifying: () => 0,
     engines: () => [],
     readahead: () => ({ copies: 0, bytes: 0 }),
+    slots: () => new Map(),
   });
   const stock = { objects: 9, leftovers: 0, discarded: 0, foreign: 0 };
   observers.keeper.stockTaken({ location: "disk", ...stock, orphans: 9, orphanBytes: 90 });
@@ -80,6 +81,7 @@ it("asks the catalog for its totals once for each scrape", async () => {
       verifying: () => 0,
       engines: () => [],
       readahead: () => ({ copies: 0, bytes: 0 }),
+      slots: () => new Map(),
     }),
   );
   for (const scrape of [1, 2]) {
@@ -189,9 +191,14 @@ describe("engines", () => {
     const engines = () => [[3, "p", "ready"] as const];
     const readahead = () => ({ copies: 2, bytes: 70 });
     const owners = { catalog, locations: new Map<string, Location>(), verifying: () => 0 };
-    metrics.watch(observers.gauges({ ...owners, engines, readahead }));
+    const slots = () => new Map([["p", { residents: 5, waiting: 1 }]]);
+    metrics.watch(observers.gauges({ ...owners, engines, readahead, slots }));
     observers.engines.sessionClosed("failed");
     expect(await samples("kv_engines")).toEqual(['moorline_kv_engines{pool="p",state="ready"} 3']);
+    expect(await samples("kv_slot_")).toEqual([
+      'moorline_kv_slot_residents{pool="p"} 5',
+      'moorline_kv_slot_waiting{pool="p"} 1',
+    ]);
     expect(await samples("kv_session_closes_total")).toEqual([
       'moorline_kv_session_closes_total{result="closed"} 0',
       'moorline_kv_session_closes_total{result="failed"} 1',

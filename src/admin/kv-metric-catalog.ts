@@ -64,6 +64,23 @@ export const kvMetricCatalog = {
   kv_verifying: gauge("Segments that are being verified now."),
   kv_engines: gauge("Engines whose turns are read, by state.", "pool", "state"),
   kv_tokenizer_tests_total: counter("Tests of engines' tokenizers.", "pool", "result"),
+  kv_slot_seats_total: counter(
+    "Turns seated in slots, by what was in them.",
+    "pool",
+    "from",
+    "why",
+  ),
+  kv_slot_seat_seconds: histogram("Time that turns waited for their slots.", "pool"),
+  kv_slot_saves_total: counter("Slots saved, by result.", "pool", "result"),
+  kv_slot_save_seconds: histogram("Time that servers took to save them.", "pool"),
+  kv_slot_saved_bytes_total: counter("Bytes of them that were stored.", "pool"),
+  kv_slot_restores_total: counter("Snapshots restored into slots, by result.", "pool", "result"),
+  kv_slot_restore_seconds: histogram("Time that servers took to restore them.", "pool"),
+  kv_slot_restored_bytes_total: counter("Their bytes.", "pool"),
+  kv_slot_displaced_total: counter("Sessions gone from their slots without us.", "pool", "by"),
+  kv_slot_failures_total: counter("What was wanted of slots in vain.", "pool", "call"),
+  kv_slot_residents: gauge("Sessions that sit in slots.", "pool"),
+  kv_slot_waiting: gauge("Turns that wait for slots.", "pool"),
   kv_session_closes_total: counter("Sessions that engines were told are over.", "result"),
 } as const satisfies Readonly<Record<string, MetricDefinition>>;
 

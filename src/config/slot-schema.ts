@@ -15,6 +15,8 @@ export const slotsSchema = z.strictObject({
   modelId: modelId.nullable().default(null),
   cacheTypeK: cacheType,
   cacheTypeV: cacheType,
+  perServer: integer(1, 4096).nullable().default(null),
+  contextTokens: integer(1, 100_000_000).nullable().default(null),
   save: z.enum(["every_turn", "on_evict", "idle"]).default("every_turn"),
   idleMs: integer(100, DAY_MS).default(MINUTE_MS),
   minTokens: integer(1, SEGMENT_TOKENS_LIMIT).default(256),

@@ -28,6 +28,8 @@ describe("a pool of servers with slots", () => {
         modelId: null,
         cacheTypeK: "f16",
         cacheTypeV: "f16",
+        perServer: null,
+        contextTokens: null,
         save: "every_turn",
         idleMs: 60_000,
         minTokens: 256,
@@ -40,10 +42,12 @@ describe("a pool of servers with slots", () => {
 
   it("keeps within its limits", () => {
     const keys =
-      'slots: { modelId: "", cacheTypeK: q2, save: never, idleMs: 99, minTokens: 0, waitingLimit: 100001 }';
+      'slots: { modelId: "", cacheTypeK: q2, perServer: 0, contextTokens: 0, save: never, idleMs: 99, minTokens: 0, waitingLimit: 100001 }';
     expect(problemsOf(slotText(keys))).toEqual([
       'pools[0].kv.slots.modelId "" must be 1..256 characters',
       'pools[0].kv.slots.cacheTypeK "q2" must be one of f32, f16, bf16, q8_0, q4_0, q4_1, iq4_nl, q5_0, q5_1',
+      "pools[0].kv.slots.perServer 0 must be >= 1",
+      "pools[0].kv.slots.contextTokens 0 must be >= 1",
       'pools[0].kv.slots.save "never" must be one of every_turn, on_evict, idle',
       "pools[0].kv.slots.idleMs 99 must be >= 100",
       "pools[0].kv.slots.minTokens 0 must be >= 1",

@@ -19,9 +19,9 @@ import { TokenGuess } from "../tokens/token-guess.ts";
 import { UnderWay } from "../turns/under-way.ts";
 import { isForbiddenPath } from "./forbidden-paths.ts";
 import type { Seat } from "./seat.ts";
-import type { SlotDesk } from "./slot-desk.ts";
+import type { SlotDesks } from "./slot-desks.ts";
 import { type OpenSeat, SlotEndings, type SlotEndingsOptions } from "./slot-endings.ts";
-import type { SlotServer, SlotServers } from "./slot-server.ts";
+import type { SlotServers } from "./slot-server.ts";
 
 export interface SlotPoolOptions
   extends SessionMakerOptions, Omit<SlotEndingsOptions, "observer" | "guess"> {
@@ -32,8 +32,7 @@ export interface SlotPoolOptions
   readonly passPaths: readonly string[];
   readonly dialect: Dialect;
   readonly servers: SlotServers;
-  /** Of one server; the same each time. */
-  readonly desk: (server: SlotServer) => Pick<SlotDesk, "seat" | "end">;
+  readonly desks: Pick<SlotDesks, "of">;
   readonly promptOf: ToSnapshotPrompt;
   readonly predictor: WatchOptions["predictor"];
   readonly prefetcher: Pick<Prefetcher, "prefetch">;
@@ -134,7 +133,7 @@ export class SlotPool implements KvPool {
   }
 
   async #plan(request: TurnRequest, untilMs: number): Promise<SeatedTurn | PassReason> {
-    const { servers, pool, desk, promptOf, clock, observer } = this.#options;
+    const { servers, pool, desks, promptOf, clock, observer } = this.#options;
     const { session, endpoint, signal } = request;
     const { turn: body } = request.body;
     if (body.kind === "none") return body.reason;
@@ -148,7 +147,7 @@ export class SlotPool implements KvPool {
     const promptTokens = this.#tokensOf(body, prompt);
     const turnMs = this.#turnMs(body, promptTokens);
     const wanted = { session, prompt, promptTokens, untilMs, signal, turnMs };
-    const seat = await desk(state.server).seat(wanted);
+    const seat = await desks.of(endpoint, state.server).seat(wanted);
     observer.spent({ pool, part: "plan", elapsedMs: clock.now() - fromMs });
     return typeof seat === "string"
       ? seat

@@ -93,6 +93,8 @@ export interface TurnDeskOptions extends SettingsOptions {
   readonly read: (segments: readonly Segment[]) => void;
   /** A reservation found too little room, or left less than there should be. Returns at once and does not throw. */
   readonly pressed: (pressure: Pressure) => void;
+  /** A session is being ended by its client or its tenant, not by time. Returns at once and does not throw. */
+  readonly ended?: (session: SessionKey) => void;
   readonly observer: TurnObserver;
 }
 
@@ -187,6 +189,7 @@ export class TurnDesk {
   end(session: SessionKey): Promise<boolean> {
     const { catalog, nowMs } = this.#options;
     return this.#underWay.run(async () => {
+      this.#options.ended?.(session);
       const isEnded = await catalog.end(session, nowMs());
       this.#queue.wake(session);
       return isEnded;

@@ -1,0 +1,171 @@
+/** Pools whose servers keep KV in slots: their servers, who sits where, and what is stored of them. */
+import { randomUUID } from "node:crypto";
+import type { PoolSnapshot } from "./affinity/pool-snapshot.ts";
+import type { Closers } from "./closers.ts";
+import { systemClock, systemRandom } from "./clock.ts";
+import type { Config } from "./config/config.ts";
+import {
+  retentionClasses,
+  type KvConfig,
+  slotPools,
+  type SlotPoolConfig,
+  slotSessionModel,
+} from "./config/kv-config.ts";
+import { AppError } from "./errors.ts";
+import { createDialect } from "./kv/dialects/dialects.ts";
+import { openHttpConnection } from "./kv/engines/engine-connection.ts";
+import type { Location } from "./kv/location.ts";
+import type { KvPool } from "./kv/path/turn-path.ts";
+import type { LastTurns } from "./kv/prediction/last-turns.ts";
+import type { Predictions } from "./kv/prediction/pool-prediction.ts";
+import { ModelFiles } from "./kv/slots/model-files.ts";
+import { hashInThread } from "./kv/slots/model-hash.ts";
+import { SlotDesk } from "./kv/slots/slot-desk.ts";
+import { SlotDesks } from "./kv/slots/slot-desks.ts";
+import type { SlotPoolFacts } from "./kv/slots/slot-server-watch.ts";
+import { SlotPool } from "./kv/slots/slot-pool.ts";
+import { WatchedSlotServers } from "./kv/slots/watched-slot-servers.ts";
+import { toSnapshotPrompt } from "./kv/snapshots/snapshot-prompt.ts";
+import { StoredSnapshots, type StoredSnapshotsOptions } from "./kv/snapshots/stored-snapshots.ts";
+import type { SessionKey } from "./kv/records.ts";
+import type { Prefetcher } from "./kv/turns/prefetcher.ts";
+import type { SessionDesk } from "./kv/turns/session-desk.ts";
+import type { TurnDesk } from "./kv/turns/turn-desk.ts";
+import type { KvObservers } from "./kv-observers.ts";
+
+export interface SlotsOptions {
+  readonly config: Config;
+  readonly kv: KvConfig;
+  readonly closers: Closers;
+  readonly locations: ReadonlyMap<string, Location>;
+  readonly snapshots: StoredSnapshotsOptions;
+  readonly turns: Pick<TurnDesk, "end">;
+  readonly sessions: SessionDesk;
+  readonly prefetcher: Prefetcher;
+  readonly predictions: Predictions;
+  readonly lastTurns: Pick<LastTurns, "set">;
+  readonly observers: Pick<KvObservers, "path" | "slots" | "slotServers">;
+}
+
+export interface Slots {
+  /** Undefined: the pool's servers keep none. */
+  pool(name: string): KvPool | undefined;
+  /** The newest snapshot of a pool. */
+  published(snapshot: PoolSnapshot): void;
+  /** A session is over. */
+  ended(session: SessionKey): void;
+  /** As `WatchedSlotServers.counts`. */
+  engines(): ReturnType<WatchedSlotServers["counts"]>;
+  /** By pool. */
+  loads(): ReadonlyMap<string, SlotDesks["load"]>;
+}
+
+/** Of what shutting down may take: servers that are being stopped too answer soon or never. */
+const SAVING_SHARE = 0.5;
+
+/** To be closed when no exchange is left, and before the catalog. */
+export function openSlots(options: SlotsOptions): Slots {
+  const { config, closers, locations, snapshots: parts, observers } = options;
+  const models = new ModelFiles(hashInThread);
+  closers.add(() => models.close());
+  const snapshots = new StoredSnapshots(parts);
+  const servers = new WatchedSlotServers({
+    pools: new Map(slotPools(config.pools).map(({ name, kv }) => [name, factsOf(kv.slots)])),
+    models,
+    stagings: new Map(
+      [...locations].flatMap(([id, { staging }]) => (staging === undefined ? [] : [[id, staging]])),
+    ),
+    newStagedName: () => snapshots.newStagedName(),
+    digests: parts.digests,
+    open: openHttpConnection,
+    scheduler: systemClock,
+    random: systemRandom,
+    newInstance: randomUUID,
+    observer: observers.slotServers,
+  });
+  closers.add(() => snapshots.close());
+  closers.add(() => servers.close());
+  const desks = new Map<string, SlotDesks>();
+  const pools = new Map<string, SlotPool>();
+  for (const pool of slotPools(config.pools)) {
+    const poolDesks = openDesks(pool, snapshots, options);
+    desks.set(pool.name, poolDesks);
+    pools.set(
+      pool.name,
+      openPool(pool, { ...options, stored: snapshots, servers, desks: poolDesks }),
+    );
+  }
+  return {
+    pool: (name) => pools.get(name),
+    published: (snapshot) => {
+      servers.published(snapshot);
+      desks.get(snapshot.name)?.keep(snapshot.endpoints);
+    },
+    ended: (session) => {
+      for (const each of desks.values()) each.end(session);
+    },
+    engines: () => servers.counts(),
+    loads: () => new Map(Array.from(desks, ([name, { load }]) => [name, load])),
+  };
+}
+
+function openDesks(
+  { name, kv }: SlotPoolConfig,
+  snapshots: StoredSnapshots,
+  { config, closers, observers }: SlotsOptions,
+): SlotDesks {
+  const observer = observers.slots(name);
+  const desks = new SlotDesks({
+    open: (server) =>
+      new SlotDesk({ server, snapshots, policy: kv.slots, clock: systemClock, observer }),
+    failed: (reason) => observer.failed("save", AppError.from(reason)),
+  });
+  closers.add(() => desks.close(config.shutdown.drainMs * SAVING_SHARE));
+  return desks;
+}
+
+interface PoolParts extends SlotsOptions {
+  readonly stored: StoredSnapshots;
+  readonly servers: WatchedSlotServers;
+  readonly desks: SlotDesks;
+}
+
+function openPool(pool: SlotPoolConfig, options: PoolParts): SlotPool {
+  const { kv, closers, turns, stored, observers, lastTurns } = options;
+  const predictor = options.predictions.ofPool(pool.name)?.predictor;
+  if (predictor === undefined) {
+    throw new AppError("internal", `there are no predictions of pool ${pool.name}`);
+  }
+  const slotPool = new SlotPool({
+    ...options,
+    ...pool.kv,
+    pool: pool.name,
+    model: { name: slotSessionModel(pool) },
+    dialect: createDialect({ name: pool.kv.dialect, exposeKv: true }),
+    retention: retentionClasses(kv),
+    promptOf: toSnapshotPrompt,
+    predictor,
+    used: async (session: SessionKey) => {
+      await stored.use(session);
+    },
+    end: async (session: SessionKey) => {
+      await turns.end(session);
+    },
+    observer: {
+      ...observers.path,
+      measured: (turn) => {
+        lastTurns.set(turn.session, turn);
+        observers.path.measured(turn);
+      },
+    },
+    clock: systemClock,
+  });
+  closers.add(() => slotPool.close());
+  return slotPool;
+}
+
+function factsOf(slots: SlotPoolConfig["kv"]["slots"]): SlotPoolFacts {
+  const { modelId, cacheTypeK, cacheTypeV, perServer, contextTokens } = slots;
+  const expected = { slots: perServer ?? undefined, contextTokens: contextTokens ?? undefined };
+  return { expected, modelId: modelId ?? undefined, cacheTypeK, cacheTypeV };
+}

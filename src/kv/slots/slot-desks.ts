@@ -1,0 +1,74 @@
+/** The desks of one pool's servers: one for each process, as long as it is there. */
+import type { Endpoint, EndpointId } from "../../endpoints/endpoint.ts";
+import type { SessionKey } from "../records.ts";
+import type { SlotDesk } from "./slot-desk.ts";
+import type { SlotServer } from "./slot-server.ts";
+
+export interface SlotDesksOptions {
+  readonly open: (server: SlotServer) => SlotDesk;
+  /** A desk could not be closed. Returns at once and does not throw. */
+  readonly failed: (reason: unknown) => void;
+}
+
+interface OpenDesk {
+  readonly server: SlotServer;
+  readonly desk: SlotDesk;
+}
+
+export class SlotDesks {
+  readonly #options: SlotDesksOptions;
+  readonly #desks = new Map<EndpointId, OpenDesk>();
+  /** Of processes that are gone. */
+  readonly #closing = new Set<Promise<void>>();
+
+  constructor(options: SlotDesksOptions) {
+    this.#options = options;
+  }
+
+  /** The same one for the same process. What was known of another process behind the endpoint is forgotten. */
+  of({ id }: Endpoint, server: SlotServer): SlotDesk {
+    const known = this.#desks.get(id);
+    if (known?.server === server) return known.desk;
+    if (known !== undefined) this.#close(known, 0);
+    const desk = this.#options.open(server);
+    this.#desks.set(id, { server, desk });
+    return desk;
+  }
+
+  /** Desks of endpoints that are no members any more end. */
+  keep(endpoints: readonly Pick<Endpoint, "id">[]): void {
+    const kept = new Set(endpoints.map(({ id }) => id));
+    for (const [id, open] of this.#desks) {
+      if (kept.has(id)) continue;
+      this.#desks.delete(id);
+      this.#close(open, 0);
+    }
+  }
+
+  /** The session is over: its slots are erased. */
+  end(session: SessionKey): void {
+    for (const { desk } of this.#desks.values()) desk.end(session);
+  }
+
+  /** Of all desks together. */
+  get load(): SlotDesk["load"] {
+    const loads = Array.from(this.#desks.values(), ({ desk }) => desk.load);
+    const sum = (of: keyof SlotDesk["load"]) => loads.reduce((all, load) => all + load[of], 0);
+    return { residents: sum("residents"), waiting: sum("waiting") };
+  }
+
+  /** Idempotent. Each saves what is newer than its file, within that time. */
+  async close(withinMs: number): Promise<void> {
+    for (const open of this.#desks.values()) this.#close(open, withinMs);
+    this.#desks.clear();
+    await Promise.all(this.#closing);
+  }
+
+  #close({ desk }: OpenDesk, withinMs: number): void {
+    const closing = desk
+      .close(withinMs)
+      .catch(this.#options.failed)
+      .finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+}

@@ -1,0 +1,65 @@
+/** Which desk is whose: one for each process behind an endpoint. */
+import { beforeEach, expect, it } from "vitest";
+import { SlotDesks } from "../../../src/kv/slots/slot-desks.ts";
+import type { SlotDesk } from "../../../src/kv/slots/slot-desk.ts";
+import type { SlotServer } from "../../../src/kv/slots/slot-server.ts";
+import { sessionOf, SlotStand, text } from "../../support/kv/slot-stand.ts";
+import { ENGINE_A, ENGINE_B } from "../../support/path-bench.ts";
+
+let stands: Map<SlotServer, SlotStand>;
+let desks: SlotDesks;
+
+beforeEach(() => {
+  stands = new Map();
+  desks = new SlotDesks({
+    open: (server) => stands.get(server)?.desk as SlotDesk,
+    failed: (reason) => expect.unreachable(String(reason)),
+  });
+});
+
+function process(): SlotStand {
+  const stand = new SlotStand();
+  stands.set(stand.server, stand);
+  return stand;
+}
+
+it("is the same one for the same process, and none of another's", () => {
+  const [a, b] = [process(), process()];
+  expect(desks.of(ENGINE_A, a.server)).toBe(a.desk);
+  expect(desks.of(ENGINE_B, b.server)).toBe(b.desk);
+  expect(desks.of(ENGINE_A, a.server)).toBe(a.desk);
+});
+
+it("is over with its process, and with its endpoint", async () => {
+  const [a, again, b] = [process(), process(), process()];
+  desks.of(ENGINE_A, a.server);
+  desks.of(ENGINE_B, b.server);
+  desks.of(ENGINE_A, again.server);
+  expect(await a.seat("s", text("a", 50))).toBe("engine_unknown");
+  desks.keep([ENGINE_A]);
+  expect(await b.seat("s", text("a", 50))).toBe("engine_unknown");
+  expect(await again.seat("s", text("a", 50))).toMatchObject({ from: "fresh" });
+});
+
+it("counts who sits, and lets ended sessions go, wherever they are", async () => {
+  const [a, b] = [process(), process()];
+  desks.of(ENGINE_A, a.server);
+  desks.of(ENGINE_B, b.server);
+  await a.turn("s", text("a", 50));
+  await b.turn("t", text("b", 50));
+  expect(desks.load).toEqual({ residents: 2, waiting: 0 });
+  desks.end(sessionOf("t"));
+  await b.advance(1);
+  expect(desks.load).toEqual({ residents: 1, waiting: 0 });
+  expect(b.server.calls).toContain("erase 0");
+});
+
+it("saves what is newer than its file before it is closed", async () => {
+  const stand = new SlotStand({ save: "on_evict" });
+  stands.set(stand.server, stand);
+  desks.of(ENGINE_A, stand.server);
+  await stand.turn("s", text("a", 50));
+  expect(stand.saves).toEqual([]);
+  await desks.close(1_000);
+  expect(stand.saves).toMatchObject([{ outcome: "kept" }]);
+});
