@@ -32,8 +32,10 @@ export interface ModelSegment {
   readonly start: number;
   length: number;
   isDurable: boolean;
-  /** The tokens from 0 to its end, once they are reported. */
+  /** The tokens from 0 to its end, once they are reported; of a snapshot, of which it has two more, the prompt's. */
   text: string;
+  /** Of a snapshot: the session that saved it. */
+  readonly maker?: string;
 }
 
 /** What is read of a segment. */
@@ -200,9 +202,11 @@ export class CatalogModel {
   /** Listed by the turn's session from now on, or an equal one that its tenant has. */
   keep(turn: ModelTurn, id: string, segment: ModelSegment): string {
     const equal = [...this.segments]
-      .filter(([, { start, text }]) => start === segment.start && text === segment.text)
+      .filter(([, each]) => each.start === segment.start && each.text === segment.text)
+      .filter(
+        ([other, { maker }]) => maker === undefined && this.holders.isOwn(segment.tenant, other),
+      )
       .map(([other]) => other)
-      .filter((other) => this.holders.isOwn(segment.tenant, other))
       .toSorted()[0];
     if (equal === undefined) this.segments.set(id, { ...segment, isDurable: true });
     const file = this.files.get(segment.copies[0] ?? "");
@@ -263,7 +267,7 @@ export class CatalogModel {
         ([id, { text }]) => prompt.startsWith(text) && this.holders.sees(tenant, id, this.nowMs),
       )
       .map(([, each]) => each)
-      .filter(({ text }) => text.length < prompt.length)
+      .filter(({ text, maker }) => text.length < prompt.length && maker === undefined)
       .toSorted((a, b) => a.start - b.start);
     for (const { start, text } of matching) if (reached.has(start)) reached.add(text.length);
     return Math.max(...reached);

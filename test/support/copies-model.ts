@@ -76,6 +76,7 @@ export class CopiesModel {
       leasedUntilMs: deadlineMs,
       committedTokens: 0,
       readsAtMs: [...(files.get(like)?.readsAtMs ?? [])],
+      isSnapshot: files.get(like)?.isSnapshot === true,
     });
   }
 

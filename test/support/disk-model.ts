@@ -16,6 +16,7 @@ export interface ModelFile {
   isFilled?: boolean;
   /** Its opening among them. */
   readonly readsAtMs: number[];
+  readonly isSnapshot: boolean;
 }
 
 interface Opening {
@@ -39,7 +40,7 @@ export class DiskModel {
   open(name: string, { isSealed, nowMs }: Opening): void {
     const times = { lastEndMs: nowMs, leasedUntilMs: 0, readsAtMs: [nowMs] };
     const empty = { location: "disk", ranges: [], unusedBytes: 0, committedTokens: 0 };
-    this.files.set(name, { ...empty, ...times, isSealed });
+    this.files.set(name, { ...empty, ...times, isSealed, isSnapshot: false });
   }
 
   /** Hands out the bytes of a file that there is; returns what is wrong with them. */
@@ -71,10 +72,12 @@ export class DiskModel {
 
   /** The names of the files that may go. `used`: those that something is in, or that somebody writes to. */
   unlinkable(used: ReadonlySet<string>, nowMs: number): string[] {
-    const idle = [...this.files].filter(
-      ([name, { isSealed, lastEndMs, leasedUntilMs }]) =>
-        isSealed && !used.has(name) && nowMs >= Math.max(lastEndMs, leasedUntilMs) + QUARANTINE_MS,
-    );
+    const idle = [...this.files].filter(([name, file]) => {
+      const { isSealed, lastEndMs, leasedUntilMs, isSnapshot, committedTokens } = file;
+      const quarantineMs = isSnapshot && committedTokens > 0 ? 0 : QUARANTINE_MS;
+      const sinceMs = Math.max(lastEndMs, leasedUntilMs);
+      return isSealed && !used.has(name) && nowMs >= sinceMs + quarantineMs;
+    });
     return idle.map(([name]) => name).toSorted();
   }
 }

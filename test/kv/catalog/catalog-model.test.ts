@@ -17,6 +17,7 @@ import { DURABLE, key, KvDesk, PLENTY, RETENTION, UNVERIFIED } from "../../suppo
 import { CutSteps } from "./cut-steps.ts";
 import { type Command, names, someCommand, times, type Verb } from "./random-commands.ts";
 import { SharingSteps } from "./sharing-steps.ts";
+import { SnapshotSteps } from "./snapshot-steps.ts";
 import { SpaceSteps } from "./space-steps.ts";
 
 const operations = Number(process.env["CATALOG_OPERATIONS"] ?? 20_000);
@@ -31,6 +32,7 @@ const usual = "report accepted,reserve busy,settle durable,abort true,end true,c
   .concat(",evict true,evict false,copy opened,move true,move false")
   .concat(",replicate true,replicate false,drop dropped,drop last")
   .concat(",cut durable,cut durable+durable,cut conflict,cut opened")
+  .concat(",save opened,save no_session,keep kept,keep expired")
   .concat(",attach attached,attach no_segment,share created,unshare true,amend true")
   .split(",");
 
@@ -39,6 +41,7 @@ class Run {
   readonly #space = new SpaceSteps(this.#model);
   readonly #cuts = new CutSteps(this.#model);
   readonly #sharing = new SharingSteps(this.#model);
+  readonly #snapshots = new SnapshotSteps(this.#model);
   #store = new MemoryStore();
   #desk: KvDesk;
   /** Every turn and segment that there ever was, so that late calls are made too. */
@@ -152,6 +155,10 @@ class Run {
       case "cut":
         if (model.turns.get(turn)?.isReported === false) await this.#report(turn, 0);
         return this.#same(verb, ...(await this.#cuts.cut(this.#desk, turn, command)));
+      case "save":
+        return this.#same(verb, ...(await this.#snapshots.open(this.#desk, command)));
+      case "keep":
+        return this.#same(verb, ...(await this.#snapshots.keep(this.#desk, command)));
       case "repair":
         return this.#repair(pick);
       case "sweep":
@@ -269,7 +276,8 @@ class Run {
     expect(this.#store.snapshot()).toEqual(whole);
   }
 
-  async #compare({ name, text }: Command): Promise<void> {
+  async #compare(command: Command): Promise<void> {
+    const { name, text } = command;
     const { catalog } = this.#desk;
     for (const each of names) {
       const listed = (await catalog.segments(key(each))).map(({ id }) => id as string);
@@ -292,6 +300,7 @@ class Run {
     }
     await this.#space.compare(catalog);
     await this.#sharing.compare(this.#desk);
+    await this.#snapshots.compare(this.#desk, command);
     expect(await catalog.audit()).toEqual([]);
   }
 }

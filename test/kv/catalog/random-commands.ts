@@ -31,6 +31,8 @@ const shares = {
   replicate: 5,
   drop: 1,
   cut: 4,
+  save: 3,
+  keep: 4,
   repair: 1,
   crash: 1,
 } as const;

@@ -17,8 +17,8 @@ export function openCopy(tx: CatalogTransaction, request: CopyRequest): OpenCopy
   if (files.get(tx, newFile) !== undefined) return "file_exists";
   const books = { ...locationUsage(tx, newFile.location), freeBytes: newFile.freeBytes };
   if (refuseSpace(newFile.limits, books, segment.bytes) !== undefined) return "no_space";
-  const { tenant, bytes } = segment;
-  files.save(tx, bookedFile({ ...files.must(tx, segment.file), tenant, bytes }, request));
+  const { bytes } = segment;
+  files.save(tx, bookedFile({ ...files.must(tx, segment.file), bytes }, request));
   return "opened";
 }
 

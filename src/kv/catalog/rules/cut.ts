@@ -19,8 +19,7 @@ export function openCut(tx: CatalogTransaction, request: OpenCutRequest): OpenCo
   if (files.get(tx, newFile) !== undefined) return "file_exists";
   const books = { ...locationUsage(tx, newFile.location), freeBytes: newFile.freeBytes };
   if (refuseSpace(newFile.limits, books, bytes) !== undefined) return "no_space";
-  const { tenant } = segment;
-  files.save(tx, bookedFile({ ...files.must(tx, segment.file), tenant, bytes }, request));
+  files.save(tx, bookedFile({ ...files.must(tx, segment.file), bytes }, request));
   return "opened";
 }
 
