@@ -108,13 +108,24 @@ export function describeSnapshots(opened: () => KvDesk): void {
 
     it("leave what was attached, of the same text's grid too, until they are as long as it", async () => {
       await desk.create("b");
-      const given = await save(desk, { name: "b", text: "abcdefgh" });
+      const given = await save(desk, { name: "b", text: "abcdefghij" });
       await desk.attach("a", [given.segment]);
       await save(desk, { name: "a", text: "abcd" });
-      expect(await textsOf("a")).toEqual([4, 8]);
-      await save(desk, { name: "a", text: "abcdefgh" });
-      expect(await textsOf("a")).toEqual([8]);
-      expect(await textsOf("b")).toEqual([8]);
+      expect(await textsOf("a")).toEqual([4, 10]);
+      await save(desk, { name: "a", text: "abcdefghi" });
+      expect(await textsOf("a")).toEqual([9, 10]);
+      const own = await save(desk, { name: "a", text: "abcdefghij" });
+      expect((await catalog.segments(key("a"))).map(({ id }) => id)).toEqual([own.segment]);
+      expect(await textsOf("b")).toEqual([10]);
+    });
+
+    it("are another tenant's where a session of the same id has attached them", async () => {
+      await desk.create("other/a");
+      const { segment } = await save(desk, { name: "a", text: "abcdefgh" });
+      await desk.createPrefix("t/p", [segment], { to: ["other"] });
+      await desk.attach("other/a", [segment]);
+      await save(desk, { name: "other/a", text: "XXXX" });
+      expect(await textsOf("other/a")).toEqual([4, 8]);
     });
 
     it("are the session's own in a copy as well", async () => {
@@ -205,6 +216,15 @@ export function describeSnapshots(opened: () => KvDesk): void {
       await catalog.unlinked([first.file]);
       expect(await catalog.file(last.file)).toBeDefined();
       expect(await catalog.locationUsage("disk")).toMatchObject({ bookedBytes: 120, idleBytes: 0 });
+    });
+
+    it("that go are counted with all other files that a pass of the sweep names", async () => {
+      await save(desk, { name: "a", text: "abcdef" });
+      await desk.store("a", "abcd");
+      await catalog.end(key("a"), desk.nowMs);
+      desk.nowMs += QUARANTINE_MS;
+      expect(await desk.sweep(1)).toMatchObject({ unlinkable: { length: 1 }, isFull: true });
+      expect(await desk.sweep(3)).toMatchObject({ unlinkable: { length: 2 }, isFull: false });
     });
 
     it("that cannot be unlinked let all others go first", async () => {
