@@ -10,13 +10,16 @@ import {
 import type { TurnBench } from "./turn-bench.ts";
 
 const FILL = 0x33;
+/** Each gives no name twice. */
+const desks = new WeakMap<TurnBench, KvDesk>();
 
 /** A snapshot of a session of the default tenant, with its bytes on the disk of a bench. */
 export async function saveOnDisk(
   bench: TurnBench,
   { name, text }: NewSnapshot,
 ): Promise<SavedSnapshot> {
-  const desk = new KvDesk(bench.catalog);
+  const desk = desks.get(bench) ?? new KvDesk(bench.catalog);
+  desks.set(bench, desk);
   desk.nowMs = bench.clock.now();
   const of = { name: `/${name}`, text };
   const { saved, outcome } = await openSnapshot(desk, of);

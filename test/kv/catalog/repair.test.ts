@@ -19,6 +19,7 @@ import type { Catalog } from "../../../src/kv/catalog.ts";
 import type { ObjectName } from "../../../src/kv/location.ts";
 import { type Segment, segmentId, type StoredFile, type TurnId } from "../../../src/kv/records.ts";
 import { copied } from "../../support/kv-copies.ts";
+import { openSnapshot, save } from "../../support/kv-snapshots.ts";
 import { condemn, key, KvDesk, PLENTY, QUARANTINE_MS, RETENTION } from "../../support/kv-desk.ts";
 
 const REPLICA = { location: "other", name: "replica" as ObjectName };
@@ -70,6 +71,13 @@ async function everything(): Promise<{ state: State; nowMs: number }> {
   await catalog.pin({ session: key("low"), nowMs: desk.nowMs, untilMs: 2e6, quota: PLENTY });
   await desk.store("low", "lowered!");
   await store.write((tx) => unpin(tx, sessions.must(tx, key("low")), 0));
+  await save(desk, { name: "low", text: "of a slot" });
+  await desk.fork("low", "slot");
+  for (const text of ["of a slot, then", "of a slot, then more"]) {
+    await save(desk, { name: "slot", text });
+  }
+  const open = { ...newFile, location: "other" };
+  await openSnapshot(desk, { name: "slot", text: "of a slot, then" }, { newFile: open });
   expect(await catalog.audit()).toEqual([]);
   return { state: store.snapshot(), nowMs: desk.nowMs };
 }

@@ -17,6 +17,7 @@ import { MemoryStore } from "../../../src/kv/catalog/memory.ts";
 import { openCatalog } from "../../../src/kv/catalog/rule-catalog.ts";
 import { check, type CheckOptions } from "../../../src/kv/upkeep/check.ts";
 import { BenchCopier } from "../../support/bench-copier.ts";
+import { saveOnDisk } from "../../support/bench-snapshots.ts";
 import { failingFs } from "../../support/failing-fs.ts";
 import { session, TurnBench } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "../turns/catalogs.ts";
@@ -95,6 +96,28 @@ describe.each(CATALOGS)("a check of the $name catalog", (kind) => {
       { id: first?.id, file: { location: "disk", name: "replica1" }, replicas: [] },
     ]);
     expect(await named({})).toEqual([]);
+  });
+
+  it("finds a snapshot that is damaged or cut short, and lets go of it", async () => {
+    const bench = await stored();
+    const [one, other] = [
+      await saveOnDisk(bench, { name: "a", text: "one two" }),
+      await saveOnDisk(bench, { name: "b", text: "another" }),
+    ];
+    expect(await findings(bench, { repair: REPAIR })).toEqual([]);
+    await bench.write({
+      kvUri: `file:///${one.file.name}`,
+      kvStart: 0,
+      tokenStart: 0,
+      tokenLength: 1,
+    });
+    await truncate(join(bench.root, other.file.name), other.bytes - 1);
+    expect(await findings(bench, { repair: REPAIR })).toEqual([
+      `segment_damaged ${one.segment} mended`,
+      `segment_damaged ${other.segment} mended`,
+    ]);
+    expect([await listed(bench, "a"), await listed(bench, "b")]).toEqual([2, 1]);
+    expect(await findings(bench)).toEqual([]);
   });
 
   it("finds a link in the place of a file", async () => {

@@ -5,6 +5,7 @@ import type { Location } from "../../../src/kv/location.ts";
 import { olderThan, scrubbedSegments } from "../../../src/kv/upkeep/scrubbed-segments.ts";
 import { Scrubber } from "../../../src/kv/verify/scrubber.ts";
 import { BenchCopier } from "../../support/bench-copier.ts";
+import { saveOnDisk } from "../../support/bench-snapshots.ts";
 import { settle } from "../../support/fake-clock.ts";
 import { session, type TurnBench } from "../../support/turn-bench.ts";
 import { Benches, CATALOGS } from "../turns/catalogs.ts";
@@ -36,6 +37,16 @@ describe.each(CATALOGS)("what is scrubbed over the $name catalog", (kind) => {
     expect(await scrubOnce(bench)).toEqual(["crc", "ok"]);
     expect(await idsOf(bench)).toEqual([second]);
     expect(await bench.catalog.segment(first ?? ("" as never))).toBeUndefined();
+  });
+
+  it("is every snapshot too, whole", async () => {
+    const bench = await stored();
+    const { file, segment } = await saveOnDisk(bench, { name: "a", text: "one two" });
+    expect(await scrubOnce(bench)).toEqual(["ok", "ok", "ok"]);
+    const kvUri = `file:///${file.name}`;
+    await bench.write({ kvUri, kvStart: 60, tokenStart: 0, tokenLength: 1 }, 0x11);
+    expect(await scrubOnce(bench)).toEqual(["crc", "ok", "ok"]);
+    expect(await bench.catalog.segment(segment)).toBeUndefined();
   });
 
   /** A round; what it came to, in order of the words. */
