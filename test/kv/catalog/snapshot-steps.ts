@@ -34,7 +34,8 @@ export class SnapshotSteps {
   /** One of the last ones, mostly; once. */
   async keep(desk: KvDesk, { pick, few }: Command): Promise<[string, string]> {
     const left = this.#opened.filter(({ segment }) => !this.#kept.has(segment));
-    const saved = left.at(few === 4 ? pick % Math.max(1, left.length) : -1 - few);
+    const count = Math.max(1, left.length);
+    const saved = left.at(few === 4 ? pick % count : -1 - (few % Math.min(2, count)));
     if (saved === undefined) return ["none", "none"];
     const outcome = await keepSnapshot(desk, saved);
     if (outcome === "kept") this.#kept.add(saved.segment);
