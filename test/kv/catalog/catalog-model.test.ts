@@ -156,7 +156,10 @@ class Run {
         if (model.turns.get(turn)?.isReported === false) await this.#report(turn, 0);
         return this.#same(verb, ...(await this.#cuts.cut(this.#desk, turn, command)));
       case "save":
-        return this.#same(verb, ...(await this.#snapshots.open(this.#desk, command)));
+        if (pick % 5 > 0) this.#same("create", await this.#create(name), model.create(name));
+        this.#same(verb, ...(await this.#snapshots.open(this.#desk, command)));
+        if (!isSo) return;
+        return this.#same("keep", ...(await this.#snapshots.keep(this.#desk, command)));
       case "keep":
         return this.#same(verb, ...(await this.#snapshots.keep(this.#desk, command)));
       case "repair":

@@ -31,8 +31,8 @@ const shares = {
   replicate: 5,
   drop: 1,
   cut: 4,
-  save: 3,
-  keep: 4,
+  save: 6,
+  keep: 3,
   repair: 1,
   crash: 1,
 } as const;
