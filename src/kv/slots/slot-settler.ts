@@ -9,7 +9,7 @@ import type { SlotWatch } from "./slot-watch.ts";
 
 export interface SettlerOptions {
   readonly table: SlotTable;
-  readonly server: Pick<SlotServer, "erase">;
+  readonly server: Pick<SlotServer, "erase" | "contextTokens">;
   readonly watch: SlotWatch;
   readonly saver: Pick<SlotSaver, "save">;
   readonly clock: Clock;
@@ -29,8 +29,9 @@ export class SlotSettler {
   }
 
   /** A turn that sat there is over, and has reached the server, as far as is known. Once it runs no more, its session is resident where it still is. */
-  async settle(slot: number, request: SeatRequest, end: SettledEnd): Promise<void> {
-    const { table, watch } = this.#options;
+  async settle(slot: number, request: SeatRequest, told: SettledEnd): Promise<void> {
+    const { table, watch, server } = this.#options;
+    const end = isShifted(told, server) ? UNKNOWN_END : told;
     const look = await watch.whenIdle(slot);
     if (look === undefined) return;
     // It ran nowhere, or in another slot: what was there is there.
@@ -114,6 +115,13 @@ export class SlotSettler {
 }
 
 export type SettledEnd = Exclude<SeatEnd, { readonly kind: "unsent" }>;
+
+const UNKNOWN_END: SettledEnd = { kind: "unknown" };
+
+/** It had more tokens than its slot takes: with `--context-shift` the server gave up some in their midst, and what is there is no prompt's. An answer in OpenAI's form does not say so. */
+function isShifted(end: SettledEnd, { contextTokens }: Pick<SlotServer, "contextTokens">): boolean {
+  return end.kind === "answered" && end.promptTokens + end.outputTokens > contextTokens;
+}
 
 /** How much of an answer that nobody saw the end of is there, nobody knows. */
 function isIn({ tokens }: SlotLook, end: SettledEnd): boolean {

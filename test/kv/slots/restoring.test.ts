@@ -32,9 +32,10 @@ describe("a snapshot", () => {
       [52, "fresh not_worth"],
       [53, "restored"],
     ] as const) {
-      stand = new SlotStand({ slots: 1, contextTokens });
+      stand = new SlotStand({ slots: 1 });
       await stand.turn("a", A);
       await stand.turn("b", B);
+      stand.server.contextTokens = contextTokens;
       await stand.seated("a", A2);
       expect(stand.seats.at(-1)).toBe(from);
     }

@@ -26,6 +26,19 @@ describe("after every turn", () => {
     expect(stand.saves).toHaveLength(1);
   });
 
+  it.each([
+    [54, 1],
+    [53, 0],
+  ])(
+    "is nothing saved where a slot of %s tokens cannot hold prompt and answer",
+    async (contextTokens, saves) => {
+      const stand = new SlotStand({ contextTokens });
+      await stand.turn("a", A); // 50 and 4
+      expect(stand.saves).toHaveLength(saves);
+      expect((await stand.turn("a", A)).from).toBe("resident");
+    },
+  );
+
   it("nobody else gets the slot before it is saved, and anybody while that is listed", async () => {
     const stand = new SlotStand({ slots: 1 });
     const listed = Promise.withResolvers<void>();

@@ -52,7 +52,8 @@ export class SlotServerModel implements SlotServer {
   readonly geometry = new Uint8Array(33);
   readonly location = "disk";
   readonly slots: number;
-  readonly contextTokens: number;
+  /** May change, so that what one server saved is another's to restore. */
+  contextTokens: number;
   readonly files: StagedFiles = new Map();
   /** How long the next calls take. */
   readonly delaysMs: Record<SlotCall, number> = { look: 0, save: 0, restore: 0, erase: 0 };
