@@ -3,11 +3,15 @@
 /** Each with all that is below it. Adapters change what a model computes, and so what stored KV is worth, for everybody. */
 const FORBIDDEN = ["/slots", "/lora-adapters", "/models/load", "/models/unload"];
 
-/** As the server decodes it: once, and what is no encoding stays as it is. Upper and lower case are different to it; that costs nobody anything here. */
+/**
+ * As the server decodes it (b11549): what comes behind a `#` is dropped first, then each `%73` or `%u0073` is read, once, and what is neither stays as it is. Upper and lower case are
+ * different to it; that costs nobody anything here.
+ */
 export function isForbiddenPath(path: string): boolean {
-  const decoded = path
-    .replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
-      String.fromCharCode(Number.parseInt(hex, 16)),
+  const [location = ""] = path.split("#", 1);
+  const decoded = location
+    .replaceAll(/%(?:u([0-9a-f]{4})|([0-9a-f]{2}))/gi, (_, unit?: string, byte?: string) =>
+      String.fromCharCode(Number.parseInt(unit ?? byte ?? "", 16)),
     )
     .replaceAll(/\/{2,}/g, "/")
     .toLowerCase();

@@ -10,6 +10,10 @@ it.each([
   "/slot%73",
   "/slots%2F0",
   "/SLOTS",
+  "/%u0073lots/0",
+  "/slots%u002F0",
+  "/slots#fragment",
+  "/slots#/../v1/models",
   "/lora-adapters",
   "/models/unload",
 ])("%s is for no client", (path) => {
@@ -25,6 +29,8 @@ it.each([
   "/completion",
   "/%zz",
   "/slots%253F",
+  "/%u73lots",
+  "/v1/models#/slots",
 ])("%s is for all", (path) => {
   expect(isForbiddenPath(path)).toBe(false);
 });
