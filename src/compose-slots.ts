@@ -131,7 +131,7 @@ interface PoolParts extends SlotsOptions {
 }
 
 function openPool(pool: SlotPoolConfig, options: PoolParts): SlotPool {
-  const { kv, closers, turns, stored, observers, lastTurns } = options;
+  const { config, kv, closers, turns, stored, observers, lastTurns } = options;
   const predictor = options.predictions.ofPool(pool.name)?.predictor;
   if (predictor === undefined) {
     throw new AppError("internal", `there are no predictions of pool ${pool.name}`);
@@ -141,7 +141,11 @@ function openPool(pool: SlotPoolConfig, options: PoolParts): SlotPool {
     ...pool.kv,
     pool: pool.name,
     model: { name: slotSessionModel(pool) },
-    dialect: createDialect({ name: pool.kv.dialect, exposeKv: true }),
+    dialect: createDialect({
+      name: pool.kv.dialect,
+      exposeKv: true,
+      isShared: config.session.tenantHeader !== null,
+    }),
     retention: retentionClasses(kv),
     promptOf: toSnapshotPrompt,
     predictor,

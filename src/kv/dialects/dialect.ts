@@ -42,7 +42,7 @@ export interface UnreadableBody {
 
 export interface ReadBody {
   readonly kind: "body";
-  /** The body without the members that were removed, and with a null in place of an id beside them. Piece after piece. */
+  /** The body without the members that were removed, with a null in place of an id beside them, and with what keeps it apart from other tenants. Piece after piece. */
   readonly stripped: readonly Uint8Array[];
   /** Members that were removed. */
   readonly removed: number;

@@ -3,7 +3,7 @@ import { atOnce } from "../../json/slices.ts";
 import type { Dialect, DialectName } from "./dialect.ts";
 import { chatRequest } from "./requests/chat-request.ts";
 import { generateRequest } from "./requests/generate-request.ts";
-import { forbiddenAtRoot, readBody, type TurnRoute } from "./requests/read-body.ts";
+import { forbiddenAtRoot, passingMembers, readBody, type TurnRoute } from "./requests/read-body.ts";
 import { segmentInjector } from "./requests/segment-injection.ts";
 import { SLOT_MEMBER, slotInjector } from "./requests/slot-injection.ts";
 import { slotChatRequest, slotCompletionRequest } from "./requests/slot-request.ts";
@@ -12,11 +12,15 @@ export interface DialectOptions {
   readonly name: DialectName;
   /** The engine's reports are left in what clients get. */
   readonly exposeKv: boolean;
+  /** Of several tenants, who are to notice nothing of each other. Default: one. */
+  readonly isShared?: boolean | undefined;
 }
 
 interface Traits extends Pick<Dialect, "injects" | "loadsAlone" | "takesChats"> {
   /** Members of the root that clients may not send. */
   readonly forbidden: readonly string[];
+  /** Members that a request without KV has at the root, where several tenants share the engines. */
+  readonly unshared: Readonly<Record<string, unknown>>;
   readonly routes: (exposeKv: boolean) => Readonly<Record<string, TurnRoute>>;
 }
 
@@ -28,6 +32,7 @@ const TRAITS: Readonly<Record<DialectName, Traits>> = {
     loadsAlone: false,
     takesChats: false,
     forbidden: [],
+    unshared: {},
     // Its engines take KV in their own requests only; what a chat says of sessions they ignore.
     routes: (exposeKv) => ({
       "/generate": {
@@ -41,6 +46,7 @@ const TRAITS: Readonly<Record<DialectName, Traits>> = {
     loadsAlone: true,
     takesChats: true,
     forbidden: [],
+    unshared: {},
     routes: (exposeKv) => ({
       "/generate": {
         format: generateRequest,
@@ -57,6 +63,8 @@ const TRAITS: Readonly<Record<DialectName, Traits>> = {
     loadsAlone: true,
     takesChats: true,
     forbidden: [SLOT_MEMBER],
+    // The server would look for the slot with most of its prompt in it, and for what it has put by of others, and say how much of that it took.
+    unshared: { cache_prompt: false },
     routes: slotRoutes,
   },
 };
@@ -75,12 +83,13 @@ function slotRoutes(): Readonly<Record<string, TurnRoute>> {
   };
 }
 
-export function createDialect({ name, exposeKv }: DialectOptions): Dialect {
-  const { injects, loadsAlone, takesChats, forbidden, routes } = TRAITS[name];
+export function createDialect({ name, exposeKv, isShared = false }: DialectOptions): Dialect {
+  const { injects, loadsAlone, takesChats, forbidden, unshared, routes } = TRAITS[name];
   const routeOf = new Map(Object.entries(routes(exposeKv)));
   const atRoot = forbiddenAtRoot(forbidden);
+  const passing = passingMembers(isShared ? unshared : {});
   const readBodyInSlices: Dialect["readBodyInSlices"] = (path, body, also) =>
-    readBody({ body, forbiddenAtRoot: atRoot, route: routeOf.get(path), also });
+    readBody({ body, forbiddenAtRoot: atRoot, passing, route: routeOf.get(path), also });
   return {
     name,
     injects,

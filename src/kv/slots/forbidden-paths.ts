@@ -1,7 +1,17 @@
 /** Paths of a `llama-server` that are not for clients: who reaches them reads, takes or spoils what is in everybody's slots. */
 
-/** Each with all that is below it. Adapters change what a model computes, and so what stored KV is worth, for everybody. */
-const FORBIDDEN = ["/slots", "/lora-adapters", "/models/load", "/models/unload"];
+/**
+ * Each with all that is below it. Adapters change what a model computes, and so what stored KV is worth, for everybody. Streams are read again and cancelled by a name that their clients
+ * thought of, whoever asks.
+ */
+const FORBIDDEN = [
+  "/slots",
+  "/lora-adapters",
+  "/models/load",
+  "/models/unload",
+  "/v1/stream",
+  "/v1/streams",
+];
 
 /**
  * As the server decodes it (b11549): what comes behind a `#` is dropped first, then each `%73` or `%u0073` is read, once, and what is neither stays as it is. Upper and lower case are

@@ -16,6 +16,8 @@ it.each([
   "/slots#/../v1/models",
   "/lora-adapters",
   "/models/unload",
+  "/v1/stream",
+  "/v1/streams/lookup",
 ])("%s is for no client", (path) => {
   expect(isForbiddenPath(path)).toBe(true);
 });

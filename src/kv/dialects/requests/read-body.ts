@@ -5,7 +5,7 @@
  * what is read here and what the engine reads cannot differ.
  */
 import { cutOutInSlices } from "../../../json/cut-out.ts";
-import { objectShape } from "../../../json/json-members.ts";
+import { objectShape, type ObjectShape } from "../../../json/json-members.ts";
 import type { JsonVisitor } from "../../../json/json-walk.ts";
 import { compileKeyNames, type KeyNames } from "../../../json/key-names.ts";
 import type { Slices } from "../../../json/slices.ts";
@@ -20,7 +20,7 @@ import type {
 } from "../dialect.ts";
 import { scanRegular, SERVICE_MEMBERS } from "../service-members.ts";
 import { given, type FoundBody } from "./found-body.ts";
-import { NULL } from "./member-edits.ts";
+import { memberEdits, NULL } from "./member-edits.ts";
 import { SESSION_MEMBERS, type RequestFormat, type TurnFacts } from "./request-format.ts";
 
 /** How turns go on one path of an engine. */
@@ -39,12 +39,27 @@ export interface Injected {
 
 const FORBIDDEN = compileKeyNames(SERVICE_MEMBERS);
 
-const ELSEWHERE = objectShape({ wanted: SESSION_MEMBERS });
+/** What bodies are given that go on without KV. */
+export interface PassingMembers {
+  readonly members: Readonly<Record<string, unknown>>;
+  /** Of the root, where there are no turns: with these members, so that none is there twice. */
+  readonly shape: ObjectShape;
+}
+
+/** Every turn's format has them in its own shape. */
+export function passingMembers(members: PassingMembers["members"]): PassingMembers {
+  const names = Object.keys(members).map((name) => [name, null]);
+  return {
+    members,
+    shape: objectShape({ wanted: { ...SESSION_MEMBERS, ...Object.fromEntries(names) } }),
+  };
+}
 
 export interface BodyToRead {
   readonly body: Uint8Array;
   /** Members of the root that are the service's, besides those that are wherever they are. */
   readonly forbiddenAtRoot: KeyNames;
+  readonly passing: PassingMembers;
   /** Of the request's path; undefined: there are no turns on it. */
   readonly route: TurnRoute | undefined;
   /** Told of the body while it is scanned. */
@@ -56,8 +71,8 @@ export function forbiddenAtRoot(names: readonly string[]): KeyNames {
 }
 
 export function* readBody(request: BodyToRead): Slices<ReadBody | UnreadableBody> {
-  const { body, route, also } = request;
-  const shape = route?.format.shape ?? ELSEWHERE;
+  const { body, route, also, passing } = request;
+  const shape = route?.format.shape ?? passing.shape;
   const query = { root: shape, cut: FORBIDDEN, rootCut: request.forbiddenAtRoot };
   const scanned = yield* scanRegular(body, query, also);
   if (scanned.kind === "unreadable") return scanned;
@@ -65,7 +80,7 @@ export function* readBody(request: BodyToRead): Slices<ReadBody | UnreadableBody
   const { bytes, root } = yield* cutOutInSlices(scanned.bytes, scanned);
   if (root === undefined) return { kind: "body", stripped: [bytes], removed, turn: none("body") };
   const found = { bytes, root };
-  const stripped = splice(bytes, forgottenId(found));
+  const stripped = splice(bytes, [...memberEdits(root, passing.members), ...forgottenId(found)]);
   const turn = route === undefined ? none("path") : yield* readTurn(found, route);
   return { kind: "body", stripped, removed, turn };
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { createDialect } from "../../../../src/kv/dialects/dialects.ts";
 import { INJECTION, MESSAGES, read, textOf, turnOf } from "./read-request.ts";
 
 const COMPLETION = { dialect: "llamacpp-slots", path: "/completion" } as const;
@@ -85,5 +86,33 @@ describe("a body for a slot", () => {
   it("takes no segments, and those of others take no slot", () => {
     expect(() => turnOf(read({ prompt: "a" }, COMPLETION)).inject(INJECTION)).toThrow();
     expect(() => turnOf(read({ text: "a" })).inject(SLOT)).toThrow();
+  });
+});
+
+describe("a body that goes on without a slot", () => {
+  const passing = (body: string, { path = "/completion", isShared = true } = {}): string => {
+    const dialect = createDialect({ name: "llamacpp-slots", exposeKv: true, isShared });
+    const result = dialect.readBody(path, Buffer.from(body));
+    if (result.kind === "unreadable") throw new Error(`unreadable at ${result.offset}`);
+    return textOf(result.stripped);
+  };
+
+  it.each([
+    [`{"prompt":"a"}`, `{"cache_prompt":false,"prompt":"a"}`],
+    [`{}`, `{"cache_prompt":false}`],
+    [`{"prompt":"a","cache_prompt":true}`, `{"prompt":"a","cache_prompt":false}`],
+    [
+      String.raw`{"cache_prompt":true,"prompt":"a","cache_\u0070rompt":true}`,
+      `{"prompt":"a","cache_prompt":false}`,
+    ],
+    [`{"id_slot":1,"prompt":"a"}`, `{"cache_prompt":false,"prompt":"a"}`],
+  ])("takes nothing of what other tenants have in the server: %s", (body, sent) => {
+    expect(passing(body)).toBe(sent);
+    expect(passing(body, { path: "/v1/responses" })).toBe(sent);
+  });
+
+  it("is as the client sent it where there are no others, and where it is no object", () => {
+    expect(passing(`{"prompt":"a"}`, { isShared: false })).toBe(`{"prompt":"a"}`);
+    expect(passing(`[1]`)).toBe(`[1]`);
   });
 });
