@@ -173,7 +173,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     lastTurns,
     observers,
   });
-  const slots = openSlots({
+  const slots = await openSlots({
     ...options,
     locations,
     snapshots: {

@@ -32,6 +32,7 @@ import type { Prefetcher } from "./kv/turns/prefetcher.ts";
 import type { SessionDesk } from "./kv/turns/session-desk.ts";
 import type { TurnDesk } from "./kv/turns/turn-desk.ts";
 import type { KvObservers } from "./kv-observers.ts";
+import { readTokenFile } from "./token-file.ts";
 
 export interface SlotsOptions {
   readonly config: Config;
@@ -64,13 +65,15 @@ export interface Slots {
 const SAVING_SHARE = 0.5;
 
 /** To be closed when no exchange is left, and before the catalog. */
-export function openSlots(options: SlotsOptions): Slots {
+export async function openSlots(options: SlotsOptions): Promise<Slots> {
   const { config, closers, locations, snapshots: parts, observers } = options;
+  const facts = new Map<string, SlotPoolFacts>();
+  for (const pool of slotPools(config.pools)) facts.set(pool.name, await factsOf(pool));
   const models = new ModelFiles(hashInThread);
   closers.add(() => models.close());
   const snapshots = new StoredSnapshots(parts);
   const servers = new WatchedSlotServers({
-    pools: new Map(slotPools(config.pools).map(({ name, kv }) => [name, factsOf(kv.slots)])),
+    pools: facts,
     models,
     stagings: new Map(
       [...locations].flatMap(([id, { staging }]) => (staging === undefined ? [] : [[id, staging]])),
@@ -168,8 +171,10 @@ function openPool(pool: SlotPoolConfig, options: PoolParts): SlotPool {
   return slotPool;
 }
 
-function factsOf(slots: SlotPoolConfig["kv"]["slots"]): SlotPoolFacts {
-  const { modelId, cacheTypeK, cacheTypeV, perServer, contextTokens } = slots;
+async function factsOf({ name, kv: { slots } }: SlotPoolConfig): Promise<SlotPoolFacts> {
+  const { apiKeyFile: path, modelId, cacheTypeK, cacheTypeV, perServer, contextTokens } = slots;
+  const key = `kv.slots.apiKeyFile of pool ${name}`;
+  const apiKey = path === null ? undefined : await readTokenFile({ key, path, min: 1 });
   const expected = { slots: perServer ?? undefined, contextTokens: contextTokens ?? undefined };
-  return { expected, modelId: modelId ?? undefined, cacheTypeK, cacheTypeV };
+  return { expected, modelId: modelId ?? undefined, apiKey, cacheTypeK, cacheTypeV };
 }

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type * as z from "zod";
 import type { configSchema } from "./schema.ts";
+import type { SlotKeys } from "./slot-schema.ts";
 import type { TurnKeys } from "./turn-schema.ts";
 
 type Shape = z.output<typeof configSchema>;
@@ -38,6 +39,11 @@ export function absoluteTokenizer(
     config: config && resolve(folder, config),
     template: template && resolve(folder, template),
   };
+}
+
+export function absoluteSlots(slots: SlotKeys, folder: string): SlotKeys {
+  const { apiKeyFile } = slots;
+  return { ...slots, apiKeyFile: apiKeyFile && resolve(folder, apiKeyFile) };
 }
 
 function absoluteTls(tls: Shape["extproc"]["tls"], folder: string): Shape["extproc"]["tls"] {

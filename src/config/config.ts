@@ -12,7 +12,7 @@ import { parseEndpointItems } from "../endpoints/spec.ts";
 import { AppError } from "../errors.ts";
 import { describeFileFailure } from "../file-failure.ts";
 import type { ModelProfile } from "../kv/model/profile.ts";
-import { absoluteTokenizer, withAbsolutePaths } from "./absolute-paths.ts";
+import { absoluteSlots, absoluteTokenizer, withAbsolutePaths } from "./absolute-paths.ts";
 import { capacityProblems } from "./capacity.ts";
 import { valueAt, type Path } from "./document-path.ts";
 import { parseYaml, readDocument } from "./document.ts";
@@ -182,7 +182,11 @@ function assemble(
     pools: shape.pools.map(({ name, models, endpointsFile, kv }, index) => ({
       name,
       models,
-      kv: kv && { ...kv, tokenizer: absoluteTokenizer(kv.tokenizer, folder) },
+      kv: kv && {
+        ...kv,
+        tokenizer: absoluteTokenizer(kv.tokenizer, folder),
+        slots: absoluteSlots(kv.slots, folder),
+      },
       source:
         endpointsFile === undefined
           ? { kind: "static", endpoints: endpoints[index] ?? [] }

@@ -54,6 +54,9 @@ export function namedFiles(document: unknown, folder: string): readonly NamedFil
       (_, index) => ({ at: ["pools", index, "endpointsFile"], kind: "endpoints" }) as const,
     ),
     ...listAt(document, "pools").flatMap((_, index) => tokenizerFiles(index)),
+    ...listAt(document, "pools").map(
+      (_, index) => ({ at: ["pools", index, "kv", "slots", "apiKeyFile"], kind: "file" }) as const,
+    ),
   ];
   return [
     ...named.map(({ at, kind }) => ({

@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { PROFILE_TEXT_LIMIT, SEGMENT_TOKENS_LIMIT } from "../kv/model/profile.ts";
 import { CACHE_TYPES } from "../kv/model/cache-types.ts";
-import { integer, text } from "./fields.ts";
+import { filePath, integer, text } from "./fields.ts";
 import { DAY_MS, MINUTE_MS } from "./units.ts";
 
 const modelId = text(
@@ -12,6 +12,7 @@ const modelId = text(
 const cacheType = z.enum(CACHE_TYPES).default("f16");
 
 export const slotsSchema = z.strictObject({
+  apiKeyFile: filePath.nullable().default(null),
   modelId: modelId.nullable().default(null),
   cacheTypeK: cacheType,
   cacheTypeV: cacheType,

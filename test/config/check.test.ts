@@ -175,6 +175,19 @@ describe("a KV service", () => {
   });
 });
 
+it("a pool of servers with a key has its file", async () => {
+  await mkdir(join(folder, "saved"));
+  const kv = "kv: { dialect: llamacpp-slots, slots: { apiKeyFile: key } }";
+  const text = kvText({ locations: location("a", "root: saved") });
+  const path = await write("keyed.yaml", text.replace(/kv: \{.*\} \}\]/, `${kv} }]`));
+  expect(await refusalOf(checkConfig(path))).toEqual([
+    `${path}: 1 problem`,
+    `  pools[0].kv.slots.apiKeyFile ${folder}/key cannot be read: no such file`,
+  ]);
+  await write("key", "sk-1");
+  expect((await loadUsableConfig(path)).pools[0]?.kv?.slots.apiKeyFile).toBe(join(folder, "key"));
+});
+
 describe("a tokenizer", () => {
   const tokenizer = "tokenizer: { file: t.json, config: c.json, template: t.jinja }";
   const turns = `dialect: sglang-session, ${tokenizer}`;

@@ -25,6 +25,7 @@ describe("a pool of servers with slots", () => {
     expect(pools[0]?.kv).toMatchObject({
       profile: null,
       slots: {
+        apiKeyFile: null,
         modelId: null,
         cacheTypeK: "f16",
         cacheTypeV: "f16",
@@ -40,10 +41,16 @@ describe("a pool of servers with slots", () => {
     expect(turnPools(pools)).toEqual([]);
   });
 
+  it("names its key's file from the folder of the configuration", () => {
+    const { pools } = parse(slotText("slots: { apiKeyFile: keys/llama }"));
+    expect(pools[0]?.kv?.slots.apiKeyFile).toMatch(/^\/.*\/keys\/llama$/);
+  });
+
   it("keeps within its limits", () => {
     const keys =
-      'slots: { modelId: "", cacheTypeK: q2, perServer: 0, contextTokens: 0, save: never, idleMs: 99, minTokens: 0, waitingLimit: 100001 }';
+      'slots: { apiKeyFile: "", modelId: "", cacheTypeK: q2, perServer: 0, contextTokens: 0, save: never, idleMs: 99, minTokens: 0, waitingLimit: 100001 }';
     expect(problemsOf(slotText(keys))).toEqual([
+      'pools[0].kv.slots.apiKeyFile "" must be a path of 1..4096 characters',
       'pools[0].kv.slots.modelId "" must be 1..256 characters',
       'pools[0].kv.slots.cacheTypeK "q2" must be one of f32, f16, bf16, q8_0, q4_0, q4_1, iq4_nl, q5_0, q5_1',
       "pools[0].kv.slots.perServer 0 must be >= 1",

@@ -26,6 +26,8 @@ export class RecordedLlama {
   slots: readonly object[] = [freshSlot(0), freshSlot(1)];
   /** Where it saves; undefined: it was started without such a path. */
   saveFolder: string | undefined;
+  /** Without it, nobody is told anything but that it is there. */
+  apiKey: string | undefined;
   /** Connections that were opened. */
   connections = 0;
   /** Requests for files that are under way. */
@@ -71,6 +73,7 @@ export class RecordedLlama {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? "", "http://llama");
+    if (!this.#mayAsk(request, url)) return refuse(response);
     const body = await text(request);
     this.asked.push(`${request.method} ${request.url} ${body}`.trim());
     const action = url.searchParams.get("action");
@@ -84,6 +87,11 @@ export class RecordedLlama {
     const json = typeof said.body === "string" ? said.body : JSON.stringify(said.body);
     response.writeHead(said.status ?? 200, { "content-type": "application/json; charset=utf-8" });
     response.end(json);
+  }
+
+  #mayAsk({ headers }: IncomingMessage, { pathname }: URL): boolean {
+    if (this.apiKey === undefined || pathname === "/health") return true;
+    return headers.authorization === `Bearer ${this.apiKey}`;
   }
 
   #said(what: string, url: URL, body: string): Said | "hang" | "hang up" {
@@ -120,4 +128,10 @@ export class RecordedLlama {
         return { status: 404, body: { error: REFUSALS.notFound } };
     }
   }
+}
+
+/** As the real one, which gives up the connection with it. */
+function refuse(response: ServerResponse): void {
+  response.writeHead(401, { "content-type": "application/json", connection: "close" });
+  response.end(JSON.stringify({ error: REFUSALS.noKey }));
 }

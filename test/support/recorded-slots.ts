@@ -64,5 +64,6 @@ export const REFUSALS = {
   },
   noFolder: { code: 500, message: "Unable to save slot", type: "server_error" },
   notFound: { message: "File Not Found", type: "not_found_error", code: 404 },
+  noKey: { message: "Invalid API Key", type: "authentication_error", code: 401 },
   loading: { message: "Loading model", type: "unavailable_error", code: 503 },
 } as const;

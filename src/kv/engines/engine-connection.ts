@@ -9,6 +9,14 @@ import type { Socket } from "node:net";
 export interface EngineTarget {
   readonly host: string;
   readonly port: number;
+  /** Which the engine wants as a bearer's. Undefined: none. */
+  readonly apiKey?: string | undefined;
+}
+
+/** Of whatever we ask an engine for. */
+export function askedBy({ apiKey }: EngineTarget): Readonly<Record<string, string>> {
+  const authorization = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
+  return { accept: "application/json", "user-agent": "moorline-kv", ...authorization };
 }
 
 export interface EngineConnection {
@@ -71,7 +79,7 @@ class HttpConnection implements EngineConnection {
 
   #ask(method: string, path: string): ClientRequest {
     const { host, port } = this.#target;
-    const headers = { accept: "application/json", "user-agent": "moorline-kv" };
+    const headers = askedBy(this.#target);
     const call = request({ host, port, path, method, agent: this.#agent, headers });
     call.on("socket", (socket) => this.#adopt(socket, call));
     call.on("response", (response) => this.#read(response, call));
@@ -99,9 +107,9 @@ class HttpConnection implements EngineConnection {
     });
     response.on("error", (error: NodeJS.ErrnoException) => this.#lose(error.code ?? error.message));
     response.on("end", () => {
-      if (!call.shouldKeepAlive) this.#lose("it keeps no connection open");
-      if (this.#isOver) return;
       const status = response.statusCode ?? 0;
+      if (!call.shouldKeepAlive) this.#lose(`${status}, and it keeps no connection open`);
+      if (this.#isOver) return;
       this.#events.answered({ status, text: Buffer.concat(chunks).toString("utf8") });
     });
   }

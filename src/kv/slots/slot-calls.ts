@@ -8,6 +8,7 @@ import { AppError } from "../../errors.ts";
 import {
   ANSWER_LIMIT_BYTES,
   type Answer,
+  askedBy,
   type EngineTarget,
 } from "../engines/engine-connection.ts";
 import type { StagedName } from "../staging.ts";
@@ -115,10 +116,11 @@ export class SlotCalls {
 }
 
 /** Rejects where there is no answer, or more than may be one. */
-function send({ host, port }: EngineTarget, call: Call, signal: AbortSignal): Promise<Answer> {
+function send(target: EngineTarget, call: Call, signal: AbortSignal): Promise<Answer> {
+  const { host, port } = target;
   const { method, path, json, agent } = call;
   const body = json === undefined ? {} : { "content-type": "application/json" };
-  const headers = { accept: "application/json", "user-agent": "moorline-kv", ...body };
+  const headers = { ...askedBy(target), ...body };
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const sent = request({ host, port, path, method, headers, agent, signal });
   sent.on("error", reject);

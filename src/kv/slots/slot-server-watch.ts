@@ -22,6 +22,8 @@ export interface SlotPoolFacts {
   readonly expected: ExpectedSlots;
   /** Of the model, where its file cannot be read here. */
   readonly modelId: string | undefined;
+  /** That they want of whoever asks. */
+  readonly apiKey?: string | undefined;
   readonly cacheTypeK: CacheType;
   readonly cacheTypeV: CacheType;
 }

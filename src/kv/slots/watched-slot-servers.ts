@@ -82,7 +82,7 @@ export class WatchedSlotServers implements SlotServers {
     const { observer, random } = this.#options;
     return new SlotServerWatch({
       ...this.#options,
-      target: { host, port },
+      target: { host, port, apiKey: facts.apiKey },
       facts,
       startDelayMs: spreadMs * random(),
       events: {

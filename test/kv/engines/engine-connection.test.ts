@@ -135,10 +135,10 @@ describe("a connection to an engine", () => {
     });
     const { connection, told } = connect(portAt(server));
     connection.get("/");
-    expect(await told(1)).toEqual(["lost: it keeps no connection open"]);
+    expect(await told(1)).toEqual(["lost: 200, and it keeps no connection open"]);
     const old = connect(await serveBytes("HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\nx"));
     old.connection.get("/");
-    expect(await old.told(1)).toEqual(["lost: it keeps no connection open"]);
+    expect(await old.told(1)).toEqual(["lost: 200, and it keeps no connection open"]);
   });
 
   it("is lost where nobody listens", async () => {

@@ -3,6 +3,7 @@ import type { Endpoint } from "../../../src/endpoints/endpoint.ts";
 import type { SlotServerChange } from "../../../src/kv/slots/slot-server-observer.ts";
 import type { SlotPoolFacts } from "../../../src/kv/slots/slot-server-watch.ts";
 import { WatchedSlotServers } from "../../../src/kv/slots/watched-slot-servers.ts";
+import type { StagedName } from "../../../src/kv/staging.ts";
 import { endpointAt } from "../../support/engine-endpoints.ts";
 import type { RecordedLlama } from "../../support/recorded-llama.ts";
 import { nameOf, SlotWatching } from "../../support/slot-watching.ts";
@@ -28,6 +29,7 @@ beforeEach(() => {
     pools: new Map([
       ["a", FACTS],
       ["b", { ...FACTS, expected: { slots: 4, contextTokens: undefined } }],
+      ["keyed", { ...FACTS, apiKey: "sk-1" }],
     ]),
     observer: {
       stateChanged: (change) => changes.push(change),
@@ -46,6 +48,33 @@ function endpointOf({ target }: RecordedLlama): Endpoint {
 
 const state = (endpoint: Endpoint, pool = "a") => nameOf(servers.server(pool, endpoint));
 const isReady = (endpoint: Endpoint, pool = "a") => servers.server(pool, endpoint).kind === "ready";
+
+describe("servers with a key", () => {
+  it("are ready to who has it, and do with it what is asked of a slot", async () => {
+    const llama = await watching.serve();
+    llama.apiKey = "sk-1";
+    const endpoint = endpointOf(llama);
+    servers.published({ name: "keyed", endpoints: [endpoint] });
+    await watching.until(() => isReady(endpoint, "keyed"));
+    const found = servers.server("keyed", endpoint);
+    if (found.kind !== "ready") throw new Error("it was ready");
+    const [name, never] = ["x.slot" as StagedName, new AbortController().signal];
+    const { server } = found;
+    expect(await server.look(never)).toHaveLength(2);
+    expect(await server.save(0, name, never)).toMatchObject({ bytes: 36 });
+    expect(await server.restore(0, name, never)).toMatchObject({ tokens: 6 });
+    expect(await server.erase(0, never)).toBeUndefined();
+  });
+
+  it("say to others that they want one", async () => {
+    const llama = await watching.serve();
+    llama.apiKey = "sk-2";
+    const endpoint = endpointOf(llama);
+    servers.published({ name: "keyed", endpoints: [endpoint] });
+    await watching.until(() => unanswered.length > 0);
+    expect(unanswered).toEqual([`keyed ${endpoint.address} 401, and it keeps no connection open`]);
+  });
+});
 
 describe("the servers of a pool", () => {
   it("are each of its members, whatever their health, by the facts of their own pool", async () => {
@@ -108,7 +137,7 @@ describe("the servers of a pool", () => {
       [1, "a", "ready"],
       [1, "a", "engine_unknown"],
     ]);
-    expect([...servers.counts()]).toHaveLength(12);
+    expect([...servers.counts()]).toHaveLength(18);
     expect(unanswered).toEqual(["a 127.0.0.1:1 ECONNREFUSED"]);
   });
 
