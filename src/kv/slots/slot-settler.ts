@@ -5,7 +5,7 @@ import type { SlotObserver } from "./slot-observer.ts";
 import { isWithin, type SlotSaver } from "./slot-saver.ts";
 import type { SlotLook, SlotServer } from "./slot-server.ts";
 import { isToSave, type Resident, scopeOf, type SlotTable } from "./slot-table.ts";
-import type { SlotWatch } from "./slot-watch.ts";
+import type { IdleSlot, SlotWatch } from "./slot-watch.ts";
 
 export interface SettlerOptions {
   readonly table: SlotTable;
@@ -32,11 +32,12 @@ export class SlotSettler {
   async settle(slot: number, request: SeatRequest, told: SettledEnd): Promise<void> {
     const { table, watch, server } = this.#options;
     const end = isShifted(told, server) ? UNKNOWN_END : told;
-    const look = await watch.whenIdle(slot);
-    if (look === undefined) return;
+    const idle = await watch.whenIdle(slot);
+    if (idle === undefined) return;
+    const { now: look } = idle;
     // It ran nowhere, or in another slot: what was there is there.
     if (look.task === table.taskOf(slot)) return this.see(slot, look);
-    if (isIn(look, end)) {
+    if (isOwn(idle, told) && isIn(look, end)) {
       const resident = this.#residentOf(request, look, end);
       return table.ran(slot, look.task, { kind: "resident", resident });
     }
@@ -93,8 +94,8 @@ export class SlotSettler {
 
   /** Until the server says that nothing runs there, or nobody waits any more. */
   async rest(slot: number): Promise<void> {
-    const look = await this.#options.watch.whenIdle(slot);
-    if (look !== undefined) this.see(slot, look);
+    const idle = await this.#options.watch.whenIdle(slot);
+    if (idle !== undefined) this.see(slot, idle.now);
   }
 
   #residentOf(request: SeatRequest, { tokens }: SlotLook, end: SettledEnd): Resident {
@@ -121,6 +122,14 @@ const UNKNOWN_END: SettledEnd = { kind: "unknown" };
 /** It had more tokens than its slot takes: with `--context-shift` the server gave up some in their midst, and what is there is no prompt's. An answer in OpenAI's form does not say so. */
 function isShifted(end: SettledEnd, { contextTokens }: Pick<SlotServer, "contextTokens">): boolean {
   return end.kind === "answered" && end.promptTokens + end.outputTokens > contextTokens;
+}
+
+/**
+ * What ran there last is the turn's, as far as looks tell. A slot is free as soon as its answer is whole, and whoever waits in the server's own queue has it at once: who is seen there then
+ * is a stranger. So is who came after the one that was seen there first. Where nobody saw the turn end, that one is taken for the turn's.
+ */
+function isOwn({ first, now }: IdleSlot, { kind }: SettledEnd): boolean {
+  return first.task === now.task && !(first.isBusy && kind === "answered");
 }
 
 /** How much of an answer that nobody saw the end of is there, nobody knows. */

@@ -37,16 +37,24 @@ export class SlotWatch {
     return looks.find(({ id }) => id === slot);
   }
 
-  /** As it is as soon as no request runs in it, however long that takes. Undefined: nobody waits any more. */
-  async whenIdle(slot: number): Promise<SlotLook | undefined> {
+  /** As soon as no request runs in it, however long that takes. Undefined: nobody waits any more. */
+  async whenIdle(slot: number): Promise<IdleSlot | undefined> {
     const { clock, closed } = this.#options;
     let pauseMs = FIRST_PAUSE_MS;
+    let first: SlotLook | undefined;
     while (!closed.aborted) {
       const look = await this.look(slot);
-      if (look?.isBusy === false) return look;
+      first ??= look;
+      if (first !== undefined && look?.isBusy === false) return { first, now: look };
       await pause(clock, pauseMs, closed);
       pauseMs = Math.min(LAST_PAUSE_MS, pauseMs * 2);
     }
     return undefined;
   }
+}
+
+export interface IdleSlot {
+  /** As it was when it was first seen. */
+  readonly first: SlotLook;
+  readonly now: SlotLook;
 }

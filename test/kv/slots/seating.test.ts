@@ -164,6 +164,38 @@ describe("a slot that others used", () => {
     expect((await stand.seated("a", A2)).from).toBe("fresh");
   });
 
+  it("is nobody's home, nor saved, where one waited in the server for its answer to be whole: as long as its own", async () => {
+    const stand = new SlotStand({ slots: 1 });
+    const seat = await stand.seated("a", A);
+    const answered = stand.server.begin(0, { prompt: A, output: ANSWER }).finish();
+    const z = text("z", 52);
+    const stranger = stand.server.begin(0, { prompt: z, output: "x", isStrange: true });
+    seat.leave({ kind: "answered", ...answered });
+    await stand.advance(100);
+    stranger.finish();
+    await stand.advance(1_000);
+    expect([stand.displaced, stand.saves]).toEqual([["stranger"], []]);
+    await stand.seated("a", z);
+    expect(stand.server.wordsIn(0)).toEqual([]);
+  });
+
+  it("is nobody's home where one came behind a turn whose client left", async () => {
+    const stand = new SlotStand({ slots: 1 });
+    const seat = await stand.seated("a", A);
+    const running = stand.server.begin(0, { prompt: A, output: ANSWER });
+    seat.leave({ kind: "unknown" });
+    await stand.advance(5);
+    running.cut(1);
+    const z = text("z", 52);
+    const stranger = stand.server.begin(0, { prompt: z, output: "x", isStrange: true });
+    await stand.advance(100);
+    stranger.finish();
+    await stand.advance(1_000);
+    expect(stand.displaced).toEqual(["stranger"]);
+    await stand.seated("a", z);
+    expect(stand.server.wordsIn(0)).toEqual([]);
+  });
+
   it("is left to them while they run in it: the turn is seated elsewhere", async () => {
     const stand = new SlotStand();
     stand.server.begin(0, { prompt: B, output: "x", isStrange: true });
