@@ -1,8 +1,8 @@
 /**
  * `npm run demo` shows both halves through a real Envoy, one after the other: `routing`, real conversations without and with Moorline,
  * see routing.ts, and `turns`, what goes on without being computed again when an engine dies, see turns/demo.ts. `npm run demo -- kv`:
- * what the session KV service keeps, and proves of it; see kv/demo.ts. `--keep` leaves everything running afterwards, to try things
- * out. A signal at any time closes what was started.
+ * what the session KV service keeps, and proves of it; see kv/demo.ts. `npm run demo -- llama`: the second half with real llama-servers;
+ * see llama/demo.ts. `--keep` leaves everything running afterwards, to try things out. A signal at any time closes what was started.
  */
 import { once } from "node:events";
 import { constants } from "node:os";
@@ -11,6 +11,8 @@ import { EnvoyUnavailable } from "../envoy/fetch.ts";
 import { untilStopped } from "../src/stop-signal.ts";
 import { runKvDemo } from "./kv/demo.ts";
 import { ExpectationFailed } from "./kv/narration.ts";
+import { runLlamaDemo } from "./llama/demo.ts";
+import { LlamaUnavailable } from "./llama/fetch.ts";
 import { runRoutingDemo } from "./routing.ts";
 import type { Demo, Stage } from "./stage.ts";
 import { runTurnsDemo } from "./turns/demo.ts";
@@ -19,6 +21,7 @@ const demos: ReadonlyMap<string, Demo> = new Map([
   ["routing", runRoutingDemo],
   ["turns", runTurnsDemo],
   ["kv", runKvDemo],
+  ["llama", runLlamaDemo],
 ]);
 /** Without a name. */
 const bothHalves = [runRoutingDemo, runTurnsDemo];
@@ -52,8 +55,9 @@ let status = 1;
 try {
   status = await Promise.race([show(chosen).then(() => 0), stopped]);
 } catch (reason) {
-  if (!(reason instanceof EnvoyUnavailable || reason instanceof ExpectationFailed)) throw reason;
-  console.error(reason.message);
+  const told = [EnvoyUnavailable, LlamaUnavailable, ExpectationFailed];
+  if (!told.some((kind) => reason instanceof kind)) throw reason;
+  console.error((reason as Error).message);
 } finally {
   await closeAll();
 }

@@ -11,9 +11,6 @@ import gguf
 import numpy as np
 
 HEAD_WIDTH = 64
-# So far from uniform that one token more or less is seen in what is said.
-ATTENTION_SHARPNESS = 3.0
-
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}</s>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
@@ -87,7 +84,7 @@ def add_weights(writer: gguf.GGUFWriter, options: argparse.Namespace) -> None:
     for layer in range(options.layers):
         block = "blk.%d." % layer
         writer.add_tensor(block + "attn_norm.weight", norm())
-        writer.add_tensor(block + "attn_q.weight", drawn(width, width, scale=ATTENTION_SHARPNESS))
+        writer.add_tensor(block + "attn_q.weight", drawn(width, width))
         writer.add_tensor(block + "attn_k.weight", drawn(kv_width, width))
         writer.add_tensor(block + "attn_v.weight", drawn(kv_width, width))
         writer.add_tensor(block + "attn_output.weight", drawn(width, width))

@@ -18,6 +18,8 @@ export interface RandomModel {
 export const TINY_MODEL: RandomModel = { seed: 1, layers: 4, width: 128 };
 /** The same shape, other weights. */
 export const OTHER_MODEL: RandomModel = { ...TINY_MODEL, seed: 2 };
+/** KV of it is 4 KiB a token. It computes long enough for people to see that it does. */
+export const DEMO_MODEL: RandomModel = { seed: 1, layers: 8, width: 256 };
 /** KV of it is 8 KiB a token: what is saved of a long prompt has tens of MB. */
 export const LARGER_MODEL: RandomModel = { seed: 1, layers: 8, width: 512 };
 

@@ -1,4 +1,4 @@
-"""A llama-server: what `llama-server --model F --port N --slot-save-path D --slots -np N -c N -t N --cache-ram 0 --no-kv-unified` is.
+"""What `llama-server -m FILE --port N --slot-save-path DIR --slots -np N -c N -t N --cache-ram 0 --no-kv-unified -fa off` is.
 
 Prints `listening on PORT` when it answers; port 0 takes a free one.
 """
@@ -18,6 +18,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--parallel", type=int, default=2, help="how many slots there are")
     parser.add_argument("--ctx-size", type=int, default=8192, help="tokens of all slots together")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--cache-type-k", default="f16")
     return parser.parse_args()
 
 
@@ -34,10 +35,14 @@ def server_parameters(options: argparse.Namespace) -> xllamacpp.CommonParams:
     parameters.n_ctx = options.ctx_size
     parameters.cpuparams.n_threads = options.threads
     parameters.cpuparams_batch.n_threads = options.threads
+    parameters.cache_type_k = getattr(xllamacpp.ggml_type, "GGML_TYPE_" + options.cache_type_k.upper())
     parameters.warmup = False
     # A slot keeps what is in it until it is used again: neither copied to memory nor cleared while it is idle.
     parameters.cache_ram_mib = 0
     parameters.kv_unified = False
+    # On a CPU it adds up in 16 bits, in an order that depends on how many tokens are computed at once: then answers differ too often
+    # from those of a server that has computed all in one go.
+    parameters.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     return parameters
 
 

@@ -10,13 +10,15 @@ const readyDeadlineMs = 60_000;
 export interface LlamaServerOptions {
   readonly name: string;
   readonly model: string;
-  /** Without it, its slots can be neither saved nor restored. */
+  /** Without it, or empty, its slots can be neither saved nor restored. */
   readonly slotSavePath?: string;
   readonly slots: number;
   /** Tokens of one slot. */
   readonly contextTokens: number;
   /** 1 unless given. */
   readonly threads?: number;
+  /** What keys are kept as; `f16` unless given. */
+  readonly cacheTypeK?: string;
 }
 
 export class LlamaServer {
@@ -62,7 +64,7 @@ export class LlamaServer {
     });
     await waitUntilReady(child, {
       deadlineMs: readyDeadlineMs,
-      check: () => Promise.resolve(isListening),
+      check: async () => isListening && (await fetch(`${this.url}/health`)).ok,
     });
   }
 
@@ -82,14 +84,17 @@ export class LlamaServer {
   }
 
   #flags(options: LlamaServerOptions): readonly string[] {
-    const { model, slots, contextTokens, slotSavePath, threads = 1 } = options;
+    const { model, slots, contextTokens, slotSavePath, threads = 1, cacheTypeK } = options;
     return [
       `--model=${model}`,
       `--port=${this.#port}`,
       `--parallel=${slots}`,
       `--ctx-size=${slots * contextTokens}`,
       `--threads=${threads}`,
-      ...(slotSavePath === undefined ? [] : [`--slot-save-path=${slotSavePath}`]),
+      ...(cacheTypeK === undefined ? [] : [`--cache-type-k=${cacheTypeK}`]),
+      ...(slotSavePath === undefined || slotSavePath === ""
+        ? []
+        : [`--slot-save-path=${slotSavePath}`]),
     ];
   }
 }
