@@ -12,8 +12,9 @@ interface Suite {
   readonly name: string;
   /** The package that brings each command. */
   readonly packages: Readonly<Record<string, string>>;
-  /** Beside this file. */
+  /** Beside this file, with its arguments. */
   readonly script: string;
+  readonly args?: readonly string[];
 }
 
 const suites: readonly Suite[] = [
@@ -25,6 +26,7 @@ const suites: readonly Suite[] = [
   { name: "crash", packages: {}, script: "test-crash.ts" },
   { name: "llama", packages: {}, script: "test-llama.ts" },
   { name: "truth", packages: {}, script: "test-truth.ts" },
+  { name: "truth-llama", packages: {}, script: "test-truth.ts", args: ["llama"] },
 ];
 
 const environment = {
@@ -56,10 +58,10 @@ async function main(names: readonly string[]): Promise<number> {
     return fail(`apt could not install ${missing.join(", ")}`);
   }
   const failed = [];
-  for (const { name, script } of chosen) {
+  for (const { name, script, args = [] } of chosen) {
     if (isStopped) break;
     const path = resolve(import.meta.dirname, script);
-    if (!(await succeeds(process.execPath, [path]))) failed.push(name);
+    if (!(await succeeds(process.execPath, [path, ...args]))) failed.push(name);
   }
   if (isStopped) return fail("stopped");
   return failed.length === 0 ? 0 : fail(`failed: ${failed.join(", ")}`);
