@@ -90,6 +90,6 @@ it("`npm run demo` says which demos there are, and runs no other", async () => {
   expect(run).toMatchObject({
     code: 2,
     stdout: "",
-    stderr: "usage: demo [routing|turns|kv] [--keep]\n",
+    stderr: "usage: demo [routing|turns|kv|llama] [--keep]\n",
   });
 });
