@@ -89,6 +89,8 @@ export async function openSlots(options: SlotsOptions): Promise<Slots> {
   closers.add(() => snapshots.close());
   closers.add(() => servers.close());
   const desks = new Map<string, SlotDesks>();
+  const savingMs = config.shutdown.drainMs * SAVING_SHARE;
+  closers.add(() => Promise.all([...desks.values()].map((each) => each.close(savingMs))));
   const pools = new Map<string, SlotPool>();
   for (const pool of slotPools(config.pools)) {
     const poolDesks = openDesks(pool, snapshots, options);
@@ -115,7 +117,7 @@ export async function openSlots(options: SlotsOptions): Promise<Slots> {
 function openDesks(
   { name, kv }: SlotPoolConfig,
   snapshots: StoredSnapshots,
-  { config, closers, observers }: SlotsOptions,
+  { observers }: SlotsOptions,
 ): SlotDesks {
   const observer = observers.slots(name);
   const desks = new SlotDesks({
@@ -123,7 +125,6 @@ function openDesks(
       new SlotDesk({ server, snapshots, policy: kv.slots, clock: systemClock, observer }),
     failed: (reason) => observer.failed("save", AppError.from(reason)),
   });
-  closers.add(() => desks.close(config.shutdown.drainMs * SAVING_SHARE));
   return desks;
 }
 

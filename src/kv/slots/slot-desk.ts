@@ -32,6 +32,9 @@ export interface SlotDeskOptions {
   readonly observer: SlotObserver;
 }
 
+/** Nobody waits. */
+const NOW = AbortSignal.abort();
+
 export class SlotDesk {
   readonly #options: SlotDeskOptions;
   readonly #table: SlotTable;
@@ -51,16 +54,19 @@ export class SlotDesk {
   readonly #timers = new Map<number, Cancel>();
   readonly #running = new Set<Promise<void>>();
   readonly #closed = new AbortController();
+  /** Later than that: no answer of the server is waited for any more. */
+  readonly #over = new AbortController();
   #closing: Promise<void> | undefined;
 
   constructor(options: SlotDeskOptions) {
     const { server, policy } = options;
     const { minTokens } = policy;
     const table = new SlotTable(server.slots);
+    const over = this.#over.signal;
     const watch = new SlotWatch({ ...options, closed: this.#closed.signal });
-    const saver = new SlotSaver({ ...options, watch });
-    const restorer = new SlotRestorer(options);
-    const settler = new SlotSettler({ ...options, table, watch, saver, minTokens });
+    const saver = new SlotSaver({ ...options, watch, over });
+    const restorer = new SlotRestorer({ ...options, over });
+    const settler = new SlotSettler({ ...options, table, watch, saver, minTokens, over });
     this.#options = options;
     this.#table = table;
     this.#line = new SeatLine(policy.waitingLimit);
@@ -108,8 +114,8 @@ export class SlotDesk {
   }
 
   /**
-   * Idempotent. Seats nobody any more, saves what is newer than its file, what was used last first, as long as there is time, and waits for what is under way. Who still sits somewhere
-   * may leave, and nothing comes of it.
+   * Idempotent. Seats nobody any more, saves what is newer than its file, what was used last first, as long as there is time, and waits for what is under way, of its server for as long again.
+   * Who still sits somewhere may leave, and nothing comes of it.
    */
   close(withinMs: number): Promise<void> {
     this.#closing ??= this.#close(withinMs);
@@ -228,7 +234,9 @@ export class SlotDesk {
     const { policy } = this.#options;
     try {
       await this.#settler.settle(slot, request, end);
-      if (policy.save === "every_turn" && !this.#ended.has(slot)) await this.#settler.save(slot);
+      if (policy.save === "every_turn" && !this.#ended.has(slot)) {
+        await this.#settler.save(slot, NOW);
+      }
     } catch (reason) {
       this.#table.put(slot, { kind: "unknown" });
       throw reason;
@@ -243,6 +251,7 @@ export class SlotDesk {
     if (this.#ended.delete(slot)) return this.#run(this.#releaseErased(slot));
     this.#table.free(slot);
     this.#saveWhenIdle(slot);
+    this.#saveWhenListed(slot);
     this.#line.offer();
   }
 
@@ -275,13 +284,25 @@ export class SlotDesk {
     this.#timers.set(slot, cancel);
   }
 
+  /** What could not be saved because what was saved before is still being listed. */
+  #saveWhenListed(slot: number): void {
+    const resident = this.#table.resident(slot);
+    if (this.#options.policy.save !== "every_turn" || resident?.saving !== "due") return;
+    void this.#saver.slotListed(slot).then(() => {
+      const isDue = this.#table.resident(slot) === resident && this.#table.isFree(slot);
+      if (!isDue || this.#closing !== undefined) return;
+      this.#hold(slot);
+      this.#run(this.#saveFree(slot));
+    });
+  }
+
   /** Of a slot that was free, and is held now. */
   async #saveFree(slot: number): Promise<void> {
     try {
       const look = await this.#watch.look(slot);
       if (look?.isBusy !== false) return await this.#settler.rest(slot);
       this.#settler.see(slot, look);
-      await this.#settler.save(slot);
+      await this.#settler.save(slot, this.#closed.signal);
     } finally {
       this.#release(slot);
     }
@@ -292,6 +313,7 @@ export class SlotDesk {
     const { signal } = this.#closed;
     const over = (): void => this.#closed.abort();
     const cancel = clock.after(withinMs, over);
+    const cancelCalls = clock.after(2 * withinMs, () => this.#over.abort());
     if (withinMs <= 0) over();
     for (const wish of this.#wishes) wish.refuse("engine_unknown");
     const tried = new Set<number>();
@@ -308,6 +330,7 @@ export class SlotDesk {
     over();
     for (const cancelSave of this.#timers.values()) cancelSave();
     while (this.#running.size > 0) await Promise.all(this.#running);
+    cancelCalls();
     await this.#saver.allListed();
   }
 

@@ -2,7 +2,7 @@
  * What is done with a slot before a turn, while nobody else gets it: whoever is resident there is saved, and what is stored of the turn's prompt is restored. Whatever fails, the turn is
  * the poorer for it and goes on; and nobody gets a slot where something is that is not for them to notice.
  */
-import type { Clock } from "../../clock.ts";
+import type { Clock, Scheduler } from "../../clock.ts";
 import type { FoundSnapshot } from "../snapshots/snapshot-desk.ts";
 import { reuseOf } from "./reuse.ts";
 import type { FreshReason, Seat } from "./seat.ts";
@@ -18,7 +18,7 @@ export interface FillerOptions {
   readonly watch: Pick<SlotWatch, "look">;
   readonly settler: Pick<SlotSettler, "see" | "save" | "erase">;
   readonly restorer: Pick<SlotRestorer, "restore">;
-  readonly clock: Clock;
+  readonly clock: Clock & Scheduler;
   readonly observer: Pick<SlotObserver, "displaced">;
 }
 
@@ -35,6 +35,9 @@ export type Filling = Pick<Seat, "from" | "why" | "reusedTokens">;
 
 /** What is stored of a prompt, looked up once and no sooner than it matters. */
 export type Find = () => Promise<FoundSnapshot | FreshReason>;
+
+/** A resident that has to go is saved if what its slot was saved for before is listed by then: a location that hangs may cost it its last turn, and others no more than this. */
+const LISTING_PATIENCE_MS = 1_000;
 
 export class SlotFiller {
   readonly #options: FillerOptions;
@@ -74,8 +77,11 @@ export class SlotFiller {
 
   /** Of whoever is resident there and has to go. */
   async #save(slot: number, wish: SeatWish): Promise<void> {
-    const { table, settler, observer } = this.#options;
-    await settler.save(slot);
+    const { table, settler, clock, observer } = this.#options;
+    const late = new AbortController();
+    const cancel = clock.after(LISTING_PATIENCE_MS, () => late.abort());
+    await settler.save(slot, AbortSignal.any([wish.over, late.signal]));
+    cancel();
     if (wish.isOver || table.resident(slot) === undefined) return;
     table.forget(slot);
     observer.displaced("other");

@@ -10,10 +10,13 @@ import type { SeatWish } from "./seat-wish.ts";
 import type { RestoreOutcome, SlotObserver } from "./slot-observer.ts";
 import { RestorePace } from "./restore-pace.ts";
 import { SlotFault, type SlotServer } from "./slot-server.ts";
+import { unlessOver } from "./unless-over.ts";
 
 export interface RestorerOptions {
   readonly server: Pick<SlotServer, "restore" | "geometry" | "location" | "contextTokens">;
   readonly snapshots: Pick<SnapshotDesk, "find" | "stage" | "unstage">;
+  /** A restore is not given up before: it would go on all the same, in a slot that others get meanwhile. */
+  readonly over: AbortSignal;
   readonly clock: Clock;
   readonly observer: Pick<SlotObserver, "restored" | "failed">;
 }
@@ -29,9 +32,6 @@ export type Restored =
 
 /** Fewer are computed sooner than a file is opened. */
 export const LEAST_TOKENS = 32;
-
-/** A restore is not given up: it would go on all the same, in a slot that others get meanwhile. */
-const NEVER = AbortSignal.any([]);
 
 export class SlotRestorer {
   readonly #options: RestorerOptions;
@@ -58,15 +58,11 @@ export class SlotRestorer {
   async restore(slot: number, found: FoundSnapshot, wish: SeatWish): Promise<Restored> {
     const why = this.#unworthy(found, wish);
     if (why !== undefined) return { kind: "left", why };
-    const { snapshots, server, clock, observer } = this.#options;
+    const { snapshots, server, clock, over, observer } = this.#options;
     const fromMs = clock.now();
-    const name = await this.#stage(found);
+    const name = await this.#stageInTime(found, wish);
     if (isReason(name)) return { kind: "left", why: name };
-    if (wish.isOver) {
-      await snapshots.unstage(server.location, name);
-      return { kind: "left", why: "late" };
-    }
-    const file = await server.restore(slot, name, NEVER);
+    const file = await server.restore(slot, name, over);
     const { tokenLength, bytes } = found.segment;
     const isWhole =
       !(file instanceof SlotFault) && file.tokens === tokenLength && file.bytes === bytes;
@@ -89,6 +85,28 @@ export class SlotRestorer {
     const why = ms >= wish.leftMs ? "late" : isSlower ? "not_worth" : undefined;
     if (why !== undefined) this.#pace.passedOver();
     return why;
+  }
+
+  /** A location that hangs takes no slot along. What is read too late is read in vain, and tells how slow that is. */
+  async #stageInTime(
+    found: FoundSnapshot,
+    wish: SeatWish,
+  ): Promise<StagedName | UnstagedReason | "late"> {
+    const { clock } = this.#options;
+    const fromMs = clock.now();
+    const staging = this.#stage(found);
+    const name = await unlessOver(staging, wish.over);
+    if (name !== undefined && !wish.isOver) return name;
+    const { bytes } = found.segment;
+    const elapsedMs = clock.now() - fromMs;
+    if (elapsedMs > this.#pace.guess(bytes)) this.#pace.took(bytes, elapsedMs);
+    void staging.then((late) => this.#unstage(late));
+    return "late";
+  }
+
+  async #unstage(name: StagedName | UnstagedReason): Promise<void> {
+    const { snapshots, server } = this.#options;
+    if (!isReason(name)) await snapshots.unstage(server.location, name);
   }
 
   async #stage(found: FoundSnapshot): Promise<StagedName | UnstagedReason> {
@@ -115,6 +133,6 @@ function restoredAs(outcome: RestoreOutcome, { segment, commonTokens }: FoundSna
   }
 }
 
-function isReason(staged: StagedName | UnstagedReason): staged is UnstagedReason {
-  return staged === "damaged" || staged === "unreadable";
+function isReason(staged: StagedName | UnstagedReason | "late"): staged is UnstagedReason | "late" {
+  return staged === "damaged" || staged === "unreadable" || staged === "late";
 }

@@ -9,6 +9,7 @@ import type { SnapshotPrompt } from "../snapshots/snapshot-prompt.ts";
 import type { StagedName } from "../staging.ts";
 import type { SaveOutcome, SlotObserver } from "./slot-observer.ts";
 import { SlotFault, type SlotFile, type SlotServer } from "./slot-server.ts";
+import { unlessOver } from "./unless-over.ts";
 import { isSameSession, type TokenCounts } from "./slot-table.ts";
 import type { SlotWatch } from "./slot-watch.ts";
 
@@ -16,6 +17,8 @@ export interface SaverOptions {
   readonly server: Pick<SlotServer, "save" | "geometry" | "location">;
   readonly snapshots: Pick<SnapshotDesk, "newStagedName" | "keep" | "unstage">;
   readonly watch: Pick<SlotWatch, "look">;
+  /** A save is not given up before: it would go on all the same, in a slot that others get meanwhile. */
+  readonly over: AbortSignal;
   readonly clock: Clock;
   readonly observer: Pick<SlotObserver, "saved" | "failed">;
 }
@@ -27,6 +30,8 @@ export interface SaveRequest {
   readonly counts: TokenCounts;
   /** Of the session's last turn: the last that was seen in the slot, just now. */
   readonly task: number | undefined;
+  /** Until it is aborted, the slot waits for what was saved of it before to be listed. */
+  readonly patience: AbortSignal;
 }
 
 export type Saved =
@@ -34,13 +39,12 @@ export type Saved =
   | { readonly kind: "saved"; readonly listed: Promise<boolean> }
   /** The slot is as it was. */
   | { readonly kind: "refused" }
+  /** What was saved of the slot before is not listed yet; nothing was asked of the server. */
+  | { readonly kind: "behind" }
   /** It may be under way still. */
   | { readonly kind: "lost" }
   /** The session's state is not what is in the slot. */
   | { readonly kind: "not_there" };
-
-/** A save is not given up: it would go on all the same, in a slot that others get meanwhile. */
-const NEVER = AbortSignal.any([]);
 
 export class SlotSaver {
   readonly #options: SaverOptions;
@@ -58,17 +62,22 @@ export class SlotSaver {
     await Promise.all(own.map(({ over }) => over));
   }
 
+  /** Until what was saved of the slot is listed, or not to be. */
+  async slotListed(slot: number): Promise<void> {
+    await this.#listings.get(slot)?.over;
+  }
+
   async allListed(): Promise<void> {
     await Promise.all([...this.#listings.values()].map(({ over }) => over));
   }
 
   /** Of a slot that the caller holds. Rejects for a bug only. */
   async save(request: SaveRequest): Promise<Saved> {
-    const { snapshots, server, clock, observer } = this.#options;
-    await this.#listings.get(request.slot)?.over;
+    const { snapshots, server, clock, over, observer } = this.#options;
+    if (!(await this.#isListed(request))) return { kind: "behind" };
     const fromMs = clock.now();
     const name = snapshots.newStagedName();
-    const file = await server.save(request.slot, name, NEVER);
+    const file = await server.save(request.slot, name, over);
     const elapsedMs = clock.now() - fromMs;
     if (file instanceof SlotFault) {
       const { code } = file;
@@ -85,6 +94,14 @@ export class SlotSaver {
     return { kind: "not_there" };
   }
 
+  /** A location that hangs takes no slot along. */
+  async #isListed({ slot, patience }: SaveRequest): Promise<boolean> {
+    const listing = this.#listings.get(slot);
+    if (listing === undefined || listing.isOver) return true;
+    await unlessOver(listing.over, patience);
+    return listing.isOver;
+  }
+
   /** Why what was saved is not the session's, or not surely. */
   async #flawOf(
     { slot, counts, task }: SaveRequest,
@@ -97,7 +114,9 @@ export class SlotSaver {
 
   #list(request: SaveRequest, saved: SavedFile): Promise<boolean> {
     const listed = this.#keep(request, saved);
-    this.#listings.set(request.slot, { session: request.session, over: listed });
+    const listing: Listing = { session: request.session, over: listed, isOver: false };
+    void listed.then(() => (listing.isOver = true));
+    this.#listings.set(request.slot, listing);
     return listed;
   }
 
@@ -140,4 +159,5 @@ interface SavedFile extends SlotFile {
 interface Listing {
   readonly session: SessionKey;
   readonly over: Promise<unknown>;
+  isOver: boolean;
 }

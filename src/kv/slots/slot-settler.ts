@@ -12,14 +12,13 @@ export interface SettlerOptions {
   readonly server: Pick<SlotServer, "erase" | "contextTokens">;
   readonly watch: SlotWatch;
   readonly saver: Pick<SlotSaver, "save">;
+  /** An erasing is not given up before: it would go on all the same, in a slot that others get meanwhile. */
+  readonly over: AbortSignal;
   readonly clock: Clock;
   readonly observer: Pick<SlotObserver, "displaced" | "failed">;
   /** Answers with fewer prompt tokens are not worth a file. */
   readonly minTokens: number;
 }
-
-/** An erasing is not given up: it would go on all the same, in a slot that others get meanwhile. */
-const NEVER = AbortSignal.any([]);
 
 export class SlotSettler {
   readonly #options: SettlerOptions;
@@ -52,13 +51,20 @@ export class SlotSettler {
     if (by !== undefined) observer.displaced(by);
   }
 
-  /** What was just seen there, where it is to be saved. Whatever comes of it, nothing of that server runs in the slot afterwards. */
-  async save(slot: number): Promise<void> {
+  /** What was just seen there, where it is to be saved. `patience`: as of a `SaveRequest`. Whatever comes of it, nothing of that server runs in the slot afterwards. */
+  async save(slot: number, patience: AbortSignal): Promise<void> {
     const { table, saver, observer } = this.#options;
     const resident = table.resident(slot);
     if (resident?.counts === undefined || !isToSave(resident.saving)) return;
     const { session, prompt, counts } = resident;
-    const saved = await saver.save({ slot, session, prompt, counts, task: table.taskOf(slot) });
+    const saved = await saver.save({
+      slot,
+      session,
+      prompt,
+      counts,
+      task: table.taskOf(slot),
+      patience,
+    });
     switch (saved.kind) {
       case "saved": {
         const listing = table.amend(slot, resident, "listing");
@@ -67,6 +73,8 @@ export class SlotSettler {
         );
         return;
       }
+      case "behind":
+        return;
       case "refused":
         table.amend(slot, resident, "tried");
         return;
@@ -81,9 +89,9 @@ export class SlotSettler {
 
   /** False: it may hold what it held, and may be erased yet; looks, with which everything else begins, are answered after that. */
   async erase(slot: number): Promise<boolean> {
-    const { table, server, observer } = this.#options;
+    const { table, server, over, observer } = this.#options;
     table.forget(slot);
-    const fault = await server.erase(slot, NEVER);
+    const fault = await server.erase(slot, over);
     if (fault === undefined) {
       table.put(slot, { kind: "nothing" });
       return true;

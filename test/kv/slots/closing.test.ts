@@ -62,7 +62,7 @@ it("waits for what is under way, and for what is being listed", async () => {
   stand.server.delaysMs.save = 500;
   await stand.turn("a", text("a", 50));
   let isClosed = false;
-  const closed = stand.desk.close(0).then(() => (isClosed = true));
+  const closed = stand.desk.close(1_000).then(() => (isClosed = true));
   await stand.advance(499);
   expect([isClosed, stand.saves]).toEqual([false, []]);
   await stand.advance(1);
@@ -70,6 +70,32 @@ it("waits for what is under way, and for what is being listed", async () => {
   listed.resolve();
   await closed;
   expect(stand.saves).toMatchObject([{ outcome: "kept" }]);
+});
+
+it.each(["save", "erase"] as const)("waits for no %s that does not end", async (call) => {
+  const stand = new SlotStand({ slots: 1 });
+  const seat = await stand.seated("a", text("a", 50));
+  stand.server.delaysMs[call] = 300_000;
+  stand.answer(seat, text("a", 50));
+  if (call === "erase") stand.desk.end(sessionOf("a"));
+  await settle();
+  const closed = stand.desk.close(300);
+  await stand.advance(600);
+  await closed;
+  expect(stand.failed).toEqual([call]);
+});
+
+it("waits for no restore that does not end", async () => {
+  const stand = new SlotStand({ slots: 1 });
+  await stand.turn("a", text("a", 50));
+  stand.server.intrude(0, text("z", 50));
+  stand.server.delaysMs.restore = 300_000;
+  void stand.seat("a", text("a", 60), { forMs: 600_000 });
+  await settle();
+  const closed = stand.desk.close(300);
+  await stand.advance(600);
+  await closed;
+  expect(stand.failed).toEqual(["restore"]);
 });
 
 it("waits for no server that does not answer", async () => {

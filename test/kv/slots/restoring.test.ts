@@ -208,3 +208,18 @@ describe("a client that leaves", () => {
     expect(stand.displaced).toEqual(["other"]);
   });
 });
+
+describe("a location that hangs while a snapshot is read", () => {
+  it("takes no slot along, and the next turns try it no more for a while", async () => {
+    const staged = Promise.withResolvers<void>();
+    stand.snapshots.stages.push(staged.promise);
+    const waiting = stand.seat("a", A2, { forMs: 1_000 });
+    await stand.advance(1_000);
+    expect(await waiting).toBe("slots_busy");
+    const next = await stand.seated("a", A2, { forMs: 1_000 });
+    expect(next).toMatchObject({ from: "fresh", why: "late" });
+    staged.resolve();
+    await settle();
+    expect(stand.server.files.size).toBe(0);
+  });
+});

@@ -81,6 +81,33 @@ describe("after every turn", () => {
   });
 });
 
+describe("a location that hangs while a session is listed", () => {
+  it("takes no slot along: the next one there is saved as soon as that is over", async () => {
+    const stand = new SlotStand({ slots: 1 });
+    const listed = Promise.withResolvers<void>();
+    stand.snapshots.keeps.push(listed.promise);
+    await stand.turn("a", A);
+    await stand.turn("b", B);
+    expect(stand.server.calls).toEqual(["erase 0", "save 0"]);
+    listed.resolve();
+    await settle();
+    expect(stand.saves.map(({ outcome }) => outcome)).toEqual(["kept", "kept"]);
+    expect(stand.snapshots.of(sessionOf("b"))).toBeDefined();
+  });
+
+  it("keeps the next one there for a second, and then costs the one that has to go its last turn", async () => {
+    const stand = new SlotStand({ slots: 1 });
+    stand.snapshots.keeps.push(new Promise(() => {}));
+    await stand.turn("a", A);
+    await stand.turn("b", B);
+    const displacing = stand.seat("c", text("c", 50));
+    await stand.advance(1_000);
+    expect(await displacing).toMatchObject({ from: "fresh" });
+    expect(stand.displaced).toEqual(["other", "other"]);
+    expect(stand.clock.pendingTimers).toBe(0);
+  });
+});
+
 describe("a save that fails", () => {
   it.each([["refused"], ["unsound"]] as const)(
     "costs no turn anything, and the session stays where it is (%s)",

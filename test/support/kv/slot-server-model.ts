@@ -13,6 +13,7 @@ import {
   type SlotLook,
   type SlotServer,
 } from "../../../src/kv/slots/slot-server.ts";
+import { unlessOver } from "../../../src/kv/slots/unless-over.ts";
 import type { StagedName } from "../../../src/kv/staging.ts";
 
 export type SlotCall = "look" | "save" | "restore" | "erase";
@@ -44,6 +45,13 @@ interface ModelSlot {
   isStill: boolean;
 }
 
+interface StillCall {
+  readonly slot: number;
+  readonly call: Exclude<SlotCall, "look">;
+  readonly signal: AbortSignal | undefined;
+}
+
+const NEVER = AbortSignal.any([]);
 const FILE_HEAD_BYTES = 152;
 const TOKEN_BYTES = 1040;
 
@@ -102,24 +110,28 @@ export class SlotServerModel implements SlotServer {
     }));
   }
 
-  async save(slot: number, name: StagedName): Promise<SlotFile | SlotFault> {
-    return await this.#still(slot, "save", (at) => {
+  async save(slot: number, name: StagedName, signal?: AbortSignal): Promise<SlotFile | SlotFault> {
+    return await this.#still({ slot, call: "save", signal }, (at) => {
       this.#useName(name);
       this.files.set(name, at.words);
       return this.#fileOf(at.words);
     });
   }
 
-  async restore(slot: number, name: StagedName): Promise<SlotFile | SlotFault> {
-    return await this.#still(slot, "restore", (at) => {
+  async restore(
+    slot: number,
+    name: StagedName,
+    signal?: AbortSignal,
+  ): Promise<SlotFile | SlotFault> {
+    return await this.#still({ slot, call: "restore", signal }, (at) => {
       const words = this.files.get(name);
       at.words = words ?? [];
       return words === undefined ? faultOf("refused") : this.#fileOf(words);
     });
   }
 
-  async erase(slot: number): Promise<undefined | SlotFault> {
-    const file = await this.#still(slot, "erase", (at) => {
+  async erase(slot: number, signal?: AbortSignal): Promise<undefined | SlotFault> {
+    const file = await this.#still({ slot, call: "erase", signal }, (at) => {
       at.words = [];
       return this.#fileOf([]);
     });
@@ -181,8 +193,7 @@ export class SlotServerModel implements SlotServer {
   }
 
   async #still(
-    slot: number,
-    call: Exclude<SlotCall, "look">,
+    { slot, call, signal }: StillCall,
     act: (at: ModelSlot) => SlotFile | SlotFault,
   ): Promise<SlotFile | SlotFault> {
     this.calls.push(`${call} ${slot}`);
@@ -201,7 +212,8 @@ export class SlotServerModel implements SlotServer {
       return code === undefined ? (file ?? faultOf("refused")) : faultOf(code);
     });
     // What nobody waits for any more is done all the same.
-    return code === "lost" ? faultOf(code) : await answer;
+    if (code === "lost") return faultOf(code);
+    return (await unlessOver(answer, signal ?? NEVER)) ?? faultOf("lost");
   }
 
   /** All slots stand still while one is saved or restored, and nobody is told anything. */
