@@ -170,18 +170,22 @@ export class SlotTable {
     }
   }
 
-  /** It was seen like this while nobody was in it who was given it. What cannot be there any more is forgotten; why, if that was a resident. */
+  /**
+   * It was seen like this while nobody was in it who was given it. What cannot be there any more is forgotten; why, if that was a resident. Another number of tokens without another
+   * task: somebody else restored something there.
+   */
   see(slot: number, { task, tokens }: SlotLook): DisplacedBy | undefined {
     const at = this.#at(slot);
-    const wasHome = at.content.kind === "resident";
+    const home = this.resident(slot);
     if (task !== at.task) {
       at.task = task;
       at.content = UNKNOWN;
-      return wasHome ? "stranger" : undefined;
+      return home === undefined ? undefined : "stranger";
     }
-    if (!wasHome || tokens > 0) return undefined;
-    this.forget(slot);
-    return "cleared";
+    if (home === undefined || tokens === home.tokens) return undefined;
+    if (tokens > 0) at.content = UNKNOWN;
+    else this.forget(slot);
+    return tokens > 0 ? "stranger" : "cleared";
   }
 
   /** Of what is there. */

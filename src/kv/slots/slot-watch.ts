@@ -28,28 +28,36 @@ export class SlotWatch {
 
   /** Undefined: the server does not say. */
   async look(slot: number): Promise<SlotLook | undefined> {
-    const { server, observer } = this.#options;
-    const looks = await server.look(NEVER);
-    if (looks instanceof SlotFault) {
-      observer.failed("look", looks);
-      return undefined;
-    }
-    return looks.find(({ id }) => id === slot);
+    const look = await this.#look(slot);
+    if (!(look instanceof SlotFault)) return look;
+    this.#options.observer.failed("look", look);
+    return undefined;
   }
 
-  /** As soon as no request runs in it, however long that takes. Undefined: nobody waits any more. */
+  /** As soon as no request runs in it, however long that takes; that the server does not say is told once. Undefined: nobody waits any more. */
   async whenIdle(slot: number): Promise<IdleSlot | undefined> {
-    const { clock, closed } = this.#options;
+    const { clock, closed, observer } = this.#options;
     let pauseMs = FIRST_PAUSE_MS;
-    let first: SlotLook | undefined;
+    let [first, isTold]: [SlotLook | undefined, boolean] = [undefined, false];
     while (!closed.aborted) {
-      const look = await this.look(slot);
-      first ??= look;
-      if (first !== undefined && look?.isBusy === false) return { first, now: look };
+      const look = await this.#look(slot);
+      if (look instanceof SlotFault) {
+        // A server may be gone for hours.
+        if (!isTold) observer.failed("look", look);
+        isTold = true;
+      } else {
+        first ??= look;
+        if (first !== undefined && look?.isBusy === false) return { first, now: look };
+      }
       await pause(clock, pauseMs, closed);
       pauseMs = Math.min(LAST_PAUSE_MS, pauseMs * 2);
     }
     return undefined;
+  }
+
+  async #look(slot: number): Promise<SlotLook | undefined | SlotFault> {
+    const looks = await this.#options.server.look(NEVER);
+    return looks instanceof SlotFault ? looks : looks.find(({ id }) => id === slot);
   }
 }
 

@@ -106,6 +106,8 @@ it("waits for no server that does not answer", async () => {
   await stand.advance(300);
   await closed;
   expect(stand.clock.pendingTimers).toBe(0);
+  // Once by the turn that it was for, and once by all the looks after it.
+  expect(stand.failed).toEqual(["look", "look"]);
 });
 
 it("is closed once, and lets go of its timers", async () => {

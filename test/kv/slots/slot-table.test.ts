@@ -125,6 +125,12 @@ describe("the table of slots", () => {
     expect(table.see(0, { ...LOOK, task: 9 })).toBeUndefined();
   });
 
+  it("believes in no resident where something else was restored, which is no request", () => {
+    const table = tableOf([residentOf("a")]);
+    expect(table.see(0, { ...LOOK, tokens: LOOK.tokens + 1 })).toBe("stranger");
+    expect(table.content(0)).toEqual({ kind: "unknown" });
+  });
+
   it("believes in no resident where the slot is empty, and that its like may be there all the same", () => {
     const table = tableOf([residentOf("a")]);
     expect(table.see(0, { ...LOOK, tokens: 0 })).toBe("cleared");
