@@ -130,9 +130,11 @@ class TruthRun {
 
   async #step(conversation: Conversation): Promise<void> {
     const chance = this.#random();
-    if (chance < 0.06) await this.#fork(conversation);
-    else if (chance < 0.1) await this.#makePrefix(conversation);
-    else if (chance < 0.14) await this.#attach(conversation);
+    if (chance < 0.12) {
+      // Forks in every number would leave no room for new ones, and after some thousand turns all would come from the same few.
+      if (this.#hasRoom) await this.#fork(conversation);
+    } else if (chance < 0.16) await this.#makePrefix(conversation);
+    else if (chance < 0.2) await this.#attach(conversation);
     const turns = conversation.next();
     this.#left -= turns.length;
     await Promise.all(turns.map((turn) => this.#ask(conversation, turn)));
@@ -143,9 +145,13 @@ class TruthRun {
     await pause(this.#random() * 20);
   }
 
+  get #hasRoom(): boolean {
+    return this.#conversations.length < CONVERSATIONS;
+  }
+
   /** An idle one, a wanted one if it still is. */
   #take(wanted: Conversation | undefined): Conversation {
-    const isNew = this.#conversations.length < CONVERSATIONS && this.#random() < 0.4;
+    const isNew = this.#hasRoom && this.#random() < 0.2;
     const wantedAt = wanted === undefined ? -1 : this.#idle.indexOf(wanted);
     const at = wantedAt >= 0 ? wantedAt : Math.floor(this.#random() * this.#idle.length);
     const [found] = isNew && wantedAt < 0 ? [] : this.#idle.splice(at, 1);
