@@ -5,6 +5,7 @@
 import type { MaybePromise } from "../../affinity/binding-store.ts";
 import type { Clock, Scheduler } from "../../clock.ts";
 import type { JsonVisitor } from "../../json/json-walk.ts";
+import { unhurried } from "../../json/slices.ts";
 import type { Dialect, ReadBody, TurnBody, UnreadableBody } from "../dialects/dialect.ts";
 import { inTime } from "../in-time.ts";
 import { HeldBodies } from "../path/held-bodies.ts";
@@ -16,6 +17,7 @@ import { TurnWatch, type WatchOptions } from "../path/turn-watch.ts";
 import type { SnapshotPrompt, ToSnapshotPrompt } from "../snapshots/snapshot-prompt.ts";
 import type { Prefetcher } from "../turns/prefetcher.ts";
 import { TokenGuess } from "../tokens/token-guess.ts";
+import { rest } from "../turns/unhurried.ts";
 import { UnderWay } from "../turns/under-way.ts";
 import { isForbiddenPath } from "./forbidden-paths.ts";
 import type { Seat } from "./seat.ts";
@@ -143,7 +145,7 @@ export class SlotPool implements KvPool {
     if (unmade !== undefined) return unmade;
 
     const fromMs = clock.now();
-    const prompt = promptOf(body.prompt, body.context);
+    const prompt = await unhurried(promptOf(body.prompt, body.context), () => rest(clock));
     const promptTokens = this.#tokensOf(body, prompt);
     const turnMs = this.#turnMs(body, promptTokens);
     const wanted = { session, prompt, promptTokens, untilMs, signal, turnMs };

@@ -1,4 +1,5 @@
 /** The text of a prompt as snapshots are found by it. */
+import type { Slices } from "../../json/slices.ts";
 import type { ChainContext } from "../chain/chain-format.ts";
 import type { Prompt } from "../dialects/dialect.ts";
 
@@ -12,28 +13,43 @@ export interface SnapshotPrompt {
   readonly bytes: Uint8Array;
 }
 
-export type ToSnapshotPrompt = (prompt: Prompt, context: ChainContext) => SnapshotPrompt;
+/** In slices, as prompts may be long. */
+export type ToSnapshotPrompt = (prompt: Prompt, context: ChainContext) => Slices<SnapshotPrompt>;
 
 /** Behind every JSON text of a chat: none of them has one inside. */
 const END = "\n";
+/** Written in a millisecond or two. */
+const SLICE_CHARS = 256 * 1024;
+const SLICE_IDS = 16 * 1024;
 
 /** Equal for equal prompts. Of others, what makes them differ may be left out: the engine compares tokens itself. */
-export const toSnapshotPrompt: ToSnapshotPrompt = (prompt, context) => ({
-  context,
-  bytes: new TextEncoder().encode(textOf(prompt)),
-});
+export const toSnapshotPrompt: ToSnapshotPrompt = function* (prompt, context) {
+  const encoder = new TextEncoder();
+  const written: Uint8Array[] = [];
+  let slice = "";
+  for (const text of textsOf(prompt)) {
+    slice += text;
+    if (slice.length < SLICE_CHARS) continue;
+    written.push(encoder.encode(slice));
+    slice = "";
+    yield;
+  }
+  const last = encoder.encode(slice);
+  return { context, bytes: written.length === 0 ? last : Buffer.concat([...written, last]) };
+};
 
-function textOf(prompt: Prompt): string {
+function* textsOf(prompt: Prompt): Generator<string> {
   switch (prompt.kind) {
     case "text":
-      return prompt.text;
+      return yield prompt.text;
     case "ids":
-      return prompt.ids.length === 0 ? "" : `${prompt.ids.join(",")},`;
+      for (let at = 0; at < prompt.ids.length; at += SLICE_IDS) {
+        yield `${prompt.ids.subarray(at, at + SLICE_IDS).join(",")},`;
+      }
+      return;
     case "chat": {
       const { messages, tools, templateKwargs } = prompt.chat;
-      return [{ tools, templateKwargs }, ...messages]
-        .map((part) => JSON.stringify(part) + END)
-        .join("");
+      for (const part of [{ tools, templateKwargs }, ...messages]) yield JSON.stringify(part) + END;
     }
   }
 }

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 
+import { atOnce } from "../../../src/json/slices.ts";
 import type { ChatPrompt, Prompt } from "../../../src/kv/dialects/dialect.ts";
 import { toSnapshotPrompt } from "../../../src/kv/snapshots/snapshot-prompt.ts";
 
 const textOf = (prompt: Prompt): string =>
-  new TextDecoder().decode(toSnapshotPrompt(prompt, {}).bytes);
+  new TextDecoder().decode(atOnce(toSnapshotPrompt(prompt, {})).bytes);
 
 function chat(messages: ChatPrompt["messages"], changes: Partial<ChatPrompt> = {}): Prompt {
   const base = { tools: undefined, templateKwargs: {}, continueFinalMessage: false };
@@ -17,7 +18,9 @@ const assistant = { role: "assistant", content: "No." };
 
 it("of a text is the text, in UTF-8, with the context that keeps it apart", () => {
   const context = { cacheSalt: "salt" };
-  const { bytes, context: kept } = toSnapshotPrompt({ kind: "text", text: "Größe" }, context);
+  const { bytes, context: kept } = atOnce(
+    toSnapshotPrompt({ kind: "text", text: "Größe" }, context),
+  );
   expect(Buffer.from(bytes).toString()).toBe("Größe");
   expect(kept).toBe(context);
 });
@@ -42,4 +45,21 @@ describe("of a chat", () => {
     expect(later.startsWith(textOf(chat([system, { ...user, content: "Is it" }])))).toBe(false);
     expect(later.startsWith(textOf(chat([system, user], { tools: [{}] })))).toBe(false);
   });
+});
+
+it.each<readonly [string, Prompt, number]>([
+  ["ids", { kind: "ids", ids: new Uint32Array(1_000_000).fill(100_000) }, 10],
+  [
+    "messages",
+    chat(Array.from({ length: 4_000 }, () => ({ ...user, content: "y".repeat(2_000) }))),
+    10,
+  ],
+])("is written in slices where there are many %s, to the same bytes", (_, prompt, slices) => {
+  const writing = toSnapshotPrompt(prompt, {});
+  let yields = 0;
+  let step = writing.next();
+  for (; step.done !== true; step = writing.next()) yields++;
+  expect(yields).toBeGreaterThan(slices);
+  const length = prompt.kind === "ids" ? 7_000_000 : textOf(prompt).length;
+  expect(step.value.bytes.length).toBe(length);
 });
