@@ -12,22 +12,16 @@ import type { SessionKey } from "../records.ts";
 import type { Prefetcher } from "../turns/prefetcher.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
 import type { TurnPlan } from "../turns/turn-plan.ts";
-import { UnderWay } from "../turns/under-way.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
 import { HeldBodies } from "./held-bodies.ts";
-import { inTime } from "../in-time.ts";
 import type { PassReason, PathObserver, TurnPart } from "./path-observer.ts";
-import { InjectedTurn, PassingTurn } from "./path-turn.ts";
+import { InjectedTurn } from "./path-turn.ts";
 import { ResidentTokens } from "./resident-tokens.ts";
 import { type OpenTurn, TurnEndings } from "./turn-endings.ts";
-import type { BegunTurn, KvPool, PathTurn, TurnRequest, WeighRequest } from "./turn-path.ts";
-import {
-  type Planned,
-  type PlannedTurn,
-  type PlannerOptions,
-  TurnPlanner,
-} from "./turn-planner.ts";
+import type { BegunTurn, KvPool, TurnRequest, WeighRequest } from "./turn-path.ts";
+import { type PlannedTurn, type PlannerOptions, TurnPlanner } from "./turn-planner.ts";
 import { TurnPrompts, type TurnPromptsOptions } from "./turn-prompts.ts";
+import { type StartedTurn, TurnBegins } from "./turn-begins.ts";
 import { TurnWatch, type WatchOptions } from "./turn-watch.ts";
 import { TurnWeigher, type WeigherOptions } from "./turn-weigher.ts";
 
@@ -66,10 +60,8 @@ export class PathPool implements KvPool {
   readonly #weigher: TurnWeigher;
   readonly #resident: ResidentTokens;
   readonly #endings: TurnEndings;
-  readonly #begins = new UnderWay();
+  readonly #begins: TurnBegins<PlannedTurn>;
   readonly #bodies: HeldBodies;
-  /** Those whose exchanges may still answer or abandon them. */
-  readonly #open = new Set<PathTurn>();
 
   constructor(options: PathPoolOptions) {
     this.#options = options;
@@ -83,6 +75,14 @@ export class PathPool implements KvPool {
     const { pageSize } = options.model.rules;
     this.#resident = new ResidentTokens({ pageSize, limitBytes: RESIDENT_BYTES });
     this.#endings = new TurnEndings({ ...options, resident: this.#resident });
+    this.#begins = new TurnBegins({
+      ...options,
+      bodies: this.#bodies,
+      plan: (request) => this.#planner.plan(request),
+      discard: (planned) => this.#endings.discard(planned),
+      start: (request, planned) => this.#inject(request, planned),
+      passed: (scope) => this.#endings.pass(scope),
+    });
   }
 
   forbids(): boolean {
@@ -106,7 +106,7 @@ export class PathPool implements KvPool {
   }
 
   begin(request: TurnRequest): Promise<BegunTurn> {
-    return this.#begins.run(() => this.#begin(request));
+    return this.#begins.begin(request);
   }
 
   /**
@@ -115,67 +115,21 @@ export class PathPool implements KvPool {
    */
   async close(): Promise<void> {
     await Promise.all([this.#begins.close(), this.#weigher.close()]);
-    for (const turn of this.#open) turn.abandon();
     await this.#endings.close();
   }
 
-  async #begin(request: TurnRequest): Promise<BegunTurn> {
-    const { clock, observer, pool } = this.#options;
-    const beganAtMs = clock.now();
-    this.#prefetch(request);
-    const planned = await this.#planInTime(request);
-    const injected = planned.kind === "planned" ? this.#inject(request, planned) : planned.reason;
-    const isInjected = typeof injected !== "string";
-    const { promptTokens, storedTokens } = planned.kind === "planned" ? planned.plan : NO_TOKENS;
-    observer.begun({
-      pool,
-      plan: isInjected ? "injected" : injected,
-      promptTokens: isInjected ? promptTokens : 0,
-      reusedTokens: isInjected ? storedTokens : 0,
-      heldMs: clock.now() - beganAtMs,
-    });
-    return isInjected ? injected : this.#pass(request, injected);
-  }
-
-  #prefetch({ prefetch: session }: TurnRequest): void {
-    if (session === undefined) return;
-    const { prefetcher, observer } = this.#options;
-    prefetcher
-      .prefetch({ session })
-      .catch((reason: unknown) => observer.failed("prefetch", reason));
-  }
-
-  async #planInTime(request: TurnRequest): Promise<Planned> {
-    const { clock, observer } = this.#options;
-    const planning = this.#planner.plan(request).catch((reason: unknown): Planned => {
-      observer.failed("begin", reason);
-      return { kind: "pass", reason: "failed" };
-    });
-    const leftMs = this.#bodies.untilMs(request.body) - clock.now();
-    const planned = await inTime(planning, Math.max(0, leftMs), clock);
-    if (planned !== undefined) return planned;
-    this.#endings.discard(planning);
-    return { kind: "pass", reason: "late" };
-  }
-
-  #inject(request: TurnRequest, planned: PlannedTurn): BegunTurn | PassReason {
-    const { engines, pool, observer } = this.#options;
-    try {
-      const engine = engines.engine(pool, request.endpoint);
-      // Another process since the plan was begun may be another model.
-      if (engine.kind === "ready" && engine.instance === planned.instance) {
-        return this.#injected(request, planned, engine.tellsUsage);
-      }
-      this.#endings.discard(planned);
-      return engine.kind === "off" ? engine.reason : "engine_unknown";
-    } catch (reason) {
-      observer.failed("begin", reason);
-      this.#endings.discard(planned);
-      return "failed";
+  #inject(request: TurnRequest, planned: PlannedTurn): StartedTurn | PassReason {
+    const { engines, pool } = this.#options;
+    const engine = engines.engine(pool, request.endpoint);
+    // Another process since the plan was begun may be another model.
+    if (engine.kind === "ready" && engine.instance === planned.instance) {
+      return this.#injected(request, planned, engine.tellsUsage);
     }
+    this.#endings.discard(planned);
+    return engine.kind === "off" ? engine.reason : "engine_unknown";
   }
 
-  #injected(request: TurnRequest, planned: PlannedTurn, tellsUsage?: boolean): BegunTurn {
+  #injected(request: TurnRequest, planned: PlannedTurn, tellsUsage?: boolean): StartedTurn {
     const { engines, pool, newEngineSession, clock } = this.#options;
     const { session, isFinal, endpoint } = request;
     const { body, plan, prompt, inputIds, instance: engine } = planned;
@@ -196,17 +150,19 @@ export class PathPool implements KvPool {
       (each) => engines.engine(pool, each).kind === "ready" && this.#reachesAll(each, plan),
     );
     const scope = { session, isFinal, endpoint, engine, fallbacks };
-    const turn: InjectedTurn<OpenTurn> = new InjectedTurn({
-      open: { ...scope, turn: fresh?.turn, prompt, storedTokens, engineSession },
-      openAnswer,
-      exposeKv: this.#options.exposeKv,
-      endings: this.#endings,
-      watch: this.#watch(session, planned),
-      over: () => void this.#open.delete(turn),
-    });
-    this.#open.add(turn);
-    const tries = untilTriesEnd(endpoint, fallbacks);
-    return { body: pieces, fallbacks: tries, status: `reused=${storedTokens}`, turn };
+    const open = { ...scope, turn: fresh?.turn, prompt, storedTokens, engineSession };
+    const { exposeKv } = this.#options;
+    const watch = this.#watch(session, planned);
+    const endings = this.#endings;
+    return {
+      body: pieces,
+      fallbacks: untilTriesEnd(endpoint, fallbacks),
+      status: `reused=${storedTokens}`,
+      turn: (over) =>
+        new InjectedTurn<OpenTurn>({ open, openAnswer, exposeKv, endings, watch, over }),
+      promptTokens: plan.promptTokens,
+      reusedTokens: storedTokens,
+    };
   }
 
   #spent(part: TurnPart, fromMs: number): void {
@@ -227,15 +183,6 @@ export class PathPool implements KvPool {
     const isGuessed = prompt.kind === "text";
     return new TurnWatch({ session, shape, isGuessed }, this.#options);
   }
-
-  #pass({ body, fallbacks, session, isFinal }: TurnRequest, status: PassReason): BegunTurn {
-    const turn = new PassingTurn(() => {
-      this.#open.delete(turn);
-      this.#endings.pass({ session, isFinal });
-    });
-    this.#open.add(turn);
-    return { body: body.stripped, fallbacks, status, turn };
-  }
 }
 
 /** At least what Envoy's retry policy allows for one request, the first one included: `num_retries` is 2 in the bootstraps. */
@@ -250,5 +197,3 @@ function untilTriesEnd(first: Endpoint, others: readonly Endpoint[]): readonly E
   const rounds = Math.ceil((TRIES - 1) / round.length);
   return Array.from({ length: rounds }, () => round).flat();
 }
-
-const NO_TOKENS = { promptTokens: 0, storedTokens: 0 };

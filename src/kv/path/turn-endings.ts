@@ -18,7 +18,7 @@ import type { EngineDirectory } from "./engine-directory.ts";
 import type { AbortedEnd, PathCall, PathObserver, TurnEnd } from "./path-observer.ts";
 import type { Endings, ServedTurn } from "./path-turn.ts";
 import type { ResidentTokens } from "./resident-tokens.ts";
-import type { Planned } from "./turn-planner.ts";
+import type { PlannedTurn } from "./turn-planner.ts";
 
 export interface EndingsOptions {
   readonly pool: string;
@@ -91,11 +91,10 @@ export class TurnEndings implements Endings<OpenTurn> {
   }
 
   /** What was planned is not sent to any engine. */
-  discard(planned: Planned | Promise<Planned>): void {
+  discard({ plan: { fresh } }: Pick<PlannedTurn, "plan">): void {
+    if (fresh.kind === "none") return;
+    const { turn } = fresh;
     this.#run(async () => {
-      const found = await planned;
-      if (found.kind === "pass" || found.plan.fresh.kind === "none") return;
-      const { turn } = found.plan.fresh;
       await this.#try("abort", (turns) => turns.abort(turn, "unsent"));
     });
   }

@@ -35,11 +35,8 @@ export interface PlannerOptions extends SessionMakerOptions {
 /** What is left of it, until planning is late, is for the plan itself. */
 const HOLDING_SHARE = 0.6;
 
-export type Planned = PlannedTurn | Pass;
-
 /** With something to load, or somewhere to store. */
 export interface PlannedTurn {
-  readonly kind: "planned";
   readonly body: TurnBody;
   /** For which it was planned. */
   readonly instance: EngineInstance;
@@ -48,11 +45,6 @@ export interface PlannedTurn {
   readonly prompt: TokenSequence | PlannedText;
   /** To be sent in place of the text. */
   readonly inputIds: Uint32Array | undefined;
-}
-
-export interface Pass {
-  readonly kind: "pass";
-  readonly reason: PassReason;
 }
 
 export class TurnPlanner {
@@ -67,26 +59,26 @@ export class TurnPlanner {
   }
 
   /** Rejects for a bug only. */
-  async plan(request: TurnRequest): Promise<Planned> {
+  async plan(request: TurnRequest): Promise<PlannedTurn | PassReason> {
     const { engines, pool, clock, holdMs } = this.#options;
     const untilMs = clock.now() + holdMs * HOLDING_SHARE;
     const { turn: body } = request.body;
-    if (body.kind === "none") return pass(body.reason);
+    if (body.kind === "none") return body.reason;
     const engine = engines.engine(pool, request.endpoint);
-    if (engine.kind === "off") return pass(engine.reason);
+    if (engine.kind === "off") return engine.reason;
     const encoded = await this.#timed("tokens", () => this.#prompts.of(body));
-    if (encoded.kind === "unencoded") return pass(encoded.reason);
+    if (encoded.kind === "unencoded") return encoded.reason;
 
     const { prompt, inputIds } = encoded;
     const { instance } = engine;
     const asked = { body, prompt, instance, untilMs };
     const plan = await this.#timed("plan", () => this.#planOrCreate(request, asked));
-    if (typeof plan === "string") return pass(plan);
+    if (typeof plan === "string") return plan;
     const isLoaded = plan.stored.length > 0 && this.#options.dialect.loadsAlone;
-    if (plan.fresh.kind === "none" && !isLoaded) return pass(plan.fresh.reason);
+    if (plan.fresh.kind === "none" && !isLoaded) return plan.fresh.reason;
     const kept = prompt.kind === "text" ? plan.text : prompt;
     if (kept === undefined) throw new AppError("internal", "a text was planned without its ends");
-    return { kind: "planned", body, instance, plan, prompt: kept, inputIds };
+    return { body, instance, plan, prompt: kept, inputIds };
   }
 
   async #planOrCreate(request: TurnRequest, asked: Asked): Promise<TurnPlan | PassReason> {
@@ -131,8 +123,4 @@ interface Asked {
   readonly instance: EngineInstance;
   /** Monotonic: it is held no longer. */
   readonly untilMs: number;
-}
-
-function pass(reason: PassReason): Pass {
-  return { kind: "pass", reason };
 }

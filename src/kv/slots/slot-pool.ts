@@ -7,18 +7,17 @@ import type { Clock, Scheduler } from "../../clock.ts";
 import type { JsonVisitor } from "../../json/json-walk.ts";
 import { unhurried } from "../../json/slices.ts";
 import type { Dialect, ReadBody, TurnBody, UnreadableBody } from "../dialects/dialect.ts";
-import { inTime } from "../in-time.ts";
 import { HeldBodies } from "../path/held-bodies.ts";
 import type { PassReason, PathObserver } from "../path/path-observer.ts";
-import { InjectedTurn, PassingTurn } from "../path/path-turn.ts";
+import { InjectedTurn } from "../path/path-turn.ts";
 import { SessionMaker, type SessionMakerOptions } from "../path/session-maker.ts";
-import type { BegunTurn, KvPool, PathTurn, TurnRequest } from "../path/turn-path.ts";
+import type { BegunTurn, KvPool, TurnRequest } from "../path/turn-path.ts";
+import { type StartedTurn, TurnBegins } from "../path/turn-begins.ts";
 import { TurnWatch, type WatchOptions } from "../path/turn-watch.ts";
 import type { SnapshotPrompt, ToSnapshotPrompt } from "../snapshots/snapshot-prompt.ts";
 import type { Prefetcher } from "../turns/prefetcher.ts";
 import { TokenGuess } from "../tokens/token-guess.ts";
 import { rest } from "../turns/unhurried.ts";
-import { UnderWay } from "../turns/under-way.ts";
 import { isForbiddenPath } from "./forbidden-paths.ts";
 import type { Seat } from "./seat.ts";
 import type { SlotDesks } from "./slot-desks.ts";
@@ -51,9 +50,7 @@ export class SlotPool implements KvPool {
   readonly #maker: SessionMaker;
   readonly #endings: SlotEndings;
   readonly #guess = new TokenGuess();
-  readonly #begins = new UnderWay();
-  /** Those whose exchanges may still answer or abandon them. */
-  readonly #open = new Set<PathTurn>();
+  readonly #begins: TurnBegins<SeatedTurn>;
 
   constructor(options: SlotPoolOptions) {
     this.#options = options;
@@ -63,6 +60,14 @@ export class SlotPool implements KvPool {
     this.#bodies = new HeldBodies(options);
     this.#maker = new SessionMaker(options);
     this.#endings = new SlotEndings({ ...options, guess: this.#guess });
+    this.#begins = new TurnBegins({
+      ...options,
+      bodies: this.#bodies,
+      plan: (request) => this.#plan(request),
+      discard: ({ seat }) => seat.leave({ kind: "unsent" }),
+      start: (request, seated) => this.#seated(request, seated),
+      passed: (scope) => this.#endings.pass(scope),
+    });
   }
 
   forbids(path: string): boolean {
@@ -87,54 +92,16 @@ export class SlotPool implements KvPool {
   }
 
   begin(request: TurnRequest): Promise<BegunTurn> {
-    return this.#begins.run(() => this.#begin(request));
+    return this.#begins.begin(request);
   }
 
   /** Once every exchange is over. Waits for what is being planned, and gives up the seats of turns that nobody will answer any more. Idempotent. */
   async close(): Promise<void> {
     await this.#begins.close();
-    for (const turn of this.#open) turn.abandon();
     await this.#endings.close();
   }
 
-  async #begin(request: TurnRequest): Promise<BegunTurn> {
-    const { clock, observer, pool } = this.#options;
-    const beganAtMs = clock.now();
-    this.#prefetch(request);
-    const planned = await this.#planInTime(request);
-    const isSeated = typeof planned !== "string";
-    observer.begun({
-      pool,
-      plan: isSeated ? "injected" : planned,
-      promptTokens: isSeated ? planned.promptTokens : 0,
-      reusedTokens: isSeated ? planned.seat.reusedTokens : 0,
-      heldMs: clock.now() - beganAtMs,
-    });
-    return isSeated ? this.#seated(request, planned) : this.#pass(request, planned);
-  }
-
-  #prefetch({ prefetch: session }: TurnRequest): void {
-    if (session === undefined) return;
-    const { prefetcher, observer } = this.#options;
-    prefetcher
-      .prefetch({ session })
-      .catch((reason: unknown) => observer.failed("prefetch", reason));
-  }
-
-  async #planInTime(request: TurnRequest): Promise<SeatedTurn | PassReason> {
-    const { clock, observer } = this.#options;
-    const untilMs = this.#bodies.untilMs(request.body);
-    const planning = this.#plan(request, untilMs).catch((reason: unknown): PassReason => {
-      observer.failed("begin", reason);
-      return "failed";
-    });
-    const planned = await inTime(planning, Math.max(0, untilMs - clock.now()), clock);
-    if (planned !== undefined) return planned;
-    void planning.then((late) => typeof late === "string" || late.seat.leave({ kind: "unsent" }));
-    return "late";
-  }
-
-  async #plan(request: TurnRequest, untilMs: number): Promise<SeatedTurn | PassReason> {
+  async #plan(request: TurnRequest): Promise<SeatedTurn | PassReason> {
     const { servers, pool, desks, promptOf, clock, observer } = this.#options;
     const { session, endpoint, signal } = request;
     const { turn: body } = request.body;
@@ -148,6 +115,7 @@ export class SlotPool implements KvPool {
     const prompt = await unhurried(promptOf(body.prompt, body.context), () => rest(clock));
     const promptTokens = this.#tokensOf(body, prompt);
     const turnMs = this.#turnMs(body, promptTokens);
+    const untilMs = this.#bodies.untilMs(request.body);
     const wanted = { session, prompt, promptTokens, untilMs, signal, turnMs };
     const seat = await desks.of(endpoint, state.server).seat(wanted);
     observer.spent({ pool, part: "plan", elapsedMs: clock.now() - fromMs });
@@ -171,7 +139,10 @@ export class SlotPool implements KvPool {
     };
   }
 
-  #seated(request: TurnRequest, { body, seat, promptTokens, promptBytes }: SeatedTurn): BegunTurn {
+  #seated(
+    request: TurnRequest,
+    { body, seat, promptTokens, promptBytes }: SeatedTurn,
+  ): StartedTurn {
     const { clock, observer, pool } = this.#options;
     const { session, isFinal, endpoint, fallbacks } = request;
     const fromMs = clock.now();
@@ -180,26 +151,20 @@ export class SlotPool implements KvPool {
     const storedTokens = Math.min(seat.reusedTokens, promptTokens);
     const shape = { promptTokens, storedTokens, maxNewTokens: body.maxNewTokens };
     const guessedBytes = body.prompt.kind === "ids" ? undefined : promptBytes;
-    const turn: InjectedTurn<OpenSeat> = new InjectedTurn({
-      open: { session, isFinal, endpoint, fallbacks, seat, guessedBytes },
-      openAnswer,
-      // Nothing in an answer is ours.
-      exposeKv: true,
-      endings: this.#endings,
-      watch: new TurnWatch({ session, shape, isGuessed: true }, this.#options),
-      over: () => void this.#open.delete(turn),
-    });
-    this.#open.add(turn);
-    return { body: pieces, fallbacks, status: statusOf(seat), turn };
-  }
-
-  #pass({ body, fallbacks, session, isFinal }: TurnRequest, status: PassReason): BegunTurn {
-    const turn = new PassingTurn(() => {
-      this.#open.delete(turn);
-      this.#endings.pass({ session, isFinal });
-    });
-    this.#open.add(turn);
-    return { body: body.stripped, fallbacks, status, turn };
+    const open = { session, isFinal, endpoint, fallbacks, seat, guessedBytes };
+    const watch = new TurnWatch({ session, shape, isGuessed: true }, this.#options);
+    const endings = this.#endings;
+    // Nothing in an answer is ours.
+    const exposeKv = true;
+    return {
+      body: pieces,
+      fallbacks,
+      status: statusOf(seat),
+      turn: (over) =>
+        new InjectedTurn<OpenSeat>({ open, openAnswer, exposeKv, endings, watch, over }),
+      promptTokens,
+      reusedTokens: seat.reusedTokens,
+    };
   }
 }
 
