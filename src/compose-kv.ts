@@ -198,6 +198,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     {
       sessions,
       turns,
+      slots,
       prefetcher,
       clock: systemClock,
       catalog,

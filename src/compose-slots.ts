@@ -7,6 +7,7 @@ import type { Config } from "./config/config.ts";
 import {
   retentionClasses,
   type KvConfig,
+  poolsByModel,
   slotPools,
   type SlotPoolConfig,
   slotSessionModel,
@@ -23,6 +24,7 @@ import { hashInThread } from "./kv/slots/model-hash.ts";
 import { SlotDesk } from "./kv/slots/slot-desk.ts";
 import { SlotDesks } from "./kv/slots/slot-desks.ts";
 import type { SlotPoolFacts } from "./kv/slots/slot-server-watch.ts";
+import { SlotOnlooker } from "./kv/slots/slot-onlooker.ts";
 import { SlotPool } from "./kv/slots/slot-pool.ts";
 import { WatchedSlotServers } from "./kv/slots/watched-slot-servers.ts";
 import { toSnapshotPrompt } from "./kv/snapshots/snapshot-prompt.ts";
@@ -31,6 +33,7 @@ import type { SessionKey } from "./kv/records.ts";
 import type { Prefetcher } from "./kv/turns/prefetcher.ts";
 import type { SessionDesk } from "./kv/turns/session-desk.ts";
 import type { TurnDesk } from "./kv/turns/turn-desk.ts";
+import { TokenGuess } from "./kv/tokens/token-guess.ts";
 import type { KvObservers } from "./kv-observers.ts";
 import { readTokenFile } from "./token-file.ts";
 
@@ -57,6 +60,8 @@ export interface Slots {
   ended(session: SessionKey): void;
   /** As `WatchedSlotServers.counts`. */
   engines(): ReturnType<WatchedSlotServers["counts"]>;
+  /** Undefined: the servers of the model keep none. */
+  ofModel(model: string): SlotOnlooker | undefined;
   /** By pool. */
   loads(): ReadonlyMap<string, SlotDesks["load"]>;
 }
@@ -92,13 +97,23 @@ export async function openSlots(options: SlotsOptions): Promise<Slots> {
   const savingMs = config.shutdown.drainMs * SAVING_SHARE;
   closers.add(() => Promise.all([...desks.values()].map((each) => each.close(savingMs))));
   const pools = new Map<string, SlotPool>();
+  const onlookers = new Map<string, SlotOnlooker>();
+  const poolOf = poolsByModel(config.pools);
   for (const pool of slotPools(config.pools)) {
     const poolDesks = openDesks(pool, snapshots, options);
+    const guess = new TokenGuess();
+    const parts = { ...options, stored: snapshots, servers, desks: poolDesks, guess };
     desks.set(pool.name, poolDesks);
-    pools.set(
-      pool.name,
-      openPool(pool, { ...options, stored: snapshots, servers, desks: poolDesks }),
-    );
+    pools.set(pool.name, openPool(pool, parts));
+    const seen = {
+      pool: pool.name,
+      servers,
+      desks: poolDesks,
+      guess,
+      snapshots,
+      clock: systemClock,
+    };
+    onlookers.set(pool.name, new SlotOnlooker({ ...seen, promptOf: toSnapshotPrompt }));
   }
   return {
     pool: (name) => pools.get(name),
@@ -110,6 +125,7 @@ export async function openSlots(options: SlotsOptions): Promise<Slots> {
       for (const each of desks.values()) each.end(session);
     },
     engines: () => servers.counts(),
+    ofModel: (model) => onlookers.get(poolOf(model)?.name ?? ""),
     loads: () => new Map(Array.from(desks, ([name, { load }]) => [name, load])),
   };
 }
@@ -132,6 +148,7 @@ interface PoolParts extends SlotsOptions {
   readonly stored: StoredSnapshots;
   readonly servers: WatchedSlotServers;
   readonly desks: SlotDesks;
+  readonly guess: TokenGuess;
 }
 
 function openPool(pool: SlotPoolConfig, options: PoolParts): SlotPool {

@@ -1,19 +1,20 @@
 /** What would be reused for a prompt, and why not more. */
 import type { SessionKey } from "../kv/records.ts";
-import type { TokenSequence } from "../kv/turns/token-sequence.ts";
+import type { SittingSession, SlotExplanation, SlotLimit } from "../kv/slots/slot-onlooker.ts";
 import type { Explanation, PlanLimit } from "../kv/turns/turn-plan.ts";
 import type { Api } from "./api.ts";
+import { lookFor, type LookPrompt } from "./looks.ts";
 import type { KvApiPorts } from "./ports.ts";
 import { viewPrefix } from "./prefixes.ts";
 import { invalidField, noSuch } from "./refusals.ts";
 import { sessionPath } from "./schemas/fields.ts";
 import { problemAnswers } from "./schemas/problem.ts";
 import { explanationSchema } from "./schemas/segment.ts";
-import { explainQuery, planBody } from "./schemas/turn.ts";
+import { explainBody, explainQuery } from "./schemas/turn.ts";
 import { viewComparison } from "./prediction-view.ts";
 import { viewSegment } from "./segment-view.ts";
 import { keyOf, sessionAt } from "./session-view.ts";
-import { sequenceOf, type TurnRouteLimits } from "./turns.ts";
+import type { TurnRouteLimits } from "./turns.ts";
 
 const tags = ["turns"];
 
@@ -34,9 +35,8 @@ export function addExplain(api: Api, ports: KvApiPorts, limits: TurnRouteLimits)
       },
     },
     async (request) => {
-      const { ids, kind, extra_key: extraKey, cache_salt: cacheSalt } = request.query;
-      const context = { extraKey, cacheSalt };
-      const prompt = { kind, context, grid: [], ids: ids.split(",").map(Number) };
+      const { ids, ...query } = request.query;
+      const prompt = { ...query, grid: [], ids: ids.split(",").map(Number) };
       return explain(keyOf(request), prompt, ports);
     },
   );
@@ -49,20 +49,20 @@ export function addExplain(api: Api, ports: KvApiPorts, limits: TurnRouteLimits)
       preParsing: bodies.hold,
       schema: {
         operationId: "explainPrompt",
-        summary: "The same for a prompt of any length, with the body of a plan",
+        summary: "The same for a prompt of any length and form, with the body of a plan",
         tags,
         params: sessionPath,
-        body: planBody,
+        body: explainBody,
         response: { 200: explanationSchema, ...problemAnswers },
       },
     },
-    async (request) => explain(keyOf(request), sequenceOf(request.body.prompt), ports),
+    async (request) => explain(keyOf(request), request.body.prompt, ports),
   );
 }
 
-async function explain(session: SessionKey, prompt: TokenSequence, ports: KvApiPorts) {
+async function explain(session: SessionKey, prompt: LookPrompt, ports: KvApiPorts) {
   const { model, retention } = await sessionAt(session, ports);
-  const explanation = await ports.turns.explain({ session, prompt });
+  const explanation = await lookFor({ session, model, isNew: false, prompt }, ports);
   if (typeof explanation === "object") {
     const last = ports.lastTurns.lookup(session);
     const pricing = { prices: ports.predictions.ofModel(model)?.prices, ttlMs: retention.ttlMs };
@@ -74,7 +74,9 @@ async function explain(session: SessionKey, prompt: TokenSequence, ports: KvApiP
   throw invalidField({ field: "model", value: model, limit: "a model with a KV profile" });
 }
 
-function viewExplanation(explanation: Explanation, { tenant }: SessionKey, ports: KvApiPorts) {
+type AnyExplanation = Explanation | SlotExplanation;
+
+function viewExplanation(explanation: AnyExplanation, { tenant }: SessionKey, ports: KvApiPorts) {
   const { promptTokens, storedTokens, segments, limit, rules, prefixes, unused } = explanation;
   return {
     prompt_tokens: promptTokens,
@@ -86,7 +88,12 @@ function viewExplanation(explanation: Explanation, { tenant }: SessionKey, ports
     load_threshold: rules.loadThreshold,
     prefixes: prefixes.map((prefix) => viewPrefix(prefix, tenant)),
     unused: unused.map((segment) => viewSegment(segment, tenant, ports)),
+    slots: "slots" in explanation ? explanation.slots.map(viewSlot) : [],
   };
+}
+
+function viewSlot({ address, slot, tokens, reusedTokens }: SittingSession) {
+  return { engine: address, slot, tokens, reused_tokens: reusedTokens };
 }
 
 const LIMITS = {
@@ -108,4 +115,10 @@ const LIMITS = {
   client_gone: "nobody waited for the plan any more",
   contended: "others took what was found, again and again",
   catalog_failed: "the catalog cannot be written now",
-} as const satisfies Record<PlanLimit, string>;
+  not_worth: "a snapshot would spare too little, or is longer than a slot",
+  engine_unknown: "no server of the session's model is there now",
+  engine_mismatch: "the servers of the session's model are not as configured",
+  slots_off: "the servers of the session's model do not save their slots",
+  model_unknown: "nobody knows which weights the servers of the session's model have",
+  no_staging: "the servers of the session's model save to no location that is configured",
+} as const satisfies Record<PlanLimit | SlotLimit, string>;

@@ -6,6 +6,7 @@ import type { Location } from "../kv/location.ts";
 import type { LastTurns } from "../kv/prediction/last-turns.ts";
 import type { Predictions } from "../kv/prediction/pool-prediction.ts";
 import type { Retention } from "../kv/records.ts";
+import type { SlotOnlooker } from "../kv/slots/slot-onlooker.ts";
 import type { Prefetcher } from "../kv/turns/prefetcher.ts";
 import type { SessionDesk } from "../kv/turns/session-desk.ts";
 import type { TurnDesk } from "../kv/turns/turn-desk.ts";
@@ -24,9 +25,16 @@ export interface Quotas {
   quota(tenant: string): Quota | undefined;
 }
 
+/** Of the configuration. */
+export interface SlotLooks {
+  /** Undefined where the engines of the model keep no KV in slots. */
+  ofModel(model: string): Pick<SlotOnlooker, "explain"> | undefined;
+}
+
 export interface KvApiPorts {
   readonly sessions: Pick<SessionDesk, "create" | "fork" | "attach" | "pin" | "createPrefix">;
   readonly turns: Pick<TurnDesk, "plan" | "commit" | "abort" | "end" | "explain">;
+  readonly slots: SlotLooks;
   readonly prefetcher: Pick<Prefetcher, "prefetch">;
   /** Monotonic. */
   readonly clock: Clock;

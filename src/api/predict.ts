@@ -3,6 +3,7 @@ import type { FastifyRequest } from "fastify";
 import type * as z from "zod";
 
 import type { Api } from "./api.ts";
+import { lookFor } from "./looks.ts";
 import type { KvApiPorts } from "./ports.ts";
 import { tenantOf } from "./principal.ts";
 import { viewPrediction } from "./prediction-view.ts";
@@ -11,7 +12,7 @@ import { predictionSchema } from "./schemas/prediction.ts";
 import { problemAnswers } from "./schemas/problem.ts";
 import { predictBody } from "./schemas/turn.ts";
 import { sessionAt } from "./session-view.ts";
-import { sequenceOf, type TurnRouteLimits } from "./turns.ts";
+import type { TurnRouteLimits } from "./turns.ts";
 
 /** No session has it. */
 const NO_SESSION = "";
@@ -35,15 +36,20 @@ export function addPredict(api: Api, ports: KvApiPorts, limits: TurnRouteLimits)
     },
     async (request) => {
       const { prompt, max_new_tokens: maxNewTokens } = request.body;
-      const { session, model, ttlMs } = await subjectOf(request, ports);
+      const { ttlMs, ...subject } = await subjectOf(request, ports);
+      const { model } = subject;
       const found = ports.predictions.ofModel(model);
-      const asked = { session, model, prompt: sequenceOf(prompt) };
-      const explanation = await ports.turns.explain(asked);
+      const explanation = await lookFor({ ...subject, prompt }, ports);
       if (explanation === "unknown_tenant") throw noSuch("tenant");
       if (found === undefined || typeof explanation === "string") {
         throw invalidField({ field: "model", value: model, limit: "a model with a KV profile" });
       }
-      const { promptTokens, storedTokens, limit } = explanation;
+      const { promptTokens, limit } = explanation;
+      const inSlots = "slots" in explanation ? explanation.slots : [];
+      const storedTokens = Math.max(
+        explanation.storedTokens,
+        ...inSlots.map(({ reusedTokens }) => reusedTokens),
+      );
       const shape = { promptTokens, storedTokens, maxNewTokens };
       return { ...viewPrediction({ found, shape, ttlMs }), stored_tokens: storedTokens, limit };
     },
@@ -58,8 +64,9 @@ async function subjectOf(request: PredictRequest, ports: KvApiPorts) {
   const { session: id, model = "" } = request.body;
   if (id === undefined) {
     const { ttlMs } = ports.retention.defaultOf(tenant);
-    return { session: { tenant, id: NO_SESSION }, model, ttlMs };
+    return { session: { tenant, id: NO_SESSION }, model, ttlMs, isNew: true };
   }
   const session = await sessionAt({ tenant, id }, ports);
-  return { session: { tenant, id }, model: session.model, ttlMs: session.retention.ttlMs };
+  const { model: its, retention } = session;
+  return { session: { tenant, id }, model: its, ttlMs: retention.ttlMs, isNew: false };
 }

@@ -23,6 +23,7 @@ import { tenantOf } from "./principal.ts";
 import type { PromptBodies } from "./prompt-bodies.ts";
 import { sessionPath } from "./schemas/fields.ts";
 import { problemAnswers } from "./schemas/problem.ts";
+import type { promptField } from "./schemas/prompt.ts";
 import {
   abortBody,
   commitBody,
@@ -30,10 +31,9 @@ import {
   commitSchema,
   planBody,
   planSchema,
-  type promptField,
   turnPath,
 } from "./schemas/turn.ts";
-import { noSuch } from "./refusals.ts";
+import { invalidField, noSuch } from "./refusals.ts";
 import { keyOf, sessionAt } from "./session-view.ts";
 
 const tags = ["turns"];
@@ -69,6 +69,7 @@ export function addTurns(api: Api, ports: KvApiPorts, limits: TurnRouteLimits): 
       const { prompt, max_new_tokens: maxNewTokens, engine, wait_ms: waitMs } = request.body;
       const session = keyOf(request);
       const { model, retention } = await sessionAt(session, ports);
+      if (ports.slots.ofModel(model) !== undefined) throw keptInSlots(model);
       const sequence = sequenceOf(prompt);
       const mayWait = waitMs > 0 && bodies.wait(reply);
       const hold = mayWait ? holdFor(waitMs, ports.clock, reply) : undefined;
@@ -132,6 +133,12 @@ export function addTurns(api: Api, ports: KvApiPorts, limits: TurnRouteLimits): 
       return reply.code(204).send();
     },
   );
+}
+
+/** Its turns are planned in the request path alone, and what they leave is not reported but saved. */
+function keptInSlots(model: string): Problem {
+  const limit = "a model with a KV profile: the engines of this one keep KV in slots";
+  return invalidField({ field: "model", value: model, limit });
 }
 
 /** The caller has said what the wait is worth. */

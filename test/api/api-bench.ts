@@ -141,6 +141,7 @@ function portsOf(turns: TurnBench): KvApiPorts {
       end: (session) => turns.desk.end(session),
       explain: (request) => turns.desk.explain(request),
     },
+    slots: { ofModel: () => undefined },
     prefetcher: { prefetch: (request) => turns.prefetcher.prefetch(request) },
     clock: turns.clock,
     catalog: turns.catalog,

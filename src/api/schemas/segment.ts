@@ -46,6 +46,15 @@ export const segmentListSchema = z
   .object({ segments: z.array(segmentSchema) })
   .meta({ id: "SegmentList" });
 
+const sittingSchema = z
+  .object({
+    engine: z.string().describe("Its address"),
+    slot: wholeField,
+    tokens: wholeField.describe("In the slot since the session's last turn there"),
+    reused_tokens: wholeField.describe("About how many of the prompt's these are"),
+  })
+  .meta({ id: "SittingSession" });
+
 export const explanationSchema = z
   .object({
     prompt_tokens: wholeField,
@@ -57,6 +66,9 @@ export const explanationSchema = z
     load_threshold: wholeField,
     prefixes: z.array(prefixSchema).describe("Consulted besides the tenant's own namespace"),
     unused: z.array(segmentSchema).describe("What the session lists that this prompt cannot use"),
+    slots: z
+      .array(sittingSchema)
+      .describe("Where the session sits, as far as is known, where its engines keep KV in slots"),
     last_turn: comparisonSchema
       .nullable()
       .describe("In the request path, since the process began; null where there was none"),

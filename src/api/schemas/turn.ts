@@ -9,65 +9,20 @@ import {
   timeField,
   tokenCountField,
   turnIdField,
-  TOKENS_LIMIT,
   wholeField,
 } from "./fields.ts";
 import { predictedTurnSchema } from "./prediction.ts";
+import {
+  contextField,
+  kindField,
+  LARGEST_TOKEN,
+  lookPromptField,
+  promptField,
+  tokenIdsField,
+} from "./prompt.ts";
 
-const LARGEST_TOKEN = 0xffff_ffff;
-/** Of 64 tokens each, as a page chain has them at least. */
-const GRID_LIMIT = TOKENS_LIMIT / 64;
 const WAIT_LIMIT_MS = 60_000;
 const PARTS_LIMIT = 64;
-const DIGEST = /^[0-9a-f]{64}$/;
-/** What stands for no tokens at all, so a chain that goes on from it would begin anew in the middle. */
-const EMPTY_CHAIN = "0".repeat(64);
-const CONTEXT_CHARACTERS = 1024;
-
-/** One problem for a list, not one for each id: there may be a million. */
-const tokenIdsField = z
-  .custom<number[]>((value) => Array.isArray(value) && value.length <= TOKENS_LIMIT, {
-    error: `a list of at most ${TOKENS_LIMIT} token ids`,
-    abort: true,
-  })
-  .superRefine((ids, context) => {
-    const at = ids.findIndex((id) => !Number.isInteger(id) || id < 0 || id > LARGEST_TOKEN);
-    if (at === -1) return;
-    const message = `an integer from 0 to ${LARGEST_TOKEN}`;
-    context.addIssue({ code: "custom", path: [at], message, input: ids[at] });
-  })
-  .meta({
-    type: "array",
-    maxItems: TOKENS_LIMIT,
-    items: { type: "integer", minimum: 0, maximum: LARGEST_TOKEN },
-  });
-
-const contextField = z
-  .string()
-  .max(CONTEXT_CHARACTERS)
-  .refine((text) => text.isWellFormed(), "well-formed Unicode");
-
-const kindField = z.enum(["engine", "tokenizer"]);
-
-const digestField = z
-  .string()
-  .regex(DIGEST, "64 lower-case hex digits")
-  .refine((digest) => digest !== EMPTY_CHAIN, "64 lower-case hex digits, not all of them 0")
-  .describe("Lower-case hex, not all 0");
-
-export const promptField = z
-  .strictObject({
-    kind: kindField.default("engine").describe("Who made the ids. Kinds never meet."),
-    ids: tokenIdsField.default([]).describe("All tokens, or those after the grid's last point"),
-    grid: z
-      .array(digestField)
-      .max(GRID_LIMIT)
-      .default([])
-      .describe("Digests of the first grid points, where the ids before them are not known"),
-    extra_key: contextField.optional(),
-    cache_salt: contextField.optional(),
-  })
-  .refine(({ ids, grid }) => ids.length + grid.length > 0, "at least one token");
 
 /** In a URL, so for short prompts. */
 export const explainQuery = z.strictObject({
@@ -100,8 +55,10 @@ export const planBody = z.strictObject({
     ),
 });
 
+export const explainBody = planBody.extend({ prompt: lookPromptField });
+
 export const prefetchBody = z
-  .strictObject({ prompt: promptField.optional() })
+  .strictObject({ prompt: lookPromptField.optional() })
   .nullish()
   .describe("With a prompt: what is stored of it, in place of all that the session has");
 
@@ -109,7 +66,7 @@ export const predictBody = z
   .strictObject({
     session: sessionIdField.optional().describe("Whose next turn it is"),
     model: modelField.optional().describe("Of a session that is still to be made"),
-    prompt: promptField,
+    prompt: lookPromptField,
     max_new_tokens: tokenCountField
       .optional()
       .describe("The most that the answer may have; as many as engines like where it is not given"),

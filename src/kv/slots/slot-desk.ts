@@ -12,6 +12,7 @@ import type { Cancel, Clock, Scheduler } from "../../clock.ts";
 import type { SessionKey } from "../records.ts";
 import type { FoundSnapshot, SnapshotDesk } from "../snapshots/snapshot-desk.ts";
 import { pause } from "../verify/pause.ts";
+import { OpenTurns } from "./open-turns.ts";
 import { type LinePlace, SeatLine } from "./seat-line.ts";
 import type { FreshReason, NoSeatReason, SavePolicy, Seat, SeatEnd, SeatRequest } from "./seat.ts";
 import { SeatWish } from "./seat-wish.ts";
@@ -21,7 +22,7 @@ import { SlotRestorer } from "./slot-restorer.ts";
 import { SlotSaver } from "./slot-saver.ts";
 import type { SlotServer } from "./slot-server.ts";
 import { type SettledEnd, SlotSettler } from "./slot-settler.ts";
-import { SlotTable } from "./slot-table.ts";
+import { type SlotHome, SlotTable } from "./slot-table.ts";
 import { SlotWatch } from "./slot-watch.ts";
 
 export interface SlotDeskOptions {
@@ -46,8 +47,7 @@ export class SlotDesk {
   readonly #filler: SlotFiller;
   /** Not answered yet. */
   readonly #wishes = new Set<SeatWish>();
-  /** Sessions with a turn that waits for its slot, sits in it, or is behind it being saved; with the slot, once it sits. */
-  readonly #turns = new Map<string, number | undefined>();
+  readonly #turns = new OpenTurns();
   /** Held slots that are to be erased before they are free. */
   readonly #ended = new Set<number>();
   /** Of residents that are saved when they are not used for a while. */
@@ -82,6 +82,11 @@ export class SlotDesk {
     return { residents: this.#table.residents, waiting: this.#line.standing };
   }
 
+  /** Where the session's turn sits, or the session since its last one; as far as is known without asking the server. */
+  homeOf(session: SessionKey): SlotHome | undefined {
+    return this.#table.home(session, this.#turns.slotOf(session));
+  }
+
   /** Answers by the request's deadline. Whoever is given a seat has to leave it. */
   async seat(request: SeatRequest): Promise<Seat | NoSeatReason> {
     const { server, policy, clock, observer } = this.#options;
@@ -103,7 +108,7 @@ export class SlotDesk {
   /** The session is over: its slot is erased once it is free. */
   end(session: SessionKey): void {
     const home = this.#table.homeOf(session);
-    const sitting = this.#turns.get(textOf(session));
+    const sitting = this.#turns.slotOf(session);
     if (sitting !== undefined) this.#ended.add(sitting);
     if (home === undefined || home === sitting) return;
     this.#table.forget(home);
@@ -185,15 +190,13 @@ export class SlotDesk {
 
   /** With the slot where it is resident, if that is free: so nobody who came later gets it in between. */
   #beginTurn(session: SessionKey): { readonly slot: number | undefined } | undefined {
-    const key = textOf(session);
-    if (this.#turns.has(key)) return undefined;
-    this.#turns.set(key, undefined);
+    if (!this.#turns.begin(session)) return undefined;
     const home = this.#table.homeOf(session);
     return { slot: home === undefined ? undefined : this.#takeFor(session) };
   }
 
   #endTurn(session: SessionKey): void {
-    this.#turns.delete(textOf(session));
+    this.#turns.end(session);
     this.#line.offer();
   }
 
@@ -220,13 +223,13 @@ export class SlotDesk {
       isLeft = true;
     };
     const isGiven = wish.give({ slot, ...as, leave });
-    if (isGiven) this.#turns.set(textOf(request.session), slot);
+    if (isGiven) this.#turns.sits(request.session, slot);
     return isGiven;
   }
 
   #leave(slot: number, request: SeatRequest, end: SeatEnd): void {
     if (end.kind !== "unsent") return this.#run(this.#settle(slot, request, end));
-    this.#turns.delete(textOf(request.session));
+    this.#turns.end(request.session);
     this.#release(slot);
   }
 
@@ -241,7 +244,7 @@ export class SlotDesk {
       this.#table.put(slot, { kind: "unknown" });
       throw reason;
     } finally {
-      this.#turns.delete(textOf(request.session));
+      this.#turns.end(request.session);
       this.#release(slot);
     }
   }
@@ -341,9 +344,4 @@ export class SlotDesk {
       .finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
-}
-
-/** Neither part has a NUL. */
-function textOf({ tenant, id }: SessionKey): string {
-  return `${tenant}\0${id}`;
 }

@@ -3,6 +3,7 @@ import type { Endpoint, EndpointId } from "../../endpoints/endpoint.ts";
 import type { SessionKey } from "../records.ts";
 import type { SlotDesk } from "./slot-desk.ts";
 import type { SlotServer } from "./slot-server.ts";
+import type { SlotHome } from "./slot-table.ts";
 
 export interface SlotDesksOptions {
   readonly open: (server: SlotServer) => SlotDesk;
@@ -11,8 +12,14 @@ export interface SlotDesksOptions {
 }
 
 interface OpenDesk {
+  readonly address: string;
   readonly server: SlotServer;
   readonly desk: SlotDesk;
+}
+
+export interface ServerHome extends SlotHome {
+  readonly address: string;
+  readonly server: SlotServer;
 }
 
 export class SlotDesks {
@@ -26,12 +33,12 @@ export class SlotDesks {
   }
 
   /** The same one for the same process. What was known of another process behind the endpoint is forgotten. */
-  of({ id }: Endpoint, server: SlotServer): SlotDesk {
+  of({ id, address }: Endpoint, server: SlotServer): SlotDesk {
     const known = this.#desks.get(id);
     if (known?.server === server) return known.desk;
     if (known !== undefined) this.#close(known, 0);
     const desk = this.#options.open(server);
-    this.#desks.set(id, { server, desk });
+    this.#desks.set(id, { address, server, desk });
     return desk;
   }
 
@@ -48,6 +55,14 @@ export class SlotDesks {
   /** The session is over: its slots are erased. */
   end(session: SessionKey): void {
     for (const { desk } of this.#desks.values()) desk.end(session);
+  }
+
+  /** Wherever the session sits, as of one desk; processes that are gone since may be among them. */
+  homesOf(session: SessionKey): readonly ServerHome[] {
+    return Array.from(this.#desks.values()).flatMap(({ address, server, desk }) => {
+      const home = desk.homeOf(session);
+      return home === undefined ? [] : [{ ...home, address, server }];
+    });
   }
 
   /** Of all desks together. */

@@ -14,11 +14,12 @@ import { SessionMaker, type SessionMakerOptions } from "../path/session-maker.ts
 import type { BegunTurn, KvPool, TurnRequest } from "../path/turn-path.ts";
 import { type StartedTurn, TurnBegins } from "../path/turn-begins.ts";
 import { TurnWatch, type WatchOptions } from "../path/turn-watch.ts";
-import type { SnapshotPrompt, ToSnapshotPrompt } from "../snapshots/snapshot-prompt.ts";
+import type { ToSnapshotPrompt } from "../snapshots/snapshot-prompt.ts";
 import type { Prefetcher } from "../turns/prefetcher.ts";
-import { TokenGuess } from "../tokens/token-guess.ts";
+import type { TokenGuess } from "../tokens/token-guess.ts";
 import { rest } from "../turns/unhurried.ts";
 import { isForbiddenPath } from "./forbidden-paths.ts";
+import { promptTokensOf } from "./prompt-tokens.ts";
 import type { Seat } from "./seat.ts";
 import type { SlotDesks } from "./slot-desks.ts";
 import { type OpenSeat, SlotEndings, type SlotEndingsOptions } from "./slot-endings.ts";
@@ -35,6 +36,8 @@ export interface SlotPoolOptions
   readonly servers: SlotServers;
   readonly desks: Pick<SlotDesks, "of">;
   readonly promptOf: ToSnapshotPrompt;
+  /** Whoever else asks how long a prompt is has the same one. */
+  readonly guess: TokenGuess;
   readonly predictor: WatchOptions["predictor"];
   readonly prefetcher: Pick<Prefetcher, "prefetch">;
   readonly observer: PathObserver;
@@ -49,7 +52,6 @@ export class SlotPool implements KvPool {
   readonly #bodies: HeldBodies;
   readonly #maker: SessionMaker;
   readonly #endings: SlotEndings;
-  readonly #guess = new TokenGuess();
   readonly #begins: TurnBegins<SeatedTurn>;
 
   constructor(options: SlotPoolOptions) {
@@ -59,7 +61,7 @@ export class SlotPool implements KvPool {
     this.#passPaths = new Set(options.passPaths);
     this.#bodies = new HeldBodies(options);
     this.#maker = new SessionMaker(options);
-    this.#endings = new SlotEndings({ ...options, guess: this.#guess });
+    this.#endings = new SlotEndings(options);
     this.#begins = new TurnBegins({
       ...options,
       bodies: this.#bodies,
@@ -102,7 +104,7 @@ export class SlotPool implements KvPool {
   }
 
   async #plan(request: TurnRequest): Promise<SeatedTurn | PassReason> {
-    const { servers, pool, desks, promptOf, clock, observer } = this.#options;
+    const { servers, pool, desks, promptOf, guess, clock, observer } = this.#options;
     const { session, endpoint, signal } = request;
     const { turn: body } = request.body;
     if (body.kind === "none") return body.reason;
@@ -113,7 +115,7 @@ export class SlotPool implements KvPool {
 
     const fromMs = clock.now();
     const prompt = await unhurried(promptOf(body.prompt, body.context), () => rest(clock));
-    const promptTokens = this.#tokensOf(body, prompt);
+    const promptTokens = promptTokensOf(body.prompt, prompt, guess);
     const turnMs = this.#turnMs(body, promptTokens);
     const untilMs = this.#bodies.untilMs(request.body);
     const wanted = { session, prompt, promptTokens, untilMs, signal, turnMs };
@@ -122,10 +124,6 @@ export class SlotPool implements KvPool {
     return typeof seat === "string"
       ? seat
       : { body, seat, promptTokens, promptBytes: prompt.bytes.length };
-  }
-
-  #tokensOf({ prompt }: TurnBody, { bytes }: SnapshotPrompt): number {
-    return prompt.kind === "ids" ? prompt.ids.length : this.#guess.of(bytes.length);
   }
 
   #turnMs(

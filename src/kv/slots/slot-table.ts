@@ -58,6 +58,12 @@ export type SlotContent =
 /** Why a session is not where it was any more. `stranger`: somebody used its slot who was not given it. `cleared`: by its server. `other`: another session was given it. */
 export type DisplacedBy = "stranger" | "cleared" | "other";
 
+export interface SlotHome {
+  readonly slot: number;
+  /** The session, where a turn of it left it; undefined: its first one there is under way. */
+  readonly resident: Resident | undefined;
+}
+
 interface Slot {
   isHeld: boolean;
   content: SlotContent;
@@ -98,6 +104,13 @@ export class SlotTable {
   homeOf(session: SessionKey): number | undefined {
     const home = this.#slots.findIndex(({ content }) => isOf(content, session));
     return home === -1 ? undefined : home;
+  }
+
+  /** Where a turn of the session sits, if any does, or where it is resident. */
+  home(session: SessionKey, sitting: number | undefined): SlotHome | undefined {
+    const slot = sitting ?? this.homeOf(session);
+    if (slot === undefined) return undefined;
+    return { slot, resident: isOf(this.content(slot), session) ? this.resident(slot) : undefined };
   }
 
   /** The free slot whose loss costs least; of equal ones the one that was not used for longest. Undefined: none is free. */

@@ -53,6 +53,11 @@ export class WatchedSlotServers implements SlotServers {
     return watch !== undefined && isAt(watch, endpoint) ? watch.state : UNKNOWN;
   }
 
+  /** Of all servers of a pool. */
+  states(pool: string): readonly SlotServerState[] {
+    return Array.from(this.#pools.get(pool)?.values() ?? [], ({ state }) => state);
+  }
+
   /** How many servers of each pool are in which state; every state of every pool is there. */
   *counts(): Generator<readonly [count: number, pool: string, state: SlotServerStateName]> {
     for (const [pool, watches] of this.#pools) {

@@ -20,6 +20,7 @@ import type {
 } from "./snapshot-desk.ts";
 import { type FinderOptions, SnapshotFinder } from "./snapshot-finder.ts";
 import { type IntakeOptions, SnapshotIntake } from "./snapshot-intake.ts";
+import { type LookRequest, type SnapshotLook, SnapshotOnlooker } from "./snapshot-onlooker.ts";
 import { SnapshotStager, type StagerOptions } from "./snapshot-stager.ts";
 
 export interface StoredSnapshotsOptions
@@ -34,6 +35,7 @@ const AT_ONCE = 2;
 export class StoredSnapshots implements SnapshotDesk {
   readonly #options: StoredSnapshotsOptions;
   readonly #finder: SnapshotFinder;
+  readonly #onlooker: SnapshotOnlooker;
   readonly #stager: SnapshotStager;
   readonly #intake: SnapshotIntake;
   /** What is found may be held for its next copy as it was for the first. */
@@ -46,6 +48,7 @@ export class StoredSnapshots implements SnapshotDesk {
   constructor(options: StoredSnapshotsOptions) {
     this.#options = options;
     this.#finder = new SnapshotFinder(options);
+    this.#onlooker = new SnapshotOnlooker(options);
     this.#stager = new SnapshotStager({ ...options, finder: this.#finder });
     this.#intake = new SnapshotIntake(options);
   }
@@ -58,6 +61,11 @@ export class StoredSnapshots implements SnapshotDesk {
       this.#holds.set(found, request.hold);
     }
     return found;
+  }
+
+  /** Changes nothing. */
+  look(request: LookRequest): Promise<SnapshotLook | "unknown_tenant"> {
+    return this.#underWay.run(() => this.#onlooker.look(request));
   }
 
   newStagedName(): StagedName {

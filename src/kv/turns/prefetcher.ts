@@ -19,6 +19,8 @@ export interface PrefetchRequest {
   readonly session: SessionKey;
   /** Given: what is stored of it, in place of all that the session has. */
   readonly prompt?: TokenSequence | TextSequence | undefined;
+  /** Given: these, in place of both. */
+  readonly segments?: readonly Segment[] | undefined;
 }
 
 export interface Prefetched {
@@ -54,12 +56,9 @@ export class Prefetcher {
     return this.#underWay.close();
   }
 
-  async #prefetch({ session, prompt }: PrefetchRequest): Promise<Prefetched | UnplannedReason> {
-    const { catalog, places, readahead } = this.#options;
-    const found =
-      prompt === undefined
-        ? await catalog.segments(session)
-        : await this.#matched({ session, prompt });
+  async #prefetch(request: PrefetchRequest): Promise<Prefetched | UnplannedReason> {
+    const { places, readahead } = this.#options;
+    const found = request.segments ?? (await this.#wanted(request));
     if (typeof found === "string") return found;
     const segments = found.filter(({ state }) => state === "durable");
     const errand = await readahead.bring({
@@ -78,14 +77,14 @@ export class Prefetcher {
     };
   }
 
-  async #matched({
+  async #wanted({
     session,
     prompt: sequence,
-  }: Required<PrefetchRequest>): Promise<readonly Segment[] | UnplannedReason> {
+  }: PrefetchRequest): Promise<readonly Segment[] | UnplannedReason> {
     const { catalog, settings, places } = this.#options;
+    if (sequence === undefined) return catalog.segments(session);
     const setting = await settings.settingOf(session);
     if (typeof setting === "string") return setting;
-    if (sequence === undefined) return [];
     const prefixes = await settings.prefixesOf(setting);
     const { view: prompt } = await settings.indexOf({ sequence, output: [] }, setting, prefixes);
     const { rules } = setting.model;

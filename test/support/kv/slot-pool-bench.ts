@@ -8,6 +8,7 @@ import { SlotDesks } from "../../../src/kv/slots/slot-desks.ts";
 import { SlotPool, type SlotPoolOptions } from "../../../src/kv/slots/slot-pool.ts";
 import type { SlotServerState } from "../../../src/kv/slots/slot-server.ts";
 import { toSnapshotPrompt } from "../../../src/kv/snapshots/snapshot-prompt.ts";
+import { TokenGuess } from "../../../src/kv/tokens/token-guess.ts";
 import { settle } from "../fake-clock.ts";
 import { ENGINE_A, ENGINE_B, STANDARD } from "../path-bench.ts";
 import { sessionOf, SlotStand, type StandOptions } from "./slot-stand.ts";
@@ -61,6 +62,7 @@ export class SlotPoolBench {
         failed: (reason) => this.failures.push(reason),
       }),
       promptOf: toSnapshotPrompt,
+      guess: new TokenGuess(),
       predictor: new Predictor(),
       prefetcher: {
         prefetch: async ({ session }) => {
