@@ -23,6 +23,9 @@ export const DEMO_MODEL: RandomModel = { seed: 1, layers: 8, width: 256 };
 /** KV of it is 8 KiB a token: what is saved of a long prompt has tens of MB. */
 export const LARGER_MODEL: RandomModel = { seed: 1, layers: 8, width: 512 };
 
+/** Keys and values of 8 layers and 4 heads of 64, in 2 bytes each. What is saved of a slot has a little more. */
+export const LARGER_TOKEN_BYTES = 2 * 8 * 4 * 64 * 2;
+
 /** Of MOORLINE_GGUF, where it is set, whatever else is asked for. */
 export async function modelFile(model: RandomModel): Promise<string> {
   const named = process.env["MOORLINE_GGUF"];

@@ -4,7 +4,12 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { askLlama } from "../../demo/llama/ask.ts";
 import type { FreshServer } from "../../demo/llama/fresh.ts";
-import { LARGER_MODEL, OTHER_MODEL, randomModelFile } from "../../demo/llama/model.ts";
+import {
+  LARGER_MODEL,
+  LARGER_TOKEN_BYTES,
+  OTHER_MODEL,
+  randomModelFile,
+} from "../../demo/llama/model.ts";
 import { actOnSlot } from "../../demo/llama/slots.ts";
 import type { LlamaStage } from "../../demo/llama/stage.ts";
 import { atNextStagedFile } from "../../demo/llama/staged-file.ts";
@@ -187,6 +192,3 @@ describe("a server that is killed while it saves", () => {
     expect(await large.storedFiles()).toHaveLength(1);
   });
 });
-
-/** Keys and values of 8 layers and 4 heads of 64, in 2 bytes each. */
-const LARGER_TOKEN_BYTES = 2 * 8 * 4 * 64 * 2;
