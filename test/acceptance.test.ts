@@ -7,7 +7,7 @@ import { expect, it } from "vitest";
 const root = resolve(import.meta.dirname, "..");
 
 /** How many cases each list has. */
-const lists = { A: 21, B: 22, C: 27, L: 16, H: 14, R: 10, D: 5, T: 8 };
+const lists = { A: 21, B: 22, C: 27, L: 16, H: 14, R: 10, D: 5, T: 8, S: 5 };
 
 const ids = Object.entries(lists).flatMap(([list, count]) =>
   Array.from({ length: count }, (_, index) => `${list}${index + 1}`),

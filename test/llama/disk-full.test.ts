@@ -33,7 +33,7 @@ async function mountSmallDisk(sizeBytes: number): Promise<string> {
   return folder;
 }
 
-it("answers all turns while the disk is full, and saves again once it is not", async () => {
+it("answers all turns while the disk is full, and saves again once it is not [S3]", async () => {
   const fresh = await startFresh();
   onTestFinished(() => fresh.close());
   const root = await mountSmallDisk(8 * MIB);

@@ -67,7 +67,7 @@ describe("a stored file", () => {
   it.each([
     ["with a changed byte", flipByte],
     ["without its last byte", async (path: string) => truncate(path, (await stat(path)).size - 1)],
-  ])("%s is not restored, and no server ends for it", async (_claim, damage) => {
+  ])("%s is not restored, and no server ends for it [S3]", async (_claim, damage) => {
     const first = await askSavedTurn(stage, "talk", DOCUMENT);
     const files = await stage.storedFiles();
     expect(files).toHaveLength(1);
@@ -89,7 +89,7 @@ describe("a stored file", () => {
 });
 
 describe("a server", () => {
-  it("that refuses what it should restore computes everything", async () => {
+  it("that refuses what it should restore computes everything [S3]", async () => {
     const first = await askSavedTurn(stage, "talk", DOCUMENT);
     await Promise.all(stage.servers.map(async (server) => server.kill()));
     await Promise.all(stage.servers.map(async (server) => stage.seenDown(server)));
@@ -104,7 +104,7 @@ describe("a server", () => {
     expect(second.answer.cachedTokens).toBe(0);
   });
 
-  it("that was restarted with another model gets nothing of the one before, which loses nothing", async () => {
+  it("that was restarted with another model gets nothing of the one before, which loses nothing [S3]", async () => {
     const first = await askSavedTurn(stage, "talk", DOCUMENT);
     const other = await randomModelFile(OTHER_MODEL);
     const freshOther = await startFresh(other);
@@ -120,7 +120,7 @@ describe("a server", () => {
     await expectFresh(third);
   });
 
-  it("without a folder to save in gets turns without a slot of theirs", async () => {
+  it("without a folder to save in gets turns without a slot of theirs [S3]", async () => {
     await Promise.all(stage.servers.map(async (server) => server.kill()));
     await Promise.all(stage.servers.map(async (server) => stage.seenDown(server)));
     await Promise.all(stage.servers.map(async (server) => server.start({ slotSavePath: "" })));
@@ -142,7 +142,7 @@ async function restartAll(changed: { readonly model?: string }) {
 }
 
 describe("a slot", () => {
-  it("that a client took who bypasses Moorline is not taken for the session's", async () => {
+  it("that a client took who bypasses Moorline is not taken for the session's [S3]", async () => {
     const first = await askSavedTurn(stage, "talk", DOCUMENT);
     const { url } = await stage.homeOf("talk");
     const prompt = `Somebody else. ${DOCUMENT}`;
@@ -167,7 +167,7 @@ describe("a server that is killed while it saves", () => {
     await Promise.all([large.close(), freshLarge.close()]);
   });
 
-  it("leaves half a file, which nobody lists and nobody restores", async () => {
+  it("leaves half a file, which nobody lists and nobody restores [S3]", async () => {
     const document = DOCUMENT.slice(0, 600);
     const appeared = atNextStagedFile(large.staging, () => {
       for (const server of large.servers) server.signal("SIGSTOP");

@@ -39,7 +39,7 @@ async function sessionElsewhere({ name }: LlamaServer) {
   throw new Error(`all sessions are at ${name}`);
 }
 
-it("delays no turn at another server, nor Moorline itself", async () => {
+it("delays no turn at another server, nor Moorline itself [S4]", async () => {
   await askSavedTurn(stage, "talk", LONG);
   const home = await stage.homeOf("talk");
   const other = await sessionElsewhere(home);

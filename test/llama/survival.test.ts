@@ -45,7 +45,7 @@ describe("a session whose server was killed", () => {
     await stage.known(2);
   });
 
-  it("goes on at another one with what the first had saved, as fast as predicted, and answers as a fresh one does", async () => {
+  it("goes on at another one with what the first had saved, as fast as predicted, and answers as a fresh one does [S1]", async () => {
     let measured = 0;
     /** Of the time to the first token, in ms. */
     const predicted = async (session: string, prompt: string) => {
@@ -78,7 +78,7 @@ describe("a session whose server was killed", () => {
     expect(second.predictedMs).toBeLessThan(cold.predictedMs);
   });
 
-  it("goes on at the same one after its restart", async () => {
+  it("goes on at the same one after its restart [S1]", async () => {
     const first = await askSavedTurn(stage, "restarted", DOCUMENT);
     await Promise.all(stage.servers.map(async (server) => server.kill()));
     await Promise.all(stage.servers.map(async (server) => stage.seenDown(server)));
@@ -99,7 +99,7 @@ describe("a session", () => {
     await expectFresh(second);
   });
 
-  it("outlives Moorline", async () => {
+  it("outlives Moorline [S2]", async () => {
     const first = await askSavedTurn(stage, "outliving", DOCUMENT);
     await stage.restartMoorline();
     const second = await askTurn(stage, "outliving", next(first));
@@ -107,7 +107,7 @@ describe("a session", () => {
     await expectFresh(second);
   });
 
-  it("is restored after more sessions than slots were served", async () => {
+  it("is restored after more sessions than slots were served [S2]", async () => {
     const first = await askSavedTurn(stage, "displaced", DOCUMENT);
     for (let at = 0; at < 6; at++)
       await askSavedTurn(stage, `displacing-${at}`, `${at}${DOCUMENT}`);
@@ -117,7 +117,7 @@ describe("a session", () => {
     await expectFresh(second);
   });
 
-  it("goes on in a fork from the file of its parent", async () => {
+  it("goes on in a fork from the file of its parent [S2]", async () => {
     const first = await askSavedTurn(stage, "parent", DOCUMENT);
     const client = createClient({ url: stage.apiUrl });
     const params = { path: { id: "parent" } };
@@ -135,7 +135,7 @@ describe("a session", () => {
     await expectFresh(parent);
   });
 
-  it("that ends leaves its slot empty", async () => {
+  it("that ends leaves its slot empty [S2]", async () => {
     const { answer } = await askSavedTurn(stage, "ended", DOCUMENT);
     const home = await stage.homeOf("ended");
     const tokens = async () => (await readSlots(home.url))[answer.slot]?.n_prompt_tokens;
@@ -150,7 +150,7 @@ describe("a session", () => {
 
 describe("clients", () => {
   it.each(["/slots", "/slots/0?action=save", "//slots/0?action=erase"])(
-    "do not reach %s",
+    "do not reach %s [S5]",
     async (path) => {
       const response = await send(stage.url, { path, body: { filename: "mine.slot" } });
       expect(response.status).toBeGreaterThanOrEqual(400);
