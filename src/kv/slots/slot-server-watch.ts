@@ -2,6 +2,7 @@
  * One server: watched over a connection, and, whenever that shows another process than before, found out about. Which weights it has and where it saves cannot be asked
  * over that connection; until both are known, it is not ready.
  */
+import { isAbsolute } from "node:path";
 import type { Random, Scheduler } from "../../clock.ts";
 import type { Digests } from "../digest.ts";
 import type { EngineTarget, OpenConnection } from "../engines/engine-connection.ts";
@@ -137,7 +138,7 @@ export class SlotServerWatch {
   async #find({ process, calls, probe, over }: Lifetime): Promise<Found> {
     const { facts, digests } = this.#options;
     const model = await this.#modelOf(process);
-    if (model === undefined) return off("model_unknown", process.modelPath);
+    if (model === undefined) return off("model_unknown", whyUnknown(process.modelPath));
     const saving = await probe.find(over.signal);
     switch (saving.kind) {
       case "unknown":
@@ -181,4 +182,13 @@ export class SlotServerWatch {
 
 function off(reason: SlotServerOffReason, why?: string): Found {
   return { state: slotsOff(reason), why };
+}
+
+/** A path that is relative is one in the server's folder, which nobody tells. */
+function whyUnknown(modelPath: string | undefined): string {
+  if (modelPath === undefined) return "it tells no model_path";
+  const why = isAbsolute(modelPath)
+    ? "cannot be read"
+    : "is relative: start it with the whole path";
+  return `its model_path ${modelPath} ${why}`;
 }

@@ -240,9 +240,22 @@ describe("a model", () => {
     const models = { digest: () => Promise.resolve(digest) };
     const watch = watching.watch(llama.target, { models });
     await watching.until(() => nameOf(watch.state) === "model_unknown");
-    expect(watching.told).toEqual(["engine_unknown -> model_unknown: /models/tiny.gguf"]);
+    expect(watching.told).toEqual([
+      "engine_unknown -> model_unknown: its model_path /models/tiny.gguf cannot be read",
+    ]);
     digest = "aa";
     await serverOf(watch);
+  });
+
+  it.each([
+    ["tiny.gguf", "its model_path tiny.gguf is relative: start it with the whole path"],
+    [undefined, "it tells no model_path"],
+  ])("is unknown where its path is %s, and the log says why", async (path, why) => {
+    llama.props = { ...PROPS, model_path: path };
+    const models = { digest: () => Promise.resolve(undefined) };
+    const watch = watching.watch(llama.target, { models });
+    await watching.until(() => nameOf(watch.state) === "model_unknown");
+    expect(watching.told).toEqual([`engine_unknown -> model_unknown: ${why}`]);
   });
 
   it("of a process that has ended meanwhile is nobody's", async () => {
