@@ -86,10 +86,11 @@ describe("an engine that writes late", { timeout: 30_000 }, () => {
     const { error } = await turns.commit(plan, { prompt: LATE, output: [], parts });
     expect(error).toMatchObject({ status: 409, code: "turn_over" });
     await expectNothingChangedBy(parts);
-    // Whichever met it first, the commit or the sweep.
+    // Whichever met it first, the commit or the sweep; both, where the sweep came in the midst of the commit.
     const { service } = turns;
     const met = await service.metric("kv_commits_total", { result: "unknown_turn" });
-    expect(met + (await service.metric("kv_swept_total", { what: "turn" }))).toBe(1);
+    const swept = await service.metric("kv_swept_total", { what: "turn" });
+    expect([1, 2]).toContain(met + swept);
   });
 
   it("in a file that a fork lists changes nothing of the fork's [a]", async () => {
