@@ -238,13 +238,11 @@ export interface Replica extends FileRef {
 /** Of each point of a `SnapshotText`. */
 export const SNAPSHOT_POINT_BYTES = 8;
 
-/**
- * Of the prompt that a snapshot was saved after. `points`: the first 8 bytes of each grid digest of its text, one after the other, the start's not
- * among them: enough to tell how far another text goes along.
- */
+/** Of the prompt that a snapshot was saved after: enough to tell how far another text goes along. */
 export interface SnapshotText {
   /** Bytes of it, those after the last grid point included. */
   readonly units: number;
+  /** The first 8 bytes of each grid digest, one after the other, without that of the start. */
   readonly points: Uint8Array;
 }
 

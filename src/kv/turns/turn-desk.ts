@@ -117,10 +117,9 @@ export class TurnDesk {
   readonly #underWay = new UnderWay();
 
   constructor(options: TurnDeskOptions) {
-    const { catalog, places, verifier, checker, policy, observer, nowMs } = options;
+    const { catalog, places, verifier, checker, copies, policy, observer, nowMs } = options;
     this.#options = options;
     this.#settings = new Settings(options);
-    const { copies } = options;
     this.#lister = new Lister({ catalog, places, checker, copies, recheck: policy.recheck });
     const [settings, lister] = [this.#settings, this.#lister];
     this.#onlooker = new Onlooker({ catalog, settings, lister, places });
