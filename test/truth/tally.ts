@@ -1,6 +1,7 @@
 /** What a truth run counts, and what of it is wrong. */
 import type { FreshAnswer } from "../../demo/engine/oracle.ts";
 import type { Broken, Whole } from "./ask.ts";
+import { count, countersOf } from "./counts.ts";
 import { FAULTS, type FaultKind } from "./faults.ts";
 import { STATELESS } from "./stage.ts";
 import { TURN_KINDS, type Turn } from "./turn.ts";
@@ -121,12 +122,4 @@ export class Tally {
       ...more,
     };
   }
-}
-
-function countersOf<K extends string>(kinds: readonly K[]): Record<K, number> {
-  return Object.fromEntries(kinds.map((kind) => [kind, 0])) as Record<K, number>;
-}
-
-function count(counters: Record<string, number>, name: string): void {
-  counters[name] = (counters[name] ?? 0) + 1;
 }

@@ -1,5 +1,6 @@
 /** What a truth run with llama-servers counts, and what of it is wrong. */
 import type { Comparison } from "../../../demo/llama/fresh.ts";
+import { count, countersOf } from "../counts.ts";
 import type { Broken, Whole } from "./ask.ts";
 import { FAULTS, type FaultKind } from "./faults.ts";
 import { type LlamaTurn, TURN_KINDS } from "./turn.ts";
@@ -99,12 +100,4 @@ export class LlamaTally {
       ...more,
     };
   }
-}
-
-function countersOf<K extends string>(kinds: readonly K[]): Record<K, number> {
-  return Object.fromEntries(kinds.map((kind) => [kind, 0])) as Record<K, number>;
-}
-
-function count(counters: Record<string, number>, name: string): void {
-  counters[name] = (counters[name] ?? 0) + 1;
 }
