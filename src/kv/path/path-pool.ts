@@ -29,7 +29,7 @@ type Parts = PlannerOptions & TurnPromptsOptions & WeigherOptions & WatchOptions
 
 export interface PathPoolOptions extends Omit<
   Parts,
-  "engines" | "turns" | "observer" | "tokens" | "predictor" | "clock"
+  "engines" | "turns" | "observer" | "tokens" | "predictor" | "resident" | "clock"
 > {
   readonly bodyLimitBytes: number;
   readonly exposeKv: boolean;
@@ -70,11 +70,13 @@ export class PathPool implements KvPool {
     this.#passPaths = new Set(options.passPaths);
     this.#bodies = new HeldBodies(options);
     const prompts = new TurnPrompts(options);
-    this.#planner = new TurnPlanner(options, prompts);
+    const { clock, model } = options;
+    const { pageSize } = model.rules;
+    const resident = new ResidentTokens({ pageSize, limitBytes: RESIDENT_BYTES, clock });
+    this.#resident = resident;
+    this.#planner = new TurnPlanner({ ...options, resident }, prompts);
     this.#weigher = new TurnWeigher(options, prompts);
-    const { pageSize } = options.model.rules;
-    this.#resident = new ResidentTokens({ pageSize, limitBytes: RESIDENT_BYTES });
-    this.#endings = new TurnEndings({ ...options, resident: this.#resident });
+    this.#endings = new TurnEndings({ ...options, resident });
     this.#begins = new TurnBegins({
       ...options,
       bodies: this.#bodies,
@@ -177,9 +179,9 @@ export class PathPool implements KvPool {
 
   #watch(session: SessionKey, { plan, body, prompt, instance }: PlannedTurn): TurnWatch {
     const { promptTokens, storedTokens } = plan;
-    const residentTokens = this.#resident.of({ session, engine: instance, prompt });
+    const kept = this.#resident.of({ session, engine: instance, prompt });
     const { maxNewTokens } = body;
-    const shape = { promptTokens, storedTokens, residentTokens, maxNewTokens };
+    const shape = { promptTokens, storedTokens, ...kept, maxNewTokens };
     const isGuessed = prompt.kind === "text";
     return new TurnWatch({ session, shape, isGuessed }, this.#options);
   }

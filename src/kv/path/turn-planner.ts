@@ -12,6 +12,7 @@ import type { Predictor } from "../prediction/predictor.ts";
 import type { Hold } from "../readahead/gate.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
 import type { PassReason, PathObserver, TurnPart } from "./path-observer.ts";
+import type { Resident, ResidentTokens } from "./resident-tokens.ts";
 import { SessionMaker, type SessionMakerOptions } from "./session-maker.ts";
 import type { TurnRequest } from "./turn-path.ts";
 import type { TurnPrompts } from "./turn-prompts.ts";
@@ -27,6 +28,8 @@ export interface PlannerOptions extends SessionMakerOptions {
   readonly observer: Pick<PathObserver, "failed" | "spent">;
   /** Of times to the first token. */
   readonly predictor: Pick<Predictor, "predict">;
+  /** What engines may have themselves: nobody waits for that. */
+  readonly resident: Pick<ResidentTokens, "of">;
   /** Of which a turn may wait for its KV for a share. */
   readonly holdMs: number;
   readonly clock: Clock;
@@ -95,13 +98,15 @@ export class TurnPlanner {
     return (await this.#maker.create(session, request)) ?? this.#options.turns.plan(wanted);
   }
 
-  #hold({ signal }: TurnRequest, { body, prompt, untilMs }: Asked): Hold {
-    const { predictor } = this.#options;
+  #hold({ session, signal }: TurnRequest, { body, prompt, instance, untilMs }: Asked): Hold {
+    const { predictor, resident } = this.#options;
     const { maxNewTokens } = body;
     const promptTokens = prompt.kind === "text" ? prompt.guessedTokens : prompt.ids.length;
+    let kept: Resident | undefined;
     const turnMs = (stored: number): number | undefined => {
+      kept ??= resident.of({ session, engine: instance, prompt });
       const storedTokens = Math.min(stored, promptTokens);
-      return predictor.predict({ promptTokens, storedTokens, maxNewTokens }).times?.ttftMs;
+      return predictor.predict({ promptTokens, storedTokens, ...kept, maxNewTokens }).times?.ttftMs;
     };
     return { signal, untilMs, turnMs };
   }

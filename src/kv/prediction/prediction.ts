@@ -6,6 +6,8 @@ export interface TurnShape {
   readonly storedTokens: number;
   /** Of the prompt, that its engine computed itself in the session's last turn, and may still have. Undefined: nobody knows. */
   readonly residentTokens?: number | undefined;
+  /** Since that turn: the longer, the less of it may be left. 0 unless given. */
+  readonly idleMs?: number | undefined;
   /** Undefined: as many as the engine likes. */
   readonly maxNewTokens: number | undefined;
 }

@@ -3,6 +3,7 @@
  * tokens, computes tokens, looks from each of them at all before it, and answers token by token. Each turn is a row or two of it,
  * weighted so that errors count in proportion. Pure: no clock, no I/O, and a state of a few kilobytes that ends with the process.
  */
+import { KeptShares } from "./kept-shares.ts";
 import { LeastSquares, type Row } from "./least-squares.ts";
 import {
   errorsOf,
@@ -40,7 +41,7 @@ const FLOOR_MS = 0.01;
 export class Predictor {
   readonly #costs = new LeastSquares(5);
   /** Of what an engine may have kept beyond what is given to load, that it had. */
-  readonly #keptShares = new RecentValues();
+  readonly #keptShares = new KeptShares();
   /** Of a prompt's rest that was cached besides those two; below 0 the share of them which was not. */
   readonly #cachedBeyond = new RecentValues();
   /** Of the tokens that an answer was allowed. */
@@ -73,7 +74,7 @@ export class Predictor {
       if (error !== undefined) this.#errors.get(figure)?.add(error);
     }
     const keptShare = keptShareOf(turn);
-    if (keptShare !== undefined) this.#keptShares.add(keptShare);
+    if (keptShare !== undefined) this.#keptShares.add(keptShare, turn.idleMs ?? 0);
     this.#cachedBeyond.add(cachedBeyond(turn, this.#had(turn)));
     this.#answeredTokens.add(turn.outputTokens);
     if (turn.maxNewTokens !== undefined && turn.maxNewTokens > 0) {
@@ -108,7 +109,7 @@ export class Predictor {
   /** What is given to load, and what of the rest an engine has kept, as they do. */
   #had(turn: TurnShape): number {
     const stored = Math.min(turn.storedTokens, turn.promptTokens);
-    return stored + mayHaveKept(turn) * (this.#keptShares.quantile(0.5) ?? 0);
+    return stored + mayHaveKept(turn) * this.#keptShares.after(turn.idleMs ?? 0);
   }
 
   #output({ maxNewTokens }: TurnShape): number | undefined {

@@ -1,5 +1,5 @@
 /** The last few of a series of numbers, and where they lie. */
-const LIMIT = 128;
+export const RECENT = 128;
 
 export class RecentValues {
   readonly #values: number[] = [];
@@ -14,7 +14,7 @@ export class RecentValues {
   /** In place of the oldest, where there are as many as are kept. Finite. */
   add(value: number): void {
     this.#values[this.#next] = value;
-    this.#next = (this.#next + 1) % LIMIT;
+    this.#next = (this.#next + 1) % RECENT;
     this.#sorted = undefined;
   }
 

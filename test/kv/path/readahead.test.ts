@@ -1,12 +1,12 @@
 /** Requests whose KV lies far: what they are held for, and how long. */
-import { afterEach, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 
 import { Predictor } from "../../../src/kv/prediction/predictor.ts";
 import type { Prediction, TurnShape } from "../../../src/kv/prediction/prediction.ts";
 import type { BenchReadaheadLimits } from "../../support/bench-readahead.ts";
 import type { PathPoolOptions } from "../../../src/kv/path/path-pool.ts";
 import type { TurnDesk } from "../../../src/kv/turns/turn-desk.ts";
-import { bodyOf, PathBench } from "../../support/path-bench.ts";
+import { bodyOf, ENGINE_A, PathBench } from "../../support/path-bench.ts";
 import { session } from "../../support/turn-bench.ts";
 import { until } from "../../support/until.ts";
 import { Benches, CATALOGS } from "../turns/catalogs.ts";
@@ -62,6 +62,60 @@ it("does not hold it where computing is predicted to be sooner", async () => {
   const begun = await path.begin("one two three four ");
   expect(begun.status).toBe("reused=0");
   expect(path.bench.seen).toContain("held opened_early 0");
+});
+
+/**
+ * Each token that an engine computes takes 100 ms, and ten seconds after the turn before it had this share of what it may have kept. Undefined: none
+ * may have kept anything.
+ */
+function taught(keptShare: number | undefined): Predictor {
+  const predictor = new Predictor();
+  for (let turn = 1; turn <= 20; turn++) {
+    const [promptTokens, storedTokens] = [20 * turn, (turn * 7) % 20];
+    const residentTokens = keptShare === undefined ? undefined : storedTokens + 2 * turn;
+    const cachedTokens = storedTokens + 2 * turn * (keptShare ?? 0);
+    const ttftMs = 5 + 100 * (promptTokens - cachedTokens);
+    const shape = { promptTokens, storedTokens, residentTokens, idleMs: 10_000, maxNewTokens: 1 };
+    const answered = { cachedTokens, outputTokens: 1, ttftMs, totalMs: ttftMs };
+    predictor.observe({ ...shape, ...answered }, predictor.predict(shape));
+  }
+  return predictor;
+}
+
+describe("a request for an engine that may have the whole conversation itself, while what is stored of it lies far", () => {
+  const sites = [
+    { ...FAR, labels: { node: "1" } },
+    { ...NEAR, labels: { node: "2" } },
+  ];
+  const then = { ...ENGINE_A, labels: { node: "1" } };
+  const now = { ...ENGINE_A, labels: { node: "2" } };
+
+  /** The second turn of `a`, so long after the first. */
+  async function second(predictor: Predictor, idleMs: number, instance?: string) {
+    const path = new PathBench(await benches.open({ sites }), { predictor });
+    await path.turn("one two ", "three ", { endpoint: then });
+    await path.bench.clock.advance(idleMs);
+    if (instance !== undefined) path.engines.states.set(now.address, { kind: "ready", instance });
+    await path.begin("one two three four ", { endpoint: now });
+    return path.bench.seen.filter((line) => line.startsWith("held"));
+  }
+
+  it("is not held where engines have what they may have kept", async () => {
+    expect(await second(taught(1), 10_000)).toEqual(["held opened_early 0"]);
+  });
+
+  it("is held where they do not have it, or nobody has seen that they do", async () => {
+    expect(await second(taught(0), 10_000)).toEqual(["held near 0"]);
+    expect(await second(taught(undefined), 10_000)).toEqual(["held near 0"]);
+  });
+
+  it("is held where none was seen to have it for about as long", async () => {
+    expect(await second(taught(1), 20_001)).toEqual(["held near 0"]);
+  });
+
+  it("is held where the engine is another process since", async () => {
+    expect(await second(taught(1), 10_000, "another process")).toEqual(["held near 0"]);
+  });
 });
 
 it("holds it for six tenths of what Envoy waits at most", async () => {

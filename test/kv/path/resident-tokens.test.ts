@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 
-import { ResidentTokens } from "../../../src/kv/path/resident-tokens.ts";
+import { type ComputedTurn, ResidentTokens } from "../../../src/kv/path/resident-tokens.ts";
 import type { ChainContext } from "../../../src/kv/chain/chain-format.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { session } from "../../support/turn-bench.ts";
 
 const A = session("a");
@@ -12,8 +13,13 @@ function turn(ids: readonly number[], changes: { engine?: string; context?: Chai
   return { session: A, engine, prompt };
 }
 
-function open(limitBytes = 100_000): ResidentTokens {
-  return new ResidentTokens({ pageSize: 2, limitBytes });
+function open(limitBytes = 100_000, clock = new FakeClock()) {
+  const resident = new ResidentTokens({ pageSize: 2, limitBytes, clock });
+  return {
+    keep: (...kept: Parameters<ResidentTokens["keep"]>) => resident.keep(...kept),
+    of: (asked: ComputedTurn) => resident.of(asked).residentTokens,
+    idleMs: (asked: ComputedTurn) => resident.of(asked).idleMs,
+  };
 }
 
 describe("what an engine may have kept", () => {
@@ -42,6 +48,18 @@ describe("what an engine may have kept", () => {
     expect(resident.of({ ...turn(next), session: session("b") })).toBe(0);
     expect(resident.of(turn(next, { context: { cacheSalt: "s" } }))).toBe(0);
     expect(resident.of(turn(next))).toBe(4);
+  });
+
+  it("is as old as the session's last turn there", async () => {
+    const clock = new FakeClock();
+    const resident = open(undefined, clock);
+    resident.keep(turn([1, 2, 3, 4]), []);
+    await clock.advance(70);
+    expect(resident.idleMs(turn([1, 2, 3, 4, 5]))).toBe(70);
+    resident.keep(turn([1, 2, 3, 4, 5]), []);
+    await clock.advance(20);
+    expect(resident.idleMs(turn([1, 2, 3, 4, 5, 6]))).toBe(20);
+    expect(resident.idleMs(turn([1, 2, 3], { engine: "two" }))).toBeUndefined();
   });
 
   it("is not known of texts, and forgotten where there is no room", () => {

@@ -154,6 +154,33 @@ describe("tokens", () => {
     expect(after({}, kept, {}).predict({ ...next, residentTokens: 5000 }).cachedTokens).toBe(1000);
   });
 
+  it("are cached as engines kept them that were asked again half as late or later", () => {
+    const kept = { residentTokens: 800, cachedTokens: 800 };
+    const soon = { ...kept, idleMs: 1_000 };
+    const late = { residentTokens: 800, cachedTokens: 600, idleMs: 60_000 };
+    const told = (predictor: Predictor, idleMs?: number) =>
+      predictor.predict({ ...turn, residentTokens: 700, idleMs }).cachedTokens;
+    const both = after(soon, soon, soon, late);
+    expect([undefined, 0, 1_000, 2_000].map((idleMs) => told(both, idleMs))).toEqual(
+      Array.from({ length: 4 }, () => 700),
+    );
+    expect([2_001, 60_000].map((idleMs) => told(both, idleMs))).toEqual([600, 600]);
+    const lasting = after(soon, { ...kept, idleMs: 60_000 });
+    expect([1_000, 120_000, 120_001].map((idleMs) => told(lasting, idleMs))).toEqual([
+      700, 700, 600,
+    ]);
+  });
+
+  it("are cached as the last 128 turns were that may have kept any", () => {
+    const kept = { residentTokens: 800, cachedTokens: 800 };
+    const none = { residentTokens: 800, cachedTokens: 600 };
+    const often = (times: number, seen: Partial<ObservedTurn>) =>
+      Array.from({ length: times }, () => seen);
+    const next = { ...turn, residentTokens: 700 };
+    expect(after(...often(200, none), ...often(64, kept)).predict(next).cachedTokens).toBe(600);
+    expect(after(...often(200, none), ...often(65, kept)).predict(next).cachedTokens).toBe(700);
+  });
+
   it("are cached as given to load where the engine may have kept no more than that", () => {
     const kept = { residentTokens: 800, cachedTokens: 800 };
     expect(after(kept, kept).predict({ ...turn, residentTokens: 500 }).cachedTokens).toBe(600);
@@ -236,6 +263,7 @@ describe("what no engine can have done", () => {
       promptTokens: wild,
       storedTokens: fc.oneof(fc.constant(0), wild),
       residentTokens: fc.option(wild, { nil: undefined }),
+      idleMs: fc.option(wild, { nil: undefined }),
       cachedTokens: fc.oneof(fc.constant(0), wild),
       maxNewTokens: fc.option(wild, { nil: undefined }),
       outputTokens: wild,
