@@ -6,6 +6,7 @@ import { createDigests } from "../../src/digests.ts";
 import type { Catalog } from "../../src/kv/catalog.ts";
 import { LmdbStore } from "../../src/kv/catalog/lmdb.ts";
 import { openCatalog } from "../../src/kv/catalog/rule-catalog.ts";
+import { timedChanges } from "../../src/kv/catalog/timed-changes.ts";
 import type { CatalogStore } from "../../src/kv/catalog/transaction.ts";
 import { NamespaceKeys } from "../../src/kv/chain/namespace-keys.ts";
 import { type Location, LocationFault } from "../../src/kv/location.ts";
@@ -20,6 +21,7 @@ import { TurnDesk } from "../../src/kv/turns/turn-desk.ts";
 import { SegmentChecker } from "../../src/kv/verify/segment-checker.ts";
 import type { SegmentVerifier, StoredSegment } from "../../src/kv/verify/segment-verifier.ts";
 import { orderedName } from "../../src/ordered-name.ts";
+import type { PlanParts } from "./plan-parts.ts";
 import { CONVERSATION, LOCATION, PLENTY, PROFILE, RETENTION } from "./scale.ts";
 import { partEnds, sequenceOf } from "./prompts.ts";
 
@@ -29,6 +31,7 @@ export interface StandOptions {
   /** An empty folder. */
   readonly root: string;
   readonly nowMs: () => number;
+  readonly parts: Pick<PlanParts, "changed" | "used">;
 }
 
 export interface Stand {
@@ -45,13 +48,14 @@ export interface Stand {
 }
 
 export async function openStand(options: StandOptions): Promise<Stand> {
-  const { path, root, nowMs } = options;
+  const { path, root, nowMs, parts } = options;
   const newName = () => orderedName(nowMs());
   const digests = createDigests();
   const keys = new NamespaceKeys(Buffer.alloc(32, 7), digests);
   const store = new LmdbStore({ path, durability: "power_loss" });
-  const catalog = await openCatalog(store);
-  const location = await openLocation(root, nowMs);
+  const clock = systemClock;
+  const catalog = timedChanges(await openCatalog(store), { clock, ended: parts.changed });
+  const location = timed(await openLocation(root, nowMs), { clock, ended: parts.used });
   const tenants = {
     tenant: (name: string) => ({ key: keys.tenant(name), quota: PLENTY, trusts: [] }),
   };
@@ -123,7 +127,7 @@ async function openLocation(root: string, nowMs: () => number): Promise<Location
   const kept = { profile: LOCATION, naming: "sharded", uriPrefix: "file:///" } as const;
   const opened = await openDirectory({ ...kept, root, isKnown: false, nowMs, draftId });
   if (opened instanceof LocationFault) throw opened;
-  return timed(opened, { clock: systemClock, ended: () => undefined });
+  return opened;
 }
 
 /** Reads nothing: what is measured here is everything else. */

@@ -18,6 +18,7 @@ import { fileName } from "./filled-turns.ts";
 import { type Prompt, promptLength, randomOf, sequenceOf, tokensOf } from "./prompts.ts";
 import { openBenchKeeper } from "./bench-keeper.ts";
 import { Lookups } from "./lookups.ts";
+import { PlanParts, type PlanPartTimes } from "./plan-parts.ts";
 import { LOCATION, SEGMENTS_PER_SESSION, START_MS } from "./scale.ts";
 import { openStand, type Stand } from "./turn-stand.ts";
 
@@ -31,7 +32,7 @@ export interface TurnsJob {
   readonly plansPerSecond: number;
 }
 
-export interface TurnsReport {
+export interface TurnsReport extends PlanPartTimes {
   readonly lookupP50Ms: number;
   readonly lookupP99Ms: number;
   readonly planP50Ms: number;
@@ -57,7 +58,8 @@ const nowMs = () =>
   START_MS + (startedAt === undefined ? 0 : Math.floor(performance.now() - startedAt));
 /** The timers of the product keep no process alive: its listeners do, and here are none. */
 const alive = setInterval(() => {}, 60_000);
-const stand = await openStand({ path: job.path, root: job.root, nowMs });
+const parts = new PlanParts();
+const stand = await openStand({ path: job.path, root: job.root, nowMs, parts });
 const prompts = await storePrompts(stand);
 await makeFiles(stand);
 const catalogBytesPerSegment = await bytesPerSegment(prompts);
@@ -123,6 +125,7 @@ async function measure(
     failures += Number(!isGood);
   };
   const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
+  parts.take();
   startedAt = performance.now();
   const end = startedAt + job.durationMs;
   const keeper = openBenchKeeper({ catalog, location, nowMs });
@@ -149,6 +152,7 @@ async function measure(
     lookupP99Ms: percentileOf(lookups.tookMs, 0.99),
     planP50Ms: percentileOf(planMs, 0.5),
     planP99Ms: percentileOf(planMs, 0.99),
+    ...parts.take(),
     loopDelayP50Ms: delayMs(50),
     loopDelayP99Ms: delayMs(99),
     rssMb: process.memoryUsage.rss() / 1e6,

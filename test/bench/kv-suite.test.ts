@@ -8,10 +8,15 @@ const TINY: KvPlan = {
 };
 
 it("measures every figure of the KV suite", async () => {
-  const { suite, get_ratio_nginx: ratio, ...figures } = await measureKv(TINY, () => undefined);
+  const told: string[] = [];
+  const result = await measureKv(TINY, (text) => told.push(text));
+  const { suite, get_ratio_nginx: ratio, ...figures } = result;
 
   expect(suite).toBe("kv");
   expect(ratio).toBeNull();
   expect(Object.keys(figures)).toHaveLength(8);
   for (const figure of Object.values(figures)) expect(figure).toBeGreaterThan(0);
+  for (const part of ["reserve", "file", "look"]) {
+    expect(told.join("\n")).toMatch(new RegExp(`^${part}P50Ms +\\d.*\n${part}P99Ms +\\d`, "m"));
+  }
 }, 60_000);
