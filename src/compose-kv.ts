@@ -27,6 +27,7 @@ import {
   verifierLimits,
 } from "./config/kv-config.ts";
 import { createDigests } from "./digests.ts";
+import type { ProcessSigns } from "./endpoints/pools.ts";
 import { AppError } from "./errors.ts";
 import { openTlsFiles } from "./extproc/tls.ts";
 import { timedChanges } from "./kv/catalog/timed-changes.ts";
@@ -62,6 +63,8 @@ export interface KvHalfOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly observers: Pick<ReturnType<typeof createObservers>, "tlsReloaded" | "tlsFailed">;
+  /** Of the endpoints that this process routes to; undefined: it routes to none. */
+  readonly signs: ProcessSigns | undefined;
 }
 
 export interface KvHalf {

@@ -16,7 +16,7 @@ import { FileDiscovery } from "./endpoints/discovery/file-discovery.ts";
 import { StaticDiscovery } from "./endpoints/discovery/static-discovery.ts";
 import { ActiveChecks } from "./endpoints/health/active-checks.ts";
 import { createHttpProbe } from "./endpoints/health/http-probe.ts";
-import { Pools } from "./endpoints/pools.ts";
+import { Pools, type ProcessSigns } from "./endpoints/pools.ts";
 import { BodyBudget } from "./extproc/body-budget.ts";
 import { Exchange } from "./extproc/exchange.ts";
 import type { ExchangePorts } from "./extproc/exchange-ports.ts";
@@ -51,6 +51,8 @@ export interface RoutingHalf {
   readonly ports: RoutingPorts;
   readonly gauges: GaugeSources;
   readonly reload: ConfigReload;
+  /** For whoever watches the endpoints' processes. */
+  readonly signs: ProcessSigns;
   /** Not ready until these are done. */
   waitUntilReady(readiness: ReadinessGate): void;
   /** Told of every pool as it is now, and of each snapshot from then on. */
@@ -81,6 +83,7 @@ export async function openRouting(parts: RoutingHalfOptions): Promise<RoutingHal
       bufferedBytes: () => budget.heldBytes,
     },
     reload,
+    signs: pools,
     waitUntilReady: (readiness) => {
       readiness.waitFor("endpoints are not checked yet", pools.ready());
       for (const [pool, file] of edsFiles) {

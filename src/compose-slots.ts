@@ -12,6 +12,7 @@ import {
   type SlotPoolConfig,
   slotSessionModel,
 } from "./config/kv-config.ts";
+import type { ProcessSigns } from "./endpoints/pools.ts";
 import { AppError } from "./errors.ts";
 import { createDialect } from "./kv/dialects/dialects.ts";
 import { openHttpConnection } from "./kv/engines/engine-connection.ts";
@@ -49,6 +50,7 @@ export interface SlotsOptions {
   readonly predictions: Predictions;
   readonly lastTurns: Pick<LastTurns, "set">;
   readonly observers: Pick<KvObservers, "path" | "slots" | "slotServers">;
+  readonly signs: ProcessSigns | undefined;
 }
 
 export interface Slots {
@@ -77,6 +79,7 @@ export async function openSlots(options: SlotsOptions): Promise<Slots> {
   const models = new ModelFiles(hashInThread);
   closers.add(() => models.close());
   const snapshots = new StoredSnapshots(parts);
+  const desks = new Map<string, SlotDesks>();
   const servers = new WatchedSlotServers({
     pools: facts,
     models,
@@ -89,11 +92,14 @@ export async function openSlots(options: SlotsOptions): Promise<Slots> {
     scheduler: systemClock,
     random: systemRandom,
     newInstance: randomUUID,
+    gone: (pool, { endpoint, server }) => {
+      desks.get(pool)?.gone(server);
+      options.signs?.processEnded(pool, endpoint);
+    },
     observer: observers.slotServers,
   });
   closers.add(() => snapshots.close());
   closers.add(() => servers.close());
-  const desks = new Map<string, SlotDesks>();
   const savingMs = config.shutdown.drainMs * SAVING_SHARE;
   closers.add(() => Promise.all([...desks.values()].map((each) => each.close(savingMs))));
   const pools = new Map<string, SlotPool>();

@@ -79,7 +79,16 @@ async function open(
   if (routing !== undefined) metrics.watch(routing.gauges);
   const kv =
     config.kv !== null && roles.includes("kv")
-      ? await openKv({ config, kv: config.kv, adminToken, closers, log, metrics, observers })
+      ? await openKv({
+          config,
+          kv: config.kv,
+          adminToken,
+          closers,
+          log,
+          metrics,
+          observers,
+          signs: routing?.signs,
+        })
       : undefined;
   if (kv !== undefined) routing?.watch((snapshot) => kv.published(snapshot));
   const reload = routing?.reload ?? (await openReload(config, { configPath, closers, observers }));

@@ -130,6 +130,14 @@ export class Pool {
     this.#listed(id)?.check?.sooner();
   }
 
+  /** The process that was checked is gone: what is there now is checked at once, and that check decides alone. */
+  processEnded(id: EndpointId): void {
+    const member = this.#listed(id);
+    if (member?.check === undefined) return;
+    member.setHealth(undecided(member.health));
+    member.check.sooner();
+  }
+
   /** Undefined where the endpoint is not listed, or was not checked yet. */
   lastCheck(id: EndpointId): LastCheck | undefined {
     return this.#listed(id)?.lastCheck;

@@ -25,6 +25,12 @@ export interface PassiveSigns {
   serverError(pool: string, endpoint: EndpointId): void;
 }
 
+/** What is seen of the process behind an endpoint by who has a connection to it. Never waits, never throws. */
+export interface ProcessSigns {
+  /** It has ended, as far as can be seen: the endpoint is checked at once, and that check decides alone. */
+  processEnded(pool: string, endpoint: EndpointId): void;
+}
+
 /** Names are unique, no model is listed twice, and at most one pool lists none: the configuration has made sure. */
 export interface PoolDefinition {
   readonly name: string;
@@ -32,7 +38,7 @@ export interface PoolDefinition {
   readonly models: readonly string[];
 }
 
-export class Pools implements PoolDirectory, PassiveSigns {
+export class Pools implements PoolDirectory, PassiveSigns, ProcessSigns {
   readonly #byName: ReadonlyMap<string, Pool>;
   readonly #byModel: ReadonlyMap<string, Pool>;
   readonly #defaultPool: Pool | undefined;
@@ -72,6 +78,10 @@ export class Pools implements PoolDirectory, PassiveSigns {
 
   serverError(pool: string, endpoint: EndpointId): void {
     this.#byName.get(pool)?.serverError(endpoint);
+  }
+
+  processEnded(pool: string, endpoint: EndpointId): void {
+    this.#byName.get(pool)?.processEnded(endpoint);
   }
 
   /** The newest active check of an endpoint. */

@@ -178,12 +178,29 @@ describe("a pool's passive signs", () => {
     expect(checks.broughtForward).toHaveLength(10);
   });
 
+  it.each([
+    ["failed", "down"],
+    ["passed", "ready"],
+  ] as const)(
+    "of a process that has ended bring a check forward, which decides alone: %s",
+    async (result, state) => {
+      const { pool, checks } = await openReadyPool("abc", {
+        thresholds: { failures: 3, successes: 2 },
+      });
+      pool.processEnded(a);
+      expect([stateOf(pool, "a"), checks.broughtForward]).toEqual(["ready", ["10.0.0.1:8000"]]);
+      checks.answer(result, "10.0.0.1:8000", "10.0.0.2:8000");
+      expect(describeStates(pool)).toBe(`a ${state}, b ready, c ready`);
+    },
+  );
+
   it("about an endpoint that was just removed change nothing", async () => {
     const { pool, checks } = await openReadyPool("ab");
     pool.setMembers([specOf("b")]);
     const before = pool.snapshot;
     for (let count = 0; count < 3; count++) pool.connectFailed(a);
     pool.serverError(a);
+    pool.processEnded(a);
     expect(pool.snapshot).toBe(before);
     expect(checks.broughtForward).toEqual([]);
   });
@@ -193,6 +210,7 @@ describe("a pool's passive signs", () => {
     const before = pool.snapshot;
     for (let count = 0; count < 3; count++) pool.connectFailed(d);
     pool.serverError(d);
+    pool.processEnded(d);
     expect(pool.snapshot).toBe(before);
   });
 });

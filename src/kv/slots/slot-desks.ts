@@ -42,6 +42,15 @@ export class SlotDesks {
     return desk;
   }
 
+  /** Its process is gone: nobody waits for a slot there any more. */
+  gone(server: SlotServer): void {
+    for (const [id, open] of this.#desks) {
+      if (open.server !== server) continue;
+      this.#desks.delete(id);
+      this.#close(open, 0);
+    }
+  }
+
   /** Desks of endpoints that are no members any more end. */
   keep(endpoints: readonly Pick<Endpoint, "id">[]): void {
     const kept = new Set(endpoints.map(({ id }) => id));

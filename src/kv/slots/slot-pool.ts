@@ -4,6 +4,7 @@
  */
 import type { MaybePromise } from "../../affinity/binding-store.ts";
 import type { Clock, Scheduler } from "../../clock.ts";
+import type { Endpoint } from "../../endpoints/endpoint.ts";
 import type { JsonVisitor } from "../../json/json-walk.ts";
 import { unhurried } from "../../json/slices.ts";
 import type { Dialect, ReadBody, TurnBody, UnreadableBody } from "../dialects/dialect.ts";
@@ -23,7 +24,7 @@ import { promptTokensOf } from "./prompt-tokens.ts";
 import type { Seat } from "./seat.ts";
 import type { SlotDesks } from "./slot-desks.ts";
 import { type OpenSeat, SlotEndings, type SlotEndingsOptions } from "./slot-endings.ts";
-import type { SlotServers } from "./slot-server.ts";
+import type { SlotServers, SlotServerState } from "./slot-server.ts";
 
 export interface SlotPoolOptions
   extends SessionMakerOptions, Omit<SlotEndingsOptions, "observer" | "guess"> {
@@ -104,12 +105,12 @@ export class SlotPool implements KvPool {
   }
 
   async #plan(request: TurnRequest): Promise<SeatedTurn | PassReason> {
-    const { servers, pool, desks, promptOf, guess, clock, observer } = this.#options;
+    const { pool, desks, promptOf, guess, clock, observer } = this.#options;
     const { session, endpoint, signal } = request;
     const { turn: body } = request.body;
     if (body.kind === "none") return body.reason;
-    const state = servers.server(pool, endpoint);
-    if (state.kind === "off") return state.reason;
+    const known = this.#stateOf(endpoint);
+    if (known.kind === "off") return known.reason;
     const unmade = await this.#maker.create(session, request);
     if (unmade !== undefined) return unmade;
 
@@ -119,11 +120,19 @@ export class SlotPool implements KvPool {
     const turnMs = this.#turnMs(body, promptTokens);
     const untilMs = this.#bodies.untilMs(request.body);
     const wanted = { session, prompt, promptTokens, untilMs, signal, turnMs };
+    // By now it may be gone, or another process.
+    const state = this.#stateOf(endpoint);
+    if (state.kind === "off") return state.reason;
     const seat = await desks.of(endpoint, state.server).seat(wanted);
     observer.spent({ pool, part: "plan", elapsedMs: clock.now() - fromMs });
     return typeof seat === "string"
       ? seat
       : { body, seat, promptTokens, promptBytes: prompt.bytes.length };
+  }
+
+  #stateOf(endpoint: Endpoint): SlotServerState {
+    const { servers, pool } = this.#options;
+    return servers.server(pool, endpoint);
   }
 
   #turnMs(

@@ -4,7 +4,7 @@ import type { Endpoint, EndpointId } from "../../endpoints/endpoint.ts";
 import { ASK_INTERVAL_MS } from "../engines/process-watch.ts";
 import type { SlotServerObserver, SlotServerStateName } from "./slot-server-observer.ts";
 import { type SlotPoolFacts, SlotServerWatch, type SlotWatchOptions } from "./slot-server-watch.ts";
-import type { SlotServers, SlotServerState } from "./slot-server.ts";
+import type { SlotServer, SlotServers, SlotServerState } from "./slot-server.ts";
 import { slotsOff } from "./slot-questions.ts";
 
 export interface WatchedSlotServersOptions extends Omit<
@@ -13,7 +13,14 @@ export interface WatchedSlotServersOptions extends Omit<
 > {
   /** By pool; other pools are not watched. */
   readonly pools: ReadonlyMap<string, SlotPoolFacts>;
+  /** One that was ready is not any more: its process has ended, as far as can be seen. Returns at once and does not throw. */
+  readonly gone: (pool: string, server: GoneServer) => void;
   readonly observer: SlotServerObserver;
+}
+
+export interface GoneServer {
+  readonly endpoint: EndpointId;
+  readonly server: SlotServer;
 }
 
 export class WatchedSlotServers implements SlotServers {
@@ -81,18 +88,20 @@ export class WatchedSlotServers implements SlotServers {
 
   #watch(
     pool: string,
-    { host, port, address }: Endpoint,
+    { id: endpoint, host, port, address }: Endpoint,
     { facts, spreadMs }: { readonly facts: SlotPoolFacts; readonly spreadMs: number },
   ): SlotServerWatch {
-    const { observer, random } = this.#options;
+    const { observer, random, gone } = this.#options;
     return new SlotServerWatch({
       ...this.#options,
       target: { host, port, apiKey: facts.apiKey },
       facts,
       startDelayMs: spreadMs * random(),
       events: {
-        stateChanged: (from, to, why) =>
-          observer.stateChanged({ pool, address, from: nameOf(from), to: nameOf(to), why }),
+        stateChanged: (from, to, why) => {
+          observer.stateChanged({ pool, address, from: nameOf(from), to: nameOf(to), why });
+          if (from.kind === "ready") gone(pool, { endpoint, server: from.server });
+        },
         unanswered: (why) => observer.unanswered({ pool, address, why }),
       },
     });

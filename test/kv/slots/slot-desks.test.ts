@@ -41,6 +41,19 @@ it("is over with its process, and with its endpoint", async () => {
   expect(await again.seat("s", text("a", 50))).toMatchObject({ from: "fresh" });
 });
 
+it("lets nobody wait for a slot of a process that is gone", async () => {
+  const [a, b] = [process(), process()];
+  const held = [];
+  for (const { server } of [a, b]) desks.of(server === a.server ? ENGINE_A : ENGINE_B, server);
+  for (const id of ["s", "t"]) held.push(await a.seated(id, text(id, 50)));
+  const waiting = a.seat("u", text("u", 50));
+  desks.gone(a.server);
+  expect(await waiting).toBe("engine_unknown");
+  expect(desks.load).toEqual({ residents: 0, waiting: 0 });
+  for (const seat of held) seat.leave({ kind: "unknown" });
+  expect(await b.seat("s", text("s", 50))).toMatchObject({ from: "fresh" });
+});
+
 it("counts who sits, and lets ended sessions go, wherever they are", async () => {
   const [a, b] = [process(), process()];
   desks.of(ENGINE_A, a.server);

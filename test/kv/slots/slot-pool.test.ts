@@ -1,7 +1,7 @@
 /** Turns of a pool whose servers keep KV in slots, from body to answer. */
 import { describe, expect, it } from "vitest";
 import { settle } from "../../support/fake-clock.ts";
-import { SERVED, sent, SlotPoolBench } from "../../support/kv/slot-pool-bench.ts";
+import { MADE, SERVED, sent, SlotPoolBench } from "../../support/kv/slot-pool-bench.ts";
 import { text } from "../../support/kv/slot-stand.ts";
 import { ENGINE_B } from "../../support/path-bench.ts";
 
@@ -84,6 +84,18 @@ describe("a request goes on without a slot of its own", () => {
     expect([begun.status, sent(begun)]).toEqual(["slots_off", { prompt: PROMPT }]);
     expect(begun.turn.answer(SERVED)).toBeUndefined();
     expect(bench.seen).toEqual(["slots_off 0"]);
+  });
+
+  it("where its server is gone by the time that its session is made, and asks nobody for one", async () => {
+    const off = { kind: "off", reason: "engine_unknown" } as const;
+    const created = { kind: "created", session: MADE } as const;
+    const create = async () => {
+      bench.state = off;
+      return created;
+    };
+    const bench = new SlotPoolBench({}, { sessions: { create } });
+    expect((await bench.begin("s", PROMPT)).status).toBe("engine_unknown");
+    expect(bench.stand.seats).toEqual([]);
   });
 
   it("where it is no turn", async () => {

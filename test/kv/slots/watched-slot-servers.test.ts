@@ -19,11 +19,13 @@ let watching: SlotWatching;
 let servers: WatchedSlotServers;
 let changes: SlotServerChange[];
 let unanswered: string[];
+let gone: unknown[];
 
 beforeEach(() => {
   watching = new SlotWatching();
   changes = [];
   unanswered = [];
+  gone = [];
   servers = new WatchedSlotServers({
     ...watching.options,
     pools: new Map([
@@ -31,6 +33,7 @@ beforeEach(() => {
       ["b", { ...FACTS, expected: { slots: 4, contextTokens: undefined } }],
       ["keyed", { ...FACTS, apiKey: "sk-1" }],
     ]),
+    gone: (pool, { endpoint, server }) => gone.push([pool, endpoint, server.instance]),
     observer: {
       stateChanged: (change) => changes.push(change),
       unanswered: ({ pool, address, why }) => unanswered.push(`${pool} ${address} ${why}`),
@@ -114,6 +117,19 @@ describe("the servers of a pool", () => {
     expect(state(one)).toBe("engine_unknown");
     expect(llama.connections).toBe(connections);
     expect(watching.clock.pendingTimers).toBe(0);
+  });
+
+  it("are gone, once, when their processes end that were ready", async () => {
+    const [one, two] = [await watching.serve(), await watching.serve()];
+    const [a, b] = [endpointOf(one), endpointOf(two)];
+    two.answers("GET /slots", { status: 501, body: {} });
+    servers.published({ name: "a", endpoints: [a, b] });
+    await watching.until(() => isReady(a) && state(b) === "slots_off");
+    const instance = state(a);
+    await Promise.all([one.kill(), two.kill()]);
+    await watching.until(() => state(a) === "engine_unknown" && state(b) === "engine_unknown");
+    await watching.clock.advance(5_000);
+    expect(gone).toEqual([["a", a.id, instance]]);
   });
 
   it("are others where an endpoint has moved", async () => {

@@ -21,7 +21,7 @@ export const SERVED: AnswerHead = {
   attempts: 1,
 };
 
-const MADE: Session = {
+export const MADE: Session = {
   tenant: "",
   id: "",
   life: 0,
