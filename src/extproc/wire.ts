@@ -3,8 +3,8 @@
  *
  * The writer fills its buffer from the end: a nested message is written before its own length prefix, so every length is known
  * when it is due and nothing is measured twice. Callers therefore write the last field first.
- * Rejected: generated codecs. The best of them costs a quarter more CPU per exchange (docs/performance.md); protobufjs stays in
- * the tests as the oracle of this file.
+ * Rejected: generated codecs, which cost more CPU per exchange (docs/decisions/0002-own-codec.md); protobufjs stays in the tests
+ * as the oracle of this file.
  */
 import { AppError } from "../errors.ts";
 

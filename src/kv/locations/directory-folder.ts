@@ -6,7 +6,7 @@
  * folder that is swapped for a link at any moment leads nowhere. Elsewhere the path itself is used: a link that is there is
  * refused, one that is swapped in within microseconds is not, which is enough for a developer's machine.
  *
- * Folders are opened anew for each use (about 40 us for two levels): kept open, they would be thousands of descriptors, and
+ * Folders are opened anew for each use (a few calls for two levels): kept open, they would be thousands of descriptors, and
  * would go on working in a folder that an operator has long removed.
  */
 import { constants } from "node:fs";

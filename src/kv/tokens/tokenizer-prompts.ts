@@ -18,7 +18,7 @@ import type { JobEnd, WorkerPool } from "./worker-pool.ts";
 
 /** `chars` are UTF-16 units. */
 export interface TokenLimits {
-  /** Of a text that is encoded on the event loop: 2 to 4 ms. */
+  /** Of a text that is encoded on the event loop: no more than a few milliseconds. */
   readonly inlineChars: number;
   /** Of a chat that is rendered on the event loop: as long. */
   readonly inlineChatValues: number;
