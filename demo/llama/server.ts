@@ -19,6 +19,8 @@ export interface LlamaServerOptions {
   readonly threads?: number;
   /** What keys are kept as; `f16` unless given. */
   readonly cacheTypeK?: string;
+  /** Of requests that do not say it; 0 unless given. */
+  readonly cacheReuse?: number;
 }
 
 export class LlamaServer {
@@ -84,13 +86,15 @@ export class LlamaServer {
   }
 
   #flags(options: LlamaServerOptions): readonly string[] {
-    const { model, slots, contextTokens, slotSavePath, threads = 1, cacheTypeK } = options;
+    const { model, slots, contextTokens, slotSavePath, threads = 1 } = options;
+    const { cacheTypeK, cacheReuse = 0 } = options;
     return [
       `--model=${model}`,
       `--port=${this.#port}`,
       `--parallel=${slots}`,
       `--ctx-size=${slots * contextTokens}`,
       `--threads=${threads}`,
+      `--cache-reuse=${cacheReuse}`,
       ...(cacheTypeK === undefined ? [] : [`--cache-type-k=${cacheTypeK}`]),
       ...(slotSavePath === undefined || slotSavePath === ""
         ? []

@@ -11,6 +11,7 @@ import { until } from "../support/until.ts";
 
 const PROMPT = "A session is moored to the server where its cache lives. ".repeat(12);
 const OTHER_PROMPT = "Another one speaks of stars and of night skies. ".repeat(12);
+const LAST = "Ships, then. ".repeat(40);
 const SLOTS = { slots: 2, contextTokens: 2048 };
 
 let folder: string;
@@ -151,6 +152,21 @@ describe("slots", () => {
     expect((await restore(a, 0, "none.slot")).status).toBe(400);
     expect((await restore(a, 0, "../one.slot")).status).toBe(400);
     expect((await ask(a, PROMPT)).cachedTokens).toBe(0);
+  });
+});
+
+describe("a server with --cache-reuse", () => {
+  it("moves KV to where it was not computed, unless the request says that it must not", async () => {
+    await a.kill();
+    await a.start({ cacheReuse: 16 });
+    const [prompt, edited] = [`${PROMPT}${OTHER_PROMPT}${LAST}`, `${PROMPT}${LAST}`];
+    const { text: right } = await ask(b, edited);
+    await ask(a, prompt);
+    expect((await ask(a, edited)).cachedTokens).toBeGreaterThan(PROMPT.length + 1);
+
+    await ask(a, prompt, { n_cache_reuse: 0 });
+    const held = await ask(a, edited, { n_cache_reuse: 0 });
+    expect(held).toMatchObject({ cachedTokens: PROMPT.length + 1, text: right });
   });
 });
 

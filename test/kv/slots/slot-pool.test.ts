@@ -11,7 +11,8 @@ describe("a turn", () => {
   it("is sent with the slot that its session sits in, and its session is made at the first", async () => {
     const bench = new SlotPoolBench();
     const begun = await bench.begin("s", PROMPT);
-    expect(sent(begun)).toEqual({ id_slot: 0, cache_prompt: true, prompt: PROMPT, n_predict: 4 });
+    const slot = { id_slot: 0, cache_prompt: true, n_cache_reuse: 0 };
+    expect(sent(begun)).toEqual({ ...slot, prompt: PROMPT, n_predict: 4 });
     expect(begun.status).toBe("reused=0 slot=0 from=fresh why=nothing_stored");
     expect(begun.fallbacks).toEqual([ENGINE_B]);
     await bench.answer(begun, PROMPT);

@@ -34,8 +34,8 @@ const COMMON = [
   ...LIMITS,
   ...ANSWERS,
   "lora",
-  "n_cache_reuse",
-  "cache_prompt", // to be replaced
+  "n_cache_reuse", // to be replaced, as is
+  "cache_prompt",
   "extra_key",
   "cache_salt",
 ];

@@ -63,7 +63,8 @@ function stripped(value: unknown, [dialect]: Where): unknown {
 
 /** And where there is one. */
 function injected(value: Members, [dialect, path]: Where): Members {
-  if (dialect === "llamacpp-slots") return { ...value, id_slot: 7, cache_prompt: true };
+  if (dialect === "llamacpp-slots")
+    return { ...value, id_slot: 7, cache_prompt: true, n_cache_reuse: 0 };
   const { engineSession: id, inputIds } = INJECTION_WITH_IDS;
   const [stored, fresh] = [[written(0), written(64)], [written(128)]];
   if (path === "/generate" && typeof value["text"] === "string") {

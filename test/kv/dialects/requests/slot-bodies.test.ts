@@ -48,30 +48,34 @@ describe("the slot that a client asks for", () => {
 
 describe("a body for a slot", () => {
   it.each([
-    [`{"prompt":"a"}`, `{"id_slot":3,"cache_prompt":true,"prompt":"a"}`],
+    [`{"prompt":"a"}`, `{"id_slot":3,"cache_prompt":true,"n_cache_reuse":0,"prompt":"a"}`],
     [
       `{ "prompt" : "a", "x":[1.0, 1e999] }`,
-      `{"id_slot":3,"cache_prompt":true, "prompt" : "a", "x":[1.0, 1e999] }`,
+      `{"id_slot":3,"cache_prompt":true,"n_cache_reuse":0, "prompt" : "a", "x":[1.0, 1e999] }`,
     ],
     [
       `{"id_slot":0,"prompt":"a","cache_prompt":false}`,
-      `{"id_slot":3,"prompt":"a","cache_prompt":true}`,
+      `{"id_slot":3,"n_cache_reuse":0,"prompt":"a","cache_prompt":true}`,
     ],
     [
       `{"prompt":"a","id_slot":1,"cache_prompt":null,"id_slot":2}`,
-      `{"id_slot":3,"prompt":"a","cache_prompt":true}`,
+      `{"id_slot":3,"n_cache_reuse":0,"prompt":"a","cache_prompt":true}`,
     ],
     [
       String.raw`{"cache_promp\u0074":false,"prompt":"a","cache_prompt":false}`,
-      `{"id_slot":3,"prompt":"a","cache_prompt":true}`,
+      `{"id_slot":3,"n_cache_reuse":0,"prompt":"a","cache_prompt":true}`,
     ],
-  ])("has it, and asks for the cache: %s", (text, body) => {
+    [
+      String.raw`{"prompt":"a","n_cache\u005freuse":64,"n_cache_reuse":null}`,
+      `{"id_slot":3,"cache_prompt":true,"prompt":"a","n_cache_reuse":0}`,
+    ],
+  ])("has it, and asks for the cache of the prompt's beginning: %s", (text, body) => {
     expect(sent(text)).toBe(body);
   });
 
   it("has it in a chat, without what only the service may send", () => {
     const text = `{"messages":${JSON.stringify(MESSAGES)},"kvcache_params":1,"id_slot":9}`;
-    const body = `{"id_slot":3,"cache_prompt":true,"messages":${JSON.stringify(MESSAGES)}}`;
+    const body = `{"id_slot":3,"cache_prompt":true,"n_cache_reuse":0,"messages":${JSON.stringify(MESSAGES)}}`;
 
     expect(sent(text, "/v1/chat/completions")).toBe(body);
   });
