@@ -18,6 +18,8 @@ export interface SnapshotGeometry {
   readonly cacheTypeV: CacheType;
   /** Of the weights, as the engine says; null where it does not. */
   readonly ftype: string | null;
+  /** Of the engine, as it says: another one may compute KV in another way, and takes a file of this one without a word. Null where it does not. */
+  readonly build: string | null;
 }
 
 export function snapshotGeometryKey(geometry: SnapshotGeometry, digests: Digests): GeometryKey {
@@ -26,8 +28,16 @@ export function snapshotGeometryKey(geometry: SnapshotGeometry, digests: Digests
 
 /** What the key is the digest of. Snapshots are found by text. */
 export function snapshotGeometryText(geometry: SnapshotGeometry): string {
-  const { model, cacheTypeK, cacheTypeV, ftype } = geometry;
-  const fields = { kind: "snapshot", model, cacheTypeK, cacheTypeV, ftype, chainKind: "text" };
+  const { model, cacheTypeK, cacheTypeV, ftype, build } = geometry;
+  const fields = {
+    kind: "snapshot",
+    model,
+    cacheTypeK,
+    cacheTypeV,
+    ftype,
+    build,
+    chainKind: "text",
+  };
   const text = canonicalJson(fields);
   if (text === undefined) throw new AppError("internal", "snapshot geometry: a lone surrogate");
   return text;

@@ -11,8 +11,10 @@ export interface SlotProps {
   readonly modelPath: string | undefined;
   /** Of the weights. */
   readonly ftype: string | undefined;
-  /** Its build, and a text that each process makes up for itself. Another one is another process, or other weights in it. */
-  readonly marks: string;
+  /** Of the server's program. */
+  readonly build: string | undefined;
+  /** A text that each process makes up for itself. Another one is another process. */
+  readonly mark: string | undefined;
   /** It has given its memory back until somebody asks for an answer, and its slots with it. */
   readonly isAsleep: boolean;
 }
@@ -51,7 +53,8 @@ export function parseProps(text: string): SlotProps | string {
     contextTokens,
     modelPath: textOf(said["model_path"]),
     ftype: textOf(said["model_ftype"]),
-    marks: JSON.stringify([said["build_info"], said["media_marker"]]),
+    build: textOf(said["build_info"]),
+    mark: textOf(said["media_marker"]),
     isAsleep: said["is_sleeping"] === true,
   };
 }
@@ -62,7 +65,8 @@ export function isSame(a: SlotProps, b: SlotProps): boolean {
     a.contextTokens === b.contextTokens &&
     a.modelPath === b.modelPath &&
     a.ftype === b.ftype &&
-    a.marks === b.marks
+    a.build === b.build &&
+    a.mark === b.mark
   );
 }
 

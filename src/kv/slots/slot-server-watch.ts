@@ -149,7 +149,8 @@ export class SlotServerWatch {
         return off("no_staging", saving.why);
       case "at": {
         const { cacheTypeK, cacheTypeV } = facts;
-        const named = { model, cacheTypeK, cacheTypeV, ftype: process.ftype ?? null };
+        const { ftype = null, build = null } = process;
+        const named = { model, cacheTypeK, cacheTypeV, ftype, build };
         const geometry = snapshotGeometryKey(named, digests);
         const server = new HttpSlotServer({ ...process, ...saving, geometry }, calls);
         return { state: { kind: "ready", server }, why: undefined };

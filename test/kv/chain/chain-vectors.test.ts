@@ -57,7 +57,7 @@ describe("the vectors of docs/kv-chain.md", () => {
   const tokens = tableOf("page size", "start", "tokens");
   const texts = tableOf("start", "bytes", "digest");
   const geometries = tableOf("profile", "chain kind", "geometry key");
-  const snapshots = tableOf("model", "K", "V", "ftype");
+  const snapshots = tableOf("model", "K", "V", "ftype", "build");
   const keys = tableOf("namespace key", "profile");
 
   it.each(starts)("extra key %s and cache salt %s start at %s", (extraKey, cacheSalt, start) => {
@@ -87,9 +87,10 @@ describe("the vectors of docs/kv-chain.md", () => {
     expect(hex(keyOf(profile ?? "", chainKind ?? ""))).toBe(key);
   });
 
-  it.each(snapshots)("snapshots of %s, %s, %s, %s have the geometry key %s", (...row) => {
-    const [model, cacheTypeK, cacheTypeV, ftype = "", key] = row;
-    const named = { model, cacheTypeK, cacheTypeV, ftype: JSON.parse(ftype) as string | null };
+  it.each(snapshots)("snapshots of %s, %s, %s, %s, %s have the geometry key %s", (...row) => {
+    const [model, cacheTypeK, cacheTypeV, ftype = "", build = "", key] = row;
+    const [said, program] = [ftype, build].map((text) => JSON.parse(text) as string | null);
+    const named = { model, cacheTypeK, cacheTypeV, ftype: said, build: program };
 
     expect(hex(snapshotGeometryKey(named as SnapshotGeometry, digests))).toBe(key);
   });

@@ -12,6 +12,7 @@ const GEOMETRY: SnapshotGeometry = {
   cacheTypeK: "f16",
   cacheTypeV: "f16",
   ftype: "F16",
+  build: "b11549-a1",
 };
 
 function keyOf(geometry: SnapshotGeometry): string {
@@ -27,6 +28,9 @@ it("the geometry key of a snapshot changes with everything that it is of", () =>
     { ftype: "BF16" },
     { ftype: null },
     { ftype: "null" },
+    { build: "b11550-a1" },
+    { build: null },
+    { ftype: "b11549-a1", build: "F16" },
   ];
   const keys = [{}, ...others].map((other) => keyOf({ ...GEOMETRY, ...other }));
 

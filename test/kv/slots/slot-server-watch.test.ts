@@ -16,6 +16,8 @@ const FACTS = {
   cacheTypeV: "f16",
 } as const;
 
+const SAID = { ftype: "(guessed) all F32", build: "b0-unknown" };
+
 let watching: SlotWatching;
 let llama: RecordedLlama;
 
@@ -44,7 +46,7 @@ describe("a server", () => {
     const server = await serverOf(watch);
 
     expect(server).toMatchObject({ location: "disk", slots: 2, contextTokens: 4096 });
-    const named = { ...FACTS, model: "sha256:00ff", ftype: "(guessed) all F32" } as const;
+    const named = { ...FACTS, model: "sha256:00ff", ...SAID } as const;
     expect(server.geometry).toEqual(snapshotGeometryKey(named, createDigests()));
     expect(watching.told).toEqual([expect.stringMatching(/^engine_unknown -> instance-\d: $/)]);
     expect(llama.asked.slice(0, 5)).toEqual([
@@ -231,7 +233,7 @@ describe("a model", () => {
     const facts = { ...FACTS, modelId: "m" };
     const server = await serverOf(watching.watch(llama.target, { models, facts }));
 
-    const named = { ...FACTS, model: "id:m", ftype: "(guessed) all F32" } as const;
+    const named = { ...FACTS, model: "id:m", ...SAID } as const;
     expect(server.geometry).toEqual(snapshotGeometryKey(named, createDigests()));
   });
 
