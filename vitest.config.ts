@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+import { compileCache } from "./demo/stack/compile-cache.ts";
 import { RESULTS_FOLDER, ResultsReporter } from "./scripts/suite-results.ts";
 
 const oneAtATime = { fileParallelism: false, testTimeout: 60_000, hookTimeout: 120_000 };
@@ -18,6 +19,7 @@ export default defineConfig({
   test: {
     expect: { requireAssertions: true },
     reporters: ["default", ...results],
+    env: compileCache,
     projects: [
       {
         extends: true,

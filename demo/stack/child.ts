@@ -7,6 +7,7 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream, openSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { compileCache } from "./compile-cache.ts";
 import { spawnContainer } from "./container.ts";
 import type { ContainerOptions } from "./container.ts";
 
@@ -63,7 +64,7 @@ export function startChild(options: ChildOptions | ContainerChildOptions): Child
       ? spawnContainer(options)
       : spawn(options.command, options.args, {
           stdio: ["ignore", "pipe", "pipe"],
-          env: options.env ?? process.env,
+          env: options.env ?? { ...compileCache, ...process.env },
         });
   const ended = waitForEnd(child);
   if (child.pid !== undefined) {
