@@ -31,7 +31,7 @@ export type FreshReason =
   | UnfoundReason
   | UnstagedReason
   | "not_worth" // a snapshot spares few tokens, or computing them is sooner than restoring it; or the slot cannot hold it
-  | "restore_failed" // the server refused it, or restored something else
+  | "restore_failed" // the server refused it, or restored something else, now or not long ago
   | "late"; // there was no time left to restore
 
 export type SeatEnd =

@@ -8,6 +8,7 @@ import type { StagedName } from "../staging.ts";
 import type { FreshReason } from "./seat.ts";
 import type { SeatWish } from "./seat-wish.ts";
 import type { RestoreOutcome, SlotObserver } from "./slot-observer.ts";
+import { RefusedSnapshots } from "./refused-snapshots.ts";
 import { RestorePace } from "./restore-pace.ts";
 import { SlotFault, type SlotServer } from "./slot-server.ts";
 import { unlessOver } from "./unless-over.ts";
@@ -36,9 +37,11 @@ export const LEAST_TOKENS = 32;
 export class SlotRestorer {
   readonly #options: RestorerOptions;
   readonly #pace = new RestorePace();
+  readonly #refused: RefusedSnapshots;
 
   constructor(options: RestorerOptions) {
     this.#options = options;
+    this.#refused = new RefusedSnapshots(options.clock);
   }
 
   async find({ request, over }: SeatWish): Promise<FoundSnapshot | FreshReason> {
@@ -72,11 +75,14 @@ export class SlotRestorer {
     else this.#pace.took(bytes, elapsedMs);
     observer.restored({ outcome, elapsedMs, bytes });
     await snapshots.unstage(server.location, name);
-    return restoredAs(outcome, found);
+    const restored = restoredAs(outcome, found);
+    if (restored.kind === "failed") this.#refused.add(found.segment.id);
+    return restored;
   }
 
   #unworthy({ segment, commonTokens }: FoundSnapshot, wish: SeatWish): FreshReason | undefined {
     const { contextTokens } = this.#options.server;
+    if (this.#refused.has(segment.id)) return "restore_failed";
     if (commonTokens < LEAST_TOKENS || segment.tokenLength > contextTokens) return "not_worth";
     const ms = this.#pace.guess(segment.bytes);
     const { turnMs } = wish.request;

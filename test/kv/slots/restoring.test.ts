@@ -1,6 +1,7 @@
 /** What is restored, when that is worth it, and what becomes of a restore that fails. */
 import { beforeEach, describe, expect, it } from "vitest";
 
+import { REFUSED_FOR_MS } from "../../../src/kv/slots/refused-snapshots.ts";
 import { settle } from "../../support/fake-clock.ts";
 import { bytesOf } from "../../support/kv/slot-server-model.ts";
 import { ANSWER, SlotStand, text } from "../../support/kv/slot-stand.ts";
@@ -153,6 +154,24 @@ describe("a restore that fails", () => {
       expect(stand.restores).toMatchObject([{ outcome: "mismatch" }]);
     },
   );
+
+  it("is tried again with another snapshot at once, and with that one in five minutes", async () => {
+    stand.server.faults.restore.push("refused");
+    const wish = async (id: string, prompt: string) => {
+      (await stand.seated(id, prompt)).leave({ kind: "unsent" });
+      return stand.seats.at(-1);
+    };
+    for (let turn = 0; turn < 3; turn++) expect(await wish("a", A2)).toBe("fresh restore_failed");
+    expect([stand.restores.length, stand.server.calls.slice(-2)]).toEqual([
+      1,
+      ["restore 0", "erase 0"],
+    ]);
+    expect(await wish("b", B)).toBe("restored");
+    await stand.advance(REFUSED_FOR_MS - 1);
+    expect(await wish("a", A2)).toBe("fresh restore_failed");
+    await stand.advance(1);
+    expect(await wish("a", A2)).toBe("restored");
+  });
 
   it("by no answer leaves its turn without a slot, and the slot to nobody until the server says so", async () => {
     stand.server.faults.restore.push("lost");
