@@ -80,6 +80,7 @@ export async function openSlots(options: SlotsOptions): Promise<Slots> {
   closers.add(() => models.close());
   const snapshots = new StoredSnapshots(parts);
   const desks = new Map<string, SlotDesks>();
+  const savingMs = config.shutdown.drainMs * SAVING_SHARE;
   const servers = new WatchedSlotServers({
     pools: facts,
     models,
@@ -93,14 +94,14 @@ export async function openSlots(options: SlotsOptions): Promise<Slots> {
     random: systemRandom,
     newInstance: randomUUID,
     gone: (pool, { endpoint, server }) => {
-      desks.get(pool)?.gone(server);
+      void desks.get(pool)?.leave(server, 0);
       options.signs?.processEnded(pool, endpoint);
     },
+    leaving: async (pool, server) => desks.get(pool)?.leave(server, savingMs),
     observer: observers.slotServers,
   });
   closers.add(() => snapshots.close());
   closers.add(() => servers.close());
-  const savingMs = config.shutdown.drainMs * SAVING_SHARE;
   closers.add(() => Promise.all([...desks.values()].map((each) => each.close(savingMs))));
   const pools = new Map<string, SlotPool>();
   const onlookers = new Map<string, SlotOnlooker>();
@@ -123,10 +124,7 @@ export async function openSlots(options: SlotsOptions): Promise<Slots> {
   }
   return {
     pool: (name) => pools.get(name),
-    published: (snapshot) => {
-      servers.published(snapshot);
-      desks.get(snapshot.name)?.keep(snapshot.endpoints);
-    },
+    published: (snapshot) => servers.published(snapshot),
     ended: (session) => {
       for (const each of desks.values()) each.end(session);
     },

@@ -36,28 +36,18 @@ export class SlotDesks {
   of({ id, address }: Endpoint, server: SlotServer): SlotDesk {
     const known = this.#desks.get(id);
     if (known?.server === server) return known.desk;
-    if (known !== undefined) this.#close(known, 0);
+    if (known !== undefined) void this.#close(known, 0);
     const desk = this.#options.open(server);
     this.#desks.set(id, { address, server, desk });
     return desk;
   }
 
-  /** Its process is gone: nobody waits for a slot there any more. */
-  gone(server: SlotServer): void {
+  /** Of a server that is gone, or no member any more: nobody sits or waits there from now on. What is newer than its file is saved within that time. Never rejects. */
+  async leave(server: SlotServer, withinMs: number): Promise<void> {
     for (const [id, open] of this.#desks) {
       if (open.server !== server) continue;
       this.#desks.delete(id);
-      this.#close(open, 0);
-    }
-  }
-
-  /** Desks of endpoints that are no members any more end. */
-  keep(endpoints: readonly Pick<Endpoint, "id">[]): void {
-    const kept = new Set(endpoints.map(({ id }) => id));
-    for (const [id, open] of this.#desks) {
-      if (kept.has(id)) continue;
-      this.#desks.delete(id);
-      this.#close(open, 0);
+      await this.#close(open, withinMs);
     }
   }
 
@@ -83,16 +73,17 @@ export class SlotDesks {
 
   /** Idempotent. Each saves what is newer than its file, within that time. */
   async close(withinMs: number): Promise<void> {
-    for (const open of this.#desks.values()) this.#close(open, withinMs);
+    for (const open of this.#desks.values()) void this.#close(open, withinMs);
     this.#desks.clear();
     await Promise.all(this.#closing);
   }
 
-  #close({ desk }: OpenDesk, withinMs: number): void {
+  #close({ desk }: OpenDesk, withinMs: number): Promise<void> {
     const closing = desk
       .close(withinMs)
       .catch(this.#options.failed)
       .finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
+    return closing;
   }
 }

@@ -13,8 +13,10 @@ export interface WatchedSlotServersOptions extends Omit<
 > {
   /** By pool; other pools are not watched. */
   readonly pools: ReadonlyMap<string, SlotPoolFacts>;
-  /** One that was ready is not any more: its process has ended, as far as can be seen. Returns at once and does not throw. */
+  /** A member that was ready is not any more: its process has ended, as far as can be seen. Returns at once and does not throw. */
   readonly gone: (pool: string, server: GoneServer) => void;
+  /** A server that is ready is no member any more: it is watched, and answers, until this is over. Never rejects. */
+  readonly leaving: (pool: string, server: SlotServer) => Promise<void>;
   readonly observer: SlotServerObserver;
 }
 
@@ -26,6 +28,8 @@ export interface GoneServer {
 export class WatchedSlotServers implements SlotServers {
   readonly #options: WatchedSlotServersOptions;
   readonly #pools: ReadonlyMap<string, Map<EndpointId, SlotServerWatch>>;
+  /** Of endpoints that are no members any more. */
+  readonly #leaving = new Set<SlotServerWatch>();
   /** Of watches that are over. */
   readonly #closing = new Set<Promise<void>>();
   #isClosed = false;
@@ -45,12 +49,13 @@ export class WatchedSlotServers implements SlotServers {
       gone.delete(endpoint.id);
       const watch = watches.get(endpoint.id);
       if (watch !== undefined && isAt(watch, endpoint)) continue;
-      this.#close(watch);
+      this.#leave(name, watch);
+      this.#giveUpLeaving(endpoint);
       const spreadMs = Math.min(ASK_INTERVAL_MS, endpoints.length);
       watches.set(endpoint.id, this.#watch(name, endpoint, { facts, spreadMs }));
     }
     for (const id of gone) {
-      this.#close(watches.get(id));
+      this.#leave(name, watches.get(id));
       watches.delete(id);
     }
   }
@@ -83,6 +88,7 @@ export class WatchedSlotServers implements SlotServers {
       for (const watch of watches.values()) this.#close(watch);
       watches.clear();
     }
+    for (const watch of this.#leaving) this.#close(watch);
     await Promise.all(this.#closing);
   }
 
@@ -92,7 +98,7 @@ export class WatchedSlotServers implements SlotServers {
     { facts, spreadMs }: { readonly facts: SlotPoolFacts; readonly spreadMs: number },
   ): SlotServerWatch {
     const { observer, random, gone } = this.#options;
-    return new SlotServerWatch({
+    const watch: SlotServerWatch = new SlotServerWatch({
       ...this.#options,
       target: { host, port, apiKey: facts.apiKey },
       facts,
@@ -100,15 +106,31 @@ export class WatchedSlotServers implements SlotServers {
       events: {
         stateChanged: (from, to, why) => {
           observer.stateChanged({ pool, address, from: nameOf(from), to: nameOf(to), why });
-          if (from.kind === "ready") gone(pool, { endpoint, server: from.server });
+          if (from.kind === "ready" && !this.#leaving.has(watch)) {
+            gone(pool, { endpoint, server: from.server });
+          }
         },
         unanswered: (why) => observer.unanswered({ pool, address, why }),
       },
     });
+    return watch;
   }
 
-  #close(watch: SlotServerWatch | undefined): void {
+  #leave(pool: string, watch: SlotServerWatch | undefined): void {
     if (watch === undefined) return;
+    const { state } = watch;
+    if (state.kind === "off") return this.#close(watch);
+    this.#leaving.add(watch);
+    void this.#options.leaving(pool, state.server).then(() => this.#close(watch));
+  }
+
+  /** It is a member again, and somebody else is given its slots: what is still asked of them is answered to nobody. */
+  #giveUpLeaving(endpoint: Endpoint): void {
+    for (const watch of this.#leaving) if (isAt(watch, endpoint)) this.#close(watch);
+  }
+
+  #close(watch: SlotServerWatch): void {
+    this.#leaving.delete(watch);
     const closing = watch.close().finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
   }

@@ -3,7 +3,7 @@ import { beforeEach, expect, it } from "vitest";
 import { SlotDesks } from "../../../src/kv/slots/slot-desks.ts";
 import type { SlotDesk } from "../../../src/kv/slots/slot-desk.ts";
 import type { SlotServer } from "../../../src/kv/slots/slot-server.ts";
-import { sessionOf, SlotStand, text } from "../../support/kv/slot-stand.ts";
+import { sessionOf, SlotStand, type StandOptions, text } from "../../support/kv/slot-stand.ts";
 import { ENGINE_A, ENGINE_B } from "../../support/path-bench.ts";
 
 let stands: Map<SlotServer, SlotStand>;
@@ -17,8 +17,8 @@ beforeEach(() => {
   });
 });
 
-function process(): SlotStand {
-  const stand = new SlotStand();
+function process(options?: StandOptions): SlotStand {
+  const stand = new SlotStand(options);
   stands.set(stand.server, stand);
   return stand;
 }
@@ -30,14 +30,11 @@ it("is the same one for the same process, and none of another's", () => {
   expect(desks.of(ENGINE_A, a.server)).toBe(a.desk);
 });
 
-it("is over with its process, and with its endpoint", async () => {
-  const [a, again, b] = [process(), process(), process()];
+it("is over with its process", async () => {
+  const [a, again] = [process(), process()];
   desks.of(ENGINE_A, a.server);
-  desks.of(ENGINE_B, b.server);
   desks.of(ENGINE_A, again.server);
   expect(await a.seat("s", text("a", 50))).toBe("engine_unknown");
-  desks.keep([ENGINE_A]);
-  expect(await b.seat("s", text("a", 50))).toBe("engine_unknown");
   expect(await again.seat("s", text("a", 50))).toMatchObject({ from: "fresh" });
 });
 
@@ -47,7 +44,7 @@ it("lets nobody wait for a slot of a process that is gone", async () => {
   for (const { server } of [a, b]) desks.of(server === a.server ? ENGINE_A : ENGINE_B, server);
   for (const id of ["s", "t"]) held.push(await a.seated(id, text(id, 50)));
   const waiting = a.seat("u", text("u", 50));
-  desks.gone(a.server);
+  await desks.leave(a.server, 0);
   expect(await waiting).toBe("engine_unknown");
   expect(desks.load).toEqual({ residents: 0, waiting: 0 });
   for (const seat of held) seat.leave({ kind: "unknown" });
@@ -67,9 +64,28 @@ it("counts who sits, and lets ended sessions go, wherever they are", async () =>
   expect(b.server.calls).toContain("erase 0");
 });
 
+it("saves what is newer than its file of a server that leaves, within that time", async () => {
+  const [a, b] = ["a", "b"].map(() => process({ save: "on_evict" })) as [SlotStand, SlotStand];
+  desks.of(ENGINE_A, a.server);
+  desks.of(ENGINE_B, b.server);
+  for (const stand of [a, b]) {
+    for (const id of ["s", "t"]) await stand.turn(id, text(id, 50));
+    stand.server.delaysMs.save = 600;
+  }
+  let isLeft = false;
+  const left = desks.leave(a.server, 1_000).then(() => (isLeft = true));
+  expect(await a.seat("s", text("s", 50))).toBe("engine_unknown");
+  expect(desks.load).toEqual({ residents: 2, waiting: 0 });
+  await a.advance(1_199);
+  expect(isLeft).toBe(false);
+  await a.advance(1);
+  await left;
+  expect(a.saves).toMatchObject([{ outcome: "kept" }, { outcome: "kept" }]);
+  expect(b.saves).toEqual([]);
+});
+
 it("saves what is newer than its file before it is closed", async () => {
-  const stand = new SlotStand({ save: "on_evict" });
-  stands.set(stand.server, stand);
+  const stand = process({ save: "on_evict" });
   desks.of(ENGINE_A, stand.server);
   await stand.turn("s", text("a", 50));
   expect(stand.saves).toEqual([]);

@@ -2,11 +2,15 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Endpoint } from "../../../src/endpoints/endpoint.ts";
 import type { SlotServerChange } from "../../../src/kv/slots/slot-server-observer.ts";
 import type { SlotPoolFacts } from "../../../src/kv/slots/slot-server-watch.ts";
+import { SlotFault, type SlotServer } from "../../../src/kv/slots/slot-server.ts";
 import { WatchedSlotServers } from "../../../src/kv/slots/watched-slot-servers.ts";
 import type { StagedName } from "../../../src/kv/staging.ts";
+import { settle } from "../../support/fake-clock.ts";
 import { endpointAt } from "../../support/engine-endpoints.ts";
 import type { RecordedLlama } from "../../support/recorded-llama.ts";
 import { nameOf, SlotWatching } from "../../support/slot-watching.ts";
+
+const NEVER = new AbortController().signal;
 
 const FACTS: SlotPoolFacts = {
   expected: { slots: undefined, contextTokens: undefined },
@@ -20,12 +24,16 @@ let servers: WatchedSlotServers;
 let changes: SlotServerChange[];
 let unanswered: string[];
 let gone: unknown[];
+let leaving: unknown[];
+let left: PromiseWithResolvers<void>;
 
 beforeEach(() => {
   watching = new SlotWatching();
   changes = [];
   unanswered = [];
   gone = [];
+  leaving = [];
+  left = Promise.withResolvers();
   servers = new WatchedSlotServers({
     ...watching.options,
     pools: new Map([
@@ -34,6 +42,10 @@ beforeEach(() => {
       ["keyed", { ...FACTS, apiKey: "sk-1" }],
     ]),
     gone: (pool, { endpoint, server }) => gone.push([pool, endpoint, server.instance]),
+    leaving: (pool, { instance }) => {
+      leaving.push([pool, instance]);
+      return left.promise;
+    },
     observer: {
       stateChanged: (change) => changes.push(change),
       unanswered: ({ pool, address, why }) => unanswered.push(`${pool} ${address} ${why}`),
@@ -51,6 +63,14 @@ function endpointOf({ target }: RecordedLlama): Endpoint {
 
 const state = (endpoint: Endpoint, pool = "a") => nameOf(servers.server(pool, endpoint));
 const isReady = (endpoint: Endpoint, pool = "a") => servers.server(pool, endpoint).kind === "ready";
+
+async function readyAt(endpoint: Endpoint): Promise<SlotServer> {
+  servers.published({ name: "a", endpoints: [endpoint] });
+  await watching.until(() => isReady(endpoint));
+  const found = servers.server("a", endpoint);
+  if (found.kind !== "ready") throw new Error("it was ready");
+  return found.server;
+}
 
 describe("servers with a key", () => {
   it("are ready to who has it, and do with it what is asked of a slot", async () => {
@@ -111,6 +131,7 @@ describe("the servers of a pool", () => {
     const { connections } = llama;
     servers.published({ name: "a", endpoints: [{ ...one, weight: 2 }] });
     expect(isReady(one)).toBe(true);
+    left.resolve();
     servers.published({ name: "a", endpoints: [] });
     await watching.clock.advance(60_000);
 
@@ -119,14 +140,41 @@ describe("the servers of a pool", () => {
     expect(watching.clock.pendingTimers).toBe(0);
   });
 
-  it("are gone, once, when their processes end that were ready", async () => {
-    const [one, two] = [await watching.serve(), await watching.serve()];
-    const [a, b] = [endpointOf(one), endpointOf(two)];
+  it("that leave answer until nobody wants anything of them, and no longer", async () => {
+    const one = endpointOf(await watching.serve());
+    const server = await readyAt(one);
+    servers.published({ name: "a", endpoints: [] });
+    expect([state(one), leaving]).toEqual(["engine_unknown", [["a", server.instance]]]);
+    expect(await server.look(NEVER)).toHaveLength(2);
+    left.resolve();
+    await settle();
+    expect(await server.look(NEVER)).toBeInstanceOf(SlotFault);
+  });
+
+  it.each([
+    ["are members again", (one: Endpoint) => servers.published({ name: "a", endpoints: [one] })],
+    ["are watched by nobody", () => void servers.close()],
+  ])("that leave answer no more once they %s", async (_claim, until) => {
+    const one = endpointOf(await watching.serve());
+    const server = await readyAt(one);
+    servers.published({ name: "a", endpoints: [] });
+    until(one);
+    expect(await server.look(NEVER)).toBeInstanceOf(SlotFault);
+  });
+
+  it("are gone, once, when their processes end that were ready, and are members", async () => {
+    const [one, two, three] = [
+      await watching.serve(),
+      await watching.serve(),
+      await watching.serve(),
+    ];
+    const [a, b, c] = [endpointOf(one), endpointOf(two), endpointOf(three)];
     two.answers("GET /slots", { status: 501, body: {} });
+    await readyAt(c);
     servers.published({ name: "a", endpoints: [a, b] });
     await watching.until(() => isReady(a) && state(b) === "slots_off");
     const instance = state(a);
-    await Promise.all([one.kill(), two.kill()]);
+    await Promise.all([one.kill(), two.kill(), three.kill()]);
     await watching.until(() => state(a) === "engine_unknown" && state(b) === "engine_unknown");
     await watching.clock.advance(5_000);
     expect(gone).toEqual([["a", a.id, instance]]);
