@@ -10,6 +10,7 @@ import type { AnswerForm, AnswerState, Answerer, Finish, Usage } from "./answer-
 import type { Chat, ChatMessage, ContentPart } from "../tokenizer/engine-tokenizer.ts";
 import { explicitDialect, formatKvReport, parseKvRequest } from "./kv-dialects.ts";
 import type { KvRequest } from "./kv-dialects.ts";
+import type { Tool } from "../tokenizer/tools.ts";
 import { parseSampling } from "./sampling.ts";
 import type { Sampling } from "./sampling.ts";
 
@@ -85,9 +86,16 @@ function isTextPart(part: unknown): part is ContentPart {
   return isObject(part) && part["type"] === "text" && typeof part["text"] === "string";
 }
 
-function parseTools(tools: unknown): readonly unknown[] | undefined {
-  if (tools === undefined || Array.isArray(tools)) return tools;
-  throw new BadRequest("tools must be a list");
+function parseTools(tools: unknown): readonly Tool[] | undefined {
+  if (tools === undefined) return undefined;
+  if (Array.isArray(tools) && tools.every(isTool)) return tools;
+  throw new BadRequest("tools must be a list of functions with names");
+}
+
+function isTool(tool: unknown): tool is Tool {
+  return (
+    isObject(tool) && isObject(tool["function"]) && typeof tool["function"]["name"] === "string"
+  );
 }
 
 export function chatForm(answerer: Answerer, request: ChatRequest): AnswerForm {

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Template } from "@huggingface/jinja";
 import { Tokenizer } from "@huggingface/tokenizers";
 import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "./files.ts";
+import { dumpTool, type Tool } from "./tools.ts";
 import { SPECIAL_TOKENS } from "./vocabulary.ts";
 
 export interface ChatMessage {
@@ -17,7 +18,7 @@ export interface ContentPart {
 
 export interface Chat {
   readonly messages: readonly ChatMessage[];
-  readonly tools?: readonly unknown[] | undefined;
+  readonly tools?: readonly Tool[] | undefined;
   readonly templateKwargs?: Readonly<Record<string, unknown>> | undefined;
   /** The last message is the assistant's, and the answer goes on where it ends. */
   readonly continueFinalMessage?: boolean | undefined;
@@ -56,7 +57,7 @@ export class EngineTokenizer {
     const text = this.#template.render({
       ...chat.templateKwargs,
       messages: rendered,
-      tools: chat.tools ?? null,
+      tools: chat.tools?.map(dumpTool) ?? null,
       add_generation_prompt: true,
       bos_token: this.#bos,
     });

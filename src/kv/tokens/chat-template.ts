@@ -36,8 +36,27 @@ const TOKEN_NAMES = [
   "mask_token",
 ];
 
-/** Arguments of the engine's own call, which refuses to have them twice. */
-const OWN_ARGUMENTS = ["messages", "tools", "documents", "add_generation_prompt"];
+/**
+ * What `apply_chat_template` of Hugging Face takes for itself: the engine refuses to have some of them twice, and by others a client has a
+ * template of its own rendered, or the prompt cut.
+ */
+const OWN_ARGUMENTS = [
+  "messages",
+  "conversation",
+  "tools",
+  "documents",
+  "chat_template",
+  "add_generation_prompt",
+  "continue_final_message",
+  "tokenize",
+  "padding",
+  "truncation",
+  "max_length",
+  "return_tensors",
+  "return_dict",
+  "return_assistant_tokens_mask",
+  "tokenizer_kwargs",
+];
 
 /** Throws `config_invalid` for a template that cannot be parsed, or that says something else each time. */
 export function createChatTemplate(
@@ -55,12 +74,12 @@ export function createChatTemplate(
   const tokens = specialTokens(config);
 
   function renderText(chat: ChatPrompt): RenderedChat | undefined {
-    const { messages, continued } = toTemplateChat(chat, takesParts);
+    const { messages, tools, continued } = toTemplateChat(chat, takesParts);
     const text = template.render({
       ...tokens,
       ...chat.templateKwargs,
       messages,
-      tools: chat.tools ?? null,
+      tools,
       documents: null,
       add_generation_prompt: true,
     });

@@ -21,9 +21,40 @@ describe("a chat", () => {
   it("is rendered with its tools, arguments of the template and special tokens", () => {
     const template =
       "{{ bos_token }}{{ tools | tojson }}{{ mood }}{{ tools is none }}{{ eos_token }}";
-    const chat = { messages: [user("")], tools: [{ name: "f" }], templateKwargs: { mood: "calm" } };
-    expect(render(template, chat)).toBe('<s>[{"name": "f"}]calmfalse</s>');
+    const tools = [{ function: { name: "f" } }];
+    const chat = { messages: [user("")], tools, templateKwargs: { mood: "calm" } };
+    const json = `[{"type": "function", "function": ${dumped()}, "defer_loading": null}]`;
+    expect(render(template, chat)).toBe(`<s>${json}calmfalse</s>`);
     expect(render("{{ tools is none }}", { messages: [user("")] })).toBe("true");
+  });
+
+  it("has the members of its tools that the engine knows, in the engine's order", () => {
+    const called = { parameters: { b: 1, a: 2 }, strict: true, name: "f", description: "d" };
+    const tool = { "x-own": 1, defer_loading: true, function: { ...called, more: 1 } };
+    const function_ = `{"description": "d", "name": "f", "parameters": {"b": 1, "a": 2}, "strict": true, "defer_loading": true}`;
+    expect(render("{{ tools[0] | tojson }}", { messages: [user("")], tools: [tool] })).toBe(
+      `{"type": "function", "function": ${function_}, "defer_loading": true}`,
+    );
+  });
+
+  it("has the members of its messages that the engine knows", () => {
+    const messages = [
+      { role: "System", tools: [{ function: { name: "f" } }], more: 1 },
+      { role: "user", name: "n", content: [{ type: "text", text: "a", cache_control: {} }] },
+      { role: "assistant", tool_calls: [{ more: 1, function: { arguments: {}, name: "f" } }] },
+      { role: "tool", name: "f", tool_call_id: "1", content: "b" },
+    ];
+    const tool = `{"type": "function", "function": ${dumped()}, "defer_loading": null}`;
+    const call = `{"id": null, "index": null, "type": "function", "function": {"name": "f", "arguments": {}}}`;
+    const rendered = [
+      `{"role": "system", "content": "", "tools": [${tool}]}`,
+      `{"role": "user", "content": [{"type": "text", "text": "a"}]}`,
+      `{"role": "assistant", "content": "", "tool_calls": [${call}]}`,
+      `{"role": "tool", "content": "b", "tool_call_id": "1", "name": "f"}`,
+    ];
+    const template = `{% for m in messages %}{{ m | tojson }}
+{% if m.content is string %}{% else %}{% for p in m.content %}{% endfor %}{% endif %}{% endfor %}`;
+    expect(render(template, { messages }, { chars: 1000 })?.trim().split("\n")).toEqual(rendered);
   });
 
   it("goes on with the assistant's own last message where that is asked for, in a text apart", () => {
@@ -84,6 +115,14 @@ describe("a chat is refused", () => {
     ["with a number that an engine may write in another way", { messages: calls('{"x": 1.0}') }],
     ["with a key that has lost its order in a tool call", { messages: calls('{"7": 1}') }],
     ["with an argument that is the engine's own", { templateKwargs: { messages: [] } }],
+    ["with a template of its own", { templateKwargs: { chat_template: "x" } }],
+    ["that is to be cut", { templateKwargs: { max_length: 8 } }],
+    ["with a tool that has no function", { tools: [{ name: "f" }] }],
+    ["with a tool that has no name", { tools: [{ function: {} }] }],
+    ["with a tool of another type than a text", { tools: [{ type: 1, function: { name: "f" } }] }],
+    ["with a tool described by no text", { tools: [{ function: { name: "f", description: 1 } }] }],
+    ["with a tool that may be strict", { tools: [{ function: { name: "f", strict: "yes" } }] }],
+    ["with a tool that may wait", { tools: [{ defer_loading: 1, function: { name: "f" } }] }],
     ["with a variable that is the template language's own", { templateKwargs: { range: 1 } }],
     ["whose text is longer than the limit", { messages: [user("x".repeat(200))] }],
   ])("%s", (_, chat) => {
@@ -101,6 +140,11 @@ describe("a chat is refused", () => {
     );
   });
 });
+
+/** A function of which a request says the name alone. */
+function dumped(): string {
+  return `{"description": null, "name": "f", "parameters": null, "strict": false}`;
+}
 
 function user(content: string) {
   return { role: "user", content };

@@ -18,6 +18,17 @@ const piece = fc.oneof(
 );
 const content = fc.array(piece, { maxLength: 5 }).map((pieces) => pieces.join(""));
 
+it("reads tools as the demo's engine does, and not as they are written", async () => {
+  const engine = new EngineTokenizer();
+  const tokens = await openTokensOf(FILES);
+  const messages = [{ role: "user", content: "When is high tide?" }];
+  const told = { parameters: { type: "object" }, strict: false, name: "tide", description: "Now" };
+  const tools = [{ defer_loading: null, function: told, type: "function" }];
+  const chat = { messages, tools, templateKwargs: {}, continueFinalMessage: false };
+  const ids = new Uint32Array(engine.encodeChat({ messages, tools }));
+  expect(await tokens.encode({ kind: "chat", chat })).toEqual({ kind: "encoded", ids });
+});
+
 it("counts conversations as the demo's engine does, turn after turn", async () => {
   const engine = new EngineTokenizer();
   const tokens = await openTokensOf(FILES);

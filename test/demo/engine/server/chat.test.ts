@@ -137,7 +137,8 @@ describe("POST /v1/chat/completions", () => {
     [{ messages: [] }, "messages must be a list"],
     [{ messages: [{ content: "x" }] }, "messages[0].role must be a string"],
     [{ messages: [{ role: "user", content: 7 }] }, "messages[0].content must be"],
-    [{ tools: {} }, "tools must be a list"],
+    [{ tools: {} }, "tools must be a list of functions with names"],
+    [{ tools: [{ name: "moor" }] }, "tools must be a list of functions with names"],
     [
       { kv_transfer_params: { kvcache_params: { fresh_kvcache: [{}] } } },
       "Missing required fields",

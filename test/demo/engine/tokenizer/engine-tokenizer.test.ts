@@ -103,7 +103,10 @@ describe("a chat", () => {
       messages: [user],
       templateKwargs: { enable_thinking: true },
     });
-    expect(tokenizer.encodeChat({ messages: [user], tools })).not.toEqual(plain);
+    const named = tokenizer.encodeChat({ messages: [user], tools });
+    expect(named).not.toEqual(plain);
+    const dumped = `[{"type": "function", "function": {"description": null, "name": "tie", "parameters": null, "strict": false}, "defer_loading": null}]`;
+    expect(tokenizer.decode(named)).toContain(dumped);
     expect(thinking.slice(0, plain.length - 1)).toEqual(plain.slice(0, -1));
     expect(tokenizer.decode(thinking)).toBe(`${tokenizer.decode(plain)}think: `);
   });

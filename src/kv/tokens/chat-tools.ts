@@ -1,0 +1,35 @@
+/**
+ * Tools as SGLang gives them to a template: of each the members of its own classes, in their order, where a request leaves them out with what
+ * they are then, and no others. Templates write them out as JSON, so each member is tokens, and another order is another prompt of the same length.
+ */
+
+type Members = Readonly<Record<string, unknown>>;
+
+/** Throws for a tool that the engine would refuse, or make something else of. */
+export function toTemplateTool(tool: unknown): Members {
+  const { type = "function", function: called, defer_loading: deferred = null } = membersOf(tool);
+  if (typeof type !== "string") throw new Error("the type of a tool is no text");
+  return { type, function: toFunction(called, deferred), defer_loading: flag(deferred) };
+}
+
+function toFunction(called: unknown, toolDeferred: unknown): Members {
+  const { name, description = null, parameters = null, strict = false } = membersOf(called);
+  if (typeof name !== "string") throw new Error("the name of a tool is no text");
+  if (description !== null && typeof description !== "string") {
+    throw new Error("the description of a tool is no text");
+  }
+  if (typeof strict !== "boolean") throw new Error("strict is neither true nor false");
+  const deferred = flag(membersOf(called)["defer_loading"] ?? toolDeferred);
+  const own = { description, name, parameters, strict };
+  return deferred === null ? own : { ...own, defer_loading: deferred };
+}
+
+function flag(value: unknown): boolean | null {
+  if (value === null || typeof value === "boolean") return value;
+  throw new Error("defer_loading is neither true nor false");
+}
+
+function membersOf(value: unknown): Members {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Members;
+  throw new Error("a tool is no object, or has no function that is one");
+}
