@@ -2,7 +2,7 @@
 import { atOnce } from "../../json/slices.ts";
 import type { Dialect, DialectName } from "./dialect.ts";
 import { chatRequest } from "./requests/chat-request.ts";
-import { generateRequest } from "./requests/generate-request.ts";
+import { generateRequest, sessionRequest } from "./requests/generate-request.ts";
 import { forbiddenAtRoot, passingMembers, readBody, type TurnRoute } from "./requests/read-body.ts";
 import { segmentInjector } from "./requests/segment-injection.ts";
 import { SLOT_MEMBER, slotInjector } from "./requests/slot-injection.ts";
@@ -36,7 +36,7 @@ const TRAITS: Readonly<Record<DialectName, Traits>> = {
     // Its engines take KV in their own requests only; what a chat says of sessions they ignore.
     routes: (exposeKv) => ({
       "/generate": {
-        format: generateRequest,
+        format: sessionRequest,
         inject: segmentInjector({ place: "session_params", exposeKv }),
       },
     }),

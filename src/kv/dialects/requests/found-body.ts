@@ -26,6 +26,10 @@ export function isNull({ bytes }: FoundBody, { start }: Span): boolean {
   return bytes[start] === 0x6e; // the n of a valid literal
 }
 
+export function isFalse({ bytes }: FoundBody, { start }: Span): boolean {
+  return bytes[start] === 0x66; // the f of a valid literal
+}
+
 export function isList({ bytes }: FoundBody, { start }: Span): boolean {
   return bytes[start] === 0x5b;
 }

@@ -20,32 +20,47 @@ const REFUSED: RefusedMembers = {
   lora_id: "adapter",
 };
 
+/**
+ * What an engine leaves out of a request once it is one of a session: `Session.create_req`, which sgl-project/sglang#14994 makes its turns by, hands on sampling, logprobs
+ * and `stream`, and none of these. Their answers would lack what was asked for, or keep to a grammar while the model still thinks.
+ */
+const LOST_IN_SESSIONS: RefusedMembers = {
+  require_reasoning: "unknown_field",
+  return_hidden_states: "unknown_field",
+  return_routed_experts: "unknown_field",
+};
+
 /** Where a request does not say it. */
 const DEFAULT_MAX_NEW_TOKENS = 128;
 
 const PROMPT = ["text", "input_ids", "sampling_params"];
 const REST = ["model", "extra_key", "cache_salt"];
-const READ = [...PROMPT, ...REST, ...Object.keys(REFUSED)];
+export const generateRequest = generateFormat(REFUSED);
+/** Of engines that make a session of each turn. */
+export const sessionRequest = generateFormat({ ...REFUSED, ...LOST_IN_SESSIONS });
 
-export const generateRequest: RequestFormat = {
-  shape: objectShape({
-    wanted: {
-      ...SESSION_MEMBERS,
-      ...Object.fromEntries(READ.map((name) => [name, null])),
-    },
-    known: GENERATE_NEUTRAL,
-  }),
-  *read(body) {
-    const refused = refusal(body, REFUSED);
-    if (refused !== undefined) return refused;
-    const sampling = yield* readSampling(body);
-    if (typeof sampling === "string") return sampling;
-    const prompt = yield* readPrompt(body);
-    if (typeof prompt === "string") return prompt;
-    const context = readContext(body);
-    return context === undefined ? "body" : { prompt, ...sampling, context, needsUsage: false };
-  },
-};
+function generateFormat(refused: RefusedMembers): RequestFormat {
+  const read = [...PROMPT, ...REST, ...Object.keys(refused)];
+  const wanted = { ...SESSION_MEMBERS, ...Object.fromEntries(read.map((name) => [name, null])) };
+  return {
+    shape: objectShape({ wanted, known: GENERATE_NEUTRAL.filter((name) => !read.includes(name)) }),
+    read: (body) => readGenerate(body, refused),
+  };
+}
+
+function* readGenerate(
+  body: FoundBody,
+  refused: RefusedMembers,
+): ReturnType<RequestFormat["read"]> {
+  const reason = refusal(body, refused);
+  if (reason !== undefined) return reason;
+  const sampling = yield* readSampling(body);
+  if (typeof sampling === "string") return sampling;
+  const prompt = yield* readPrompt(body);
+  if (typeof prompt === "string") return prompt;
+  const context = readContext(body);
+  return context === undefined ? "body" : { prompt, ...sampling, context, needsUsage: false };
+}
 
 /** With both, the engine would read the ids; with neither, nothing. */
 function* readPrompt(body: FoundBody): Slices<Prompt | NoTurnReason> {

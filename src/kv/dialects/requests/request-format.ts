@@ -3,7 +3,7 @@ import { objectShape, type ObjectShape } from "../../../json/json-members.ts";
 import type { Slices } from "../../../json/slices.ts";
 import type { ChainContext } from "../../chain/chain-format.ts";
 import type { NoTurnReason, Prompt } from "../dialect.ts";
-import { given, isEmptyList, isList, readString, type FoundBody } from "./found-body.ts";
+import { given, isEmptyList, isFalse, isList, readString, type FoundBody } from "./found-body.ts";
 
 /** The requests of one path of an engine. */
 export interface RequestFormat {
@@ -29,7 +29,7 @@ export const SESSION_MEMBERS = {
   }),
 };
 
-/** Top-level members that a turn cannot have, unless they are null or an empty list, with the reason. */
+/** Top-level members that a turn cannot have, unless they are null, false or an empty list, with the reason. */
 export type RefusedMembers = Readonly<Record<string, NoTurnReason>>;
 
 /** Why a request has no turn, as far as its prompt need not be read for that. `model` must be wanted. */
@@ -38,7 +38,8 @@ export function refusal(body: FoundBody, refused: RefusedMembers): NoTurnReason 
   if (reason !== undefined) return reason;
   for (const [name, why] of Object.entries(refused)) {
     const member = given(body, name);
-    if (member !== undefined && !isEmptyList(body, member.value)) return why;
+    if (member === undefined || isFalse(body, member.value)) continue;
+    if (!isEmptyList(body, member.value)) return why;
   }
   return body.root.hasUnknown ? "unknown_field" : undefined;
 }

@@ -123,6 +123,18 @@ describe("a turn of /generate", () => {
     expect(read({ text: "a", ...members }).turn).toEqual({ kind: "none", reason });
   });
 
+  it.each(["require_reasoning", "return_hidden_states", "return_routed_experts"])(
+    "is none with %s where engines make a session of it, which would lose that",
+    (name) => {
+      const asked = { text: "a", [name]: true };
+      const explicit = { dialect: "sglang-explicit" } as const;
+
+      expect(read(asked).turn).toEqual({ kind: "none", reason: "unknown_field" });
+      expect(read({ ...asked, [name]: false }).turn.kind).toBe("turn");
+      expect(read(asked, explicit).turn.kind).toBe("turn");
+    },
+  );
+
   it("is one where the id of a session is for the service", () => {
     const session_params = { id: "s", rid: null, stored_kv_cache: [] };
 
