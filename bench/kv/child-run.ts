@@ -56,6 +56,6 @@ export async function startDiscardServer(root: string, bytes: number): Promise<D
   child.onLine((line) => {
     if (line.startsWith("listening ")) port = Number(line.slice(10));
   });
-  await waitUntilReady(child, { deadlineMs: 5_000, check: async () => port > 0 });
+  await waitUntilReady(child, { deadlineMs: 30_000, check: async () => port > 0 });
   return { port, child };
 }

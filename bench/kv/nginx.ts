@@ -34,7 +34,7 @@ export async function startNginx(root: string, folder: string): Promise<Nginx> {
     args: ["-p", folder, "-c", config, "-e", "stderr"],
   });
   const check = async () => (await fetch(`http://127.0.0.1:${port}/`)).status > 0;
-  await waitUntilReady(child, { deadlineMs: 5_000, check });
+  await waitUntilReady(child, { deadlineMs: 30_000, check });
   return { port, pid: child.pid, close: () => child.close() };
 }
 

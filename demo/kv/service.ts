@@ -3,14 +3,15 @@ import { execFile } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { stringify } from "yaml";
-import { startChild, waitUntilReady } from "../stack/child.ts";
+import { hasSaid, startChild, waitUntilReady } from "../stack/child.ts";
 import type { Child } from "../stack/child.ts";
 import { createFolder, removeFolder } from "../stack/folder.ts";
+import { LISTENING } from "../stack/moorline.ts";
 import { freePort } from "../stack/ports.ts";
 import { filesIn, kvSettings } from "./settings.ts";
 
 const main = resolve(import.meta.dirname, "..", "..", "src", "main.ts");
-const readyDeadlineMs = 15_000;
+const readyDeadlineMs = 30_000;
 const preferredPorts = { api: 9004, admin: 9003 };
 
 export interface CheckResult {
@@ -69,7 +70,8 @@ export class KvService {
     const { configPath, logPath } = this;
     const args = [main, "serve", "--roles", "kv", "--config", configPath];
     this.#child = startChild({ label: "Moorline", logPath, command: process.execPath, args });
-    const check = async () => (await fetch(`${this.adminUrl}/readyz`)).ok;
+    const listens = hasSaid(this.#child, LISTENING);
+    const check = async () => listens() && (await fetch(`${this.adminUrl}/readyz`)).ok;
     await waitUntilReady(this.#child, { deadlineMs: readyDeadlineMs, check });
   }
 

@@ -124,6 +124,13 @@ export interface Readiness {
   readonly check: () => Promise<boolean>;
 }
 
+/** Whether a line of its output from now on has held the text. */
+export function hasSaid(child: Child, text: string): () => boolean {
+  let isSaid = false;
+  child.onLine((line) => (isSaid ||= line.includes(text)));
+  return () => isSaid;
+}
+
 /** Resolves when the child is ready. Rejects when it ends or the deadline passes, with the last lines of its output. */
 export async function waitUntilReady(child: Child, readiness: Readiness): Promise<void> {
   let end: string | undefined;

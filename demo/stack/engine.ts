@@ -7,7 +7,7 @@ const mains = {
   simulated: join(resolve(import.meta.dirname, ".."), "simulated-engine", "main.ts"),
   computing: join(resolve(import.meta.dirname, ".."), "engine", "main.ts"),
 };
-const readyDeadlineMs = 10_000;
+const readyDeadlineMs = 30_000;
 
 export interface EngineProcessOptions {
   readonly name: string;

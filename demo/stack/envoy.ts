@@ -11,7 +11,7 @@ import { createFolder, removeFolder } from "./folder.ts";
 
 /** An image to run in place of the binary. */
 const image = process.env["ENVOY_IMAGE"];
-const readyDeadlineMs = 15_000;
+const readyDeadlineMs = 30_000;
 const flags = ["--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning"];
 
 export interface EnvoyOptions {

@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { stringify } from "yaml";
-import { startChild, waitUntilReady } from "./child.ts";
+import { hasSaid, startChild, waitUntilReady } from "./child.ts";
 import type { Child } from "./child.ts";
 import { createFolder, removeFolder } from "./folder.ts";
 import { freePort } from "./ports.ts";
@@ -10,7 +10,9 @@ import { freePort } from "./ports.ts";
 const main = resolve(import.meta.dirname, "..", "..", "src", "main.ts");
 /** An image to run in place of this source. */
 const image = process.env["MOORLINE_IMAGE"];
-const readyDeadlineMs = 15_000;
+const readyDeadlineMs = 30_000;
+/** What Moorline logs once its ports are its own. Before that, another process may answer there. */
+export const LISTENING = '"msg":"listening"';
 
 /** A configuration as in docs/config.md. Where it listens and the EDS file are put in. */
 export type MoorlineSettings = Readonly<Record<string, unknown>>;
@@ -75,7 +77,8 @@ export async function startMoorline(
     await removeFolder(folder);
   };
   try {
-    const check = async () => (await fetch(`${adminUrl}/readyz`)).ok;
+    const listens = hasSaid(child, LISTENING);
+    const check = async () => listens() && (await fetch(`${adminUrl}/readyz`)).ok;
     await waitUntilReady(child, { deadlineMs: readyDeadlineMs, check });
   } catch (reason) {
     await close();

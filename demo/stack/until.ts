@@ -5,7 +5,7 @@ const POLL_MS = 10;
 /** Polls until a claim holds; throws after `deadlineMs`, or when it is aborted. For what other processes do in their own time. */
 export async function until(
   claim: () => boolean | Promise<boolean>,
-  deadlineMs = 15_000,
+  deadlineMs = 20_000,
   signal?: AbortSignal,
 ): Promise<void> {
   const untilMs = performance.now() + deadlineMs;

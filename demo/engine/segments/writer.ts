@@ -21,7 +21,7 @@ export interface SegmentBytes {
 
 /** How writing is made worse than it is, for tests. */
 export interface WriteBehaviour {
-  /** Between the answer and the first byte. */
+  /** Between the answer and the first byte, or until another behaviour is set. */
   readonly writeDelayMs: number;
   /** After each extent. */
   readonly stallMs: number;
@@ -45,6 +45,8 @@ export interface SegmentWriterOptions {
 export class SegmentWriter {
   readonly #options: SegmentWriterOptions;
   #behaviour: WriteBehaviour = { writeDelayMs: 0, stallMs: 0, death: undefined };
+  /** Aborted when another one is set. */
+  #behaving = new AbortController();
   /** Settles when all that was given has been written; never rejects. */
   #written: Promise<void> = Promise.resolve();
   /** Since the behaviour was set. */
@@ -63,6 +65,8 @@ export class SegmentWriter {
   set behaviour(behaviour: WriteBehaviour) {
     this.#behaviour = behaviour;
     this.#writes = 0;
+    this.#behaving.abort();
+    this.#behaving = new AbortController();
   }
 
   /** Turns that are not written yet. */
@@ -94,9 +98,18 @@ export class SegmentWriter {
     const total = segments.reduce((sum, { bytes }) => sum + bytes.length, 0);
     const isFatal = death?.write === this.#writes;
     const life: Life = { leftBytes: isFatal ? Math.floor((total * death.eighths) / 8) : Infinity };
-    await pause(writeDelayMs);
+    await this.#delay(writeDelayMs);
     this.#endAt(life);
     for (const segment of segments) await this.#writeSegment(segment, life);
+  }
+
+  async #delay(ms: number): Promise<void> {
+    const { signal } = this.#behaving;
+    try {
+      await pause(ms, undefined, { signal });
+    } catch (reason) {
+      if (!signal.aborted) throw reason;
+    }
   }
 
   async #writeSegment(segment: SegmentBytes, life: Life): Promise<void> {

@@ -129,7 +129,8 @@ describe("POST /generate", () => {
 
   it("answers before anything is written", async () => {
     const kvUri = await touch(engine, "later");
-    engine.behave({ writeDelayMs: 300 });
+    await engine.written();
+    engine.behave({ writeDelayMs: 60_000 });
     const { body } = await post(engine, "/generate", {
       input_ids: prompt,
       sampling_params: sampling,
