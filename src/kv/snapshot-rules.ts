@@ -111,7 +111,7 @@ export interface SnapshotRules {
   keepSnapshot(request: KeepSnapshotRequest): Promise<KeepSnapshotOutcome>;
   /**
    * The snapshot with the most text in common with the prompt: of those that the session lists, and of those in its namespaces whose
-   * whole text the prompt begins with. Of equal ones those that the session lists, then the newest. Undefined: none has a grid step in common, nor its whole text. Changes nothing.
+   * whole text the prompt begins with, the newest few at least. Of equal ones those that the session lists, then the newest. Undefined: none has a grid step in common, nor its whole text. Changes nothing.
    */
   matchSnapshot(request: SnapshotMatchRequest): MaybePromise<SnapshotMatch | undefined>;
 }

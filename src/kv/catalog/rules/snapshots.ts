@@ -1,15 +1,9 @@
-/**
- * Snapshots: booked, listed in place of the session's older ones, and found again. Equal text is told by points of its chain, to the grid step; what ends
- * on a prompt with its whole text is told exactly, by the index.
- */
+/** Snapshots: booked, and listed in place of the session's older ones. */
 import { AppError } from "../../../errors.ts";
-import { isAtAny } from "../../copies.ts";
 import { SESSION_SEGMENTS_LIMIT } from "../../holders.ts";
 import { refuseSpace } from "../../location.ts";
-import type { GeometryKey } from "../../model/geometry-key.ts";
 import {
   type Segment,
-  type SegmentId,
   type Session,
   sessionHolder,
   type SessionKey,
@@ -22,18 +16,14 @@ import type {
   KeepSnapshotRequest,
   OpenSnapshotOutcome,
   OpenSnapshotRequest,
-  SnapshotMatch,
-  SnapshotMatchRequest,
 } from "../../snapshot-rules.ts";
-import { decode, uint } from "../codec.ts";
-import { numberKey, parseReference, referenceKey, referencesPrefix, UNLIMITED } from "../keys.ts";
 import { addRead } from "../read-score.ts";
 import { locationUsage, tenantUsage } from "../sums.ts";
-import { files, segmentAt, segments, sessions } from "../tables.ts";
+import { files, segmentAt, segments } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
 import { bookedFile, fill, isBooked } from "./copies.ts";
-import { endsOn } from "./ends-on.ts";
-import { addReference, listReferrers, removeReference } from "./references.ts";
+import { commonPoints, isOfGeometry, listedSnapshots, type Snapshot } from "./listed-snapshots.ts";
+import { addReference, removeReference } from "./references.ts";
 import { liveSession } from "./sessions.ts";
 
 export function openSnapshot(
@@ -78,77 +68,6 @@ export function keepSnapshot(
   addReference(tx, holder, { segment, nowMs, place: () => place });
   for (const { id } of replaced) removeReference(tx, holder, id);
   return "kept";
-}
-
-export function matchSnapshot(
-  view: CatalogView,
-  request: SnapshotMatchRequest,
-): SnapshotMatch | undefined {
-  const { locations } = request;
-  const [best] = candidates(view, request)
-    .filter(({ snapshot, commonUnits }) => commonUnits > 0 && isAtAny(snapshot, locations))
-    .toSorted(
-      (a, b) =>
-        b.commonUnits - a.commonUnits ||
-        Number(b.isListed) - Number(a.isListed) ||
-        listedSinceMs(view, b.snapshot) - listedSinceMs(view, a.snapshot) ||
-        (a.snapshot.id < b.snapshot.id ? -1 : 1),
-    );
-  if (best === undefined) return undefined;
-  const { snapshot: segment, commonUnits } = best;
-  const { tokenLength, snapshot: text } = segment;
-  const tokens = Math.floor((tokenLength * commonUnits) / text.units);
-  return { segment, commonUnits, commonTokens: Math.max(1, tokens) };
-}
-
-interface Snapshot extends Segment {
-  readonly snapshot: SnapshotText;
-}
-
-interface Candidate {
-  readonly snapshot: Snapshot;
-  readonly commonUnits: number;
-  /** By the session itself. */
-  readonly isListed: boolean;
-}
-
-function candidates(
-  view: CatalogView,
-  { session: key, geometry, prompt }: SnapshotMatchRequest,
-): readonly Candidate[] {
-  const found = new Map<SegmentId, Candidate>();
-  const session = sessions.get(view, key);
-  for (const snapshot of session === undefined ? [] : listedSnapshots(view, session)) {
-    if (!isOfGeometry(snapshot, geometry)) continue;
-    const commonUnits = prompt.step * commonPoints(snapshot.snapshot, prompt);
-    found.set(snapshot.id, { snapshot, commonUnits, isListed: true });
-  }
-  for (const namespace of prompt.namespaces) {
-    for (const { segment, at } of endsOn(view, prompt, namespace)) {
-      if (!isSnapshot(segment) || segment.snapshot.units !== at) continue;
-      const isListed = found.get(segment.id)?.isListed === true;
-      found.set(segment.id, { snapshot: segment, commonUnits: at, isListed });
-    }
-  }
-  return [...found.values()];
-}
-
-/** They begin at token 0, and so come first in the list. */
-function listedSnapshots(view: CatalogView, session: Session): readonly Snapshot[] {
-  const prefix = referencesPrefix(sessionHolder(session));
-  const range = { from: prefix + numberKey(0), to: prefix + numberKey(1), limit: UNLIMITED };
-  return view
-    .range(range)
-    .map(({ key }) => segmentAt(view, parseReference(prefix, key)))
-    .filter((segment) => segment !== undefined)
-    .filter(isSnapshot);
-}
-
-/** By those who still list it. */
-function listedSinceMs(view: CatalogView, snapshot: Snapshot): number {
-  const [oldest] = listReferrers(view, snapshot.id, 1);
-  const since = oldest && view.get(referenceKey(oldest, snapshot));
-  return since === undefined ? 0 : decode(uint, since);
 }
 
 interface Replacement {
@@ -215,24 +134,7 @@ function assertNew(tx: CatalogTransaction, { segment: id, tokens }: KeepSnapshot
   throw new AppError("internal", `snapshot tokens ${tokens} must be 1 or more`);
 }
 
-function isSnapshot(segment: Segment): segment is Snapshot {
-  return segment.snapshot !== undefined;
-}
-
-function isOfGeometry(segment: Segment, geometry: GeometryKey): boolean {
-  return Buffer.compare(segment.geometry, geometry) === 0;
-}
-
 function beginsWith(text: SnapshotText, start: SnapshotText): boolean {
   const points = start.points.length / SNAPSHOT_POINT_BYTES;
   return start.units <= text.units && commonPoints(text, start) === points;
-}
-
-type Points = Pick<SnapshotText, "points">;
-
-function commonPoints({ points: a }: Points, { points: b }: Points): number {
-  const end = Math.min(a.length, b.length);
-  let at = 0;
-  while (at < end && a[at] === b[at]) at++;
-  return Math.floor(at / SNAPSHOT_POINT_BYTES);
 }
