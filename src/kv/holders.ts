@@ -31,6 +31,8 @@ export interface Quota {
 
 /** A session that has more gets no reservation, and whoever would fork it is not kept from it: the list is what is copied. */
 export const SESSION_SEGMENTS_LIMIT = 4096;
+/** So many of others may be among them, with all that else begins at token 0: each is looked at whenever one is searched, or saved by the session itself. A millisecond's worth or two. */
+export const SESSION_SNAPSHOTS_LIMIT = 256;
 
 export interface CreateRequest {
   readonly session: SessionKey;

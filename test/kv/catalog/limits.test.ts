@@ -4,8 +4,8 @@ import { MemoryStore } from "../../../src/kv/catalog/memory.ts";
 import { openCatalog } from "../../../src/kv/catalog/rule-catalog.ts";
 import { files, sessions } from "../../../src/kv/catalog/tables.ts";
 import { SESSION_TURNS_LIMIT } from "../../../src/kv/catalog.ts";
-import { SESSION_SEGMENTS_LIMIT } from "../../../src/kv/holders.ts";
-import { segmentId, type StoredFile } from "../../../src/kv/records.ts";
+import { SESSION_SEGMENTS_LIMIT, SESSION_SNAPSHOTS_LIMIT } from "../../../src/kv/holders.ts";
+import { type SegmentId, segmentId, type StoredFile } from "../../../src/kv/records.ts";
 import { key, KvDesk } from "../../support/kv-desk.ts";
 import { openSnapshot, save } from "../../support/kv-snapshots.ts";
 
@@ -53,6 +53,25 @@ it("attaches and shares as many segments as the limit, and keeps no more of what
   const many = Array.from({ length: SESSION_SEGMENTS_LIMIT + 1 }, () => segmentId(turn, 0));
   expect(await desk.createPrefix("t/p", many)).toEqual(refused);
   expect(await desk.createPrefix("t/p", many.slice(1))).toMatchObject({ kind: "created" });
+});
+
+it("attaches as many snapshots of others as the limit, keeps no more of what a turn reads, and always the session's own", async () => {
+  const { desk } = await openDesk();
+  const ids: SegmentId[] = [];
+  for (let at = 0; at <= SESSION_SNAPSHOTS_LIMIT; at++) {
+    await desk.create(`other-${at}`);
+    ids.push((await save(desk, { name: `other-${at}`, text: `text ${at}` })).segment);
+  }
+  const [last, ...others] = ids.toReversed() as [SegmentId, ...SegmentId[]];
+  const refused = { kind: "refused", reason: "segments_limit" };
+  expect(await desk.attach("a", ids)).toEqual(refused);
+  expect(await desk.attach("a", others)).toMatchObject({ kind: "attached" });
+  expect(await desk.attach("a", [last])).toEqual(refused);
+  expect(await desk.attach("a", others.slice(1))).toMatchObject({ kind: "attached" });
+  expect(await desk.lease("a", [last], desk.nowMs + 1)).toBe(true);
+  const own = await save(desk, { name: "a", text: "its own" });
+  const listed = (await desk.catalog.segments(key("a"))).map(({ id }) => id);
+  expect(listed.toSorted()).toEqual([...others, own.segment].toSorted());
 });
 
 it("books a snapshot for a list that is full only in place of the session's own", async () => {

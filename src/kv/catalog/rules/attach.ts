@@ -11,6 +11,7 @@ import { type Holder, type SegmentId, type Session, sessionHolder } from "../../
 import { referenceKey, type ReferredSegment } from "../keys.ts";
 import { segmentAt, segments, sessions, withdrawn } from "../tables.ts";
 import type { CatalogTransaction, CatalogView } from "../transaction.ts";
+import { isSnapshot, snapshotRoom } from "./listed-snapshots.ts";
 import { visibleTo } from "./prefixes.ts";
 import { addReference, removeReference } from "./references.ts";
 import { liveSession, slide } from "./sessions.ts";
@@ -29,7 +30,8 @@ export function attach(tx: CatalogTransaction, request: AttachRequest): AttachOu
   const session = liveSession(tx, key, nowMs);
   if (session === undefined) return { kind: "refused", reason: "no_session" };
   if (!areVisible(tx, session, request)) return { kind: "refused", reason: "no_segment" };
-  if (session.segments + listed.length > SESSION_SEGMENTS_LIMIT) {
+  const isAboveLimit = session.segments + listed.length > SESSION_SEGMENTS_LIMIT;
+  if (isAboveLimit || hasTooManySnapshots(tx, session, listed)) {
     return { kind: "refused", reason: "segments_limit" };
   }
   const added = holdListed(tx, session, request);
@@ -60,6 +62,19 @@ export function areVisible(
   });
 }
 
+function hasTooManySnapshots(
+  view: CatalogView,
+  session: Session,
+  listed: Listing["listed"],
+): boolean {
+  const holder = sessionHolder(session);
+  const added = listed.filter(({ segment: id }) => {
+    const segment = segmentAt(view, id);
+    return segment !== undefined && isSnapshot(segment) && !isListed(view, holder, segment);
+  });
+  return added.length > 0 && added.length > snapshotRoom(view, holder);
+}
+
 /**
  * So that nothing that a session goes on from vanishes under it. What is above its limit is not kept for it. Returns what it did not
  * list before.
@@ -70,12 +85,17 @@ export function holdListed(
   listing: Listing,
 ): readonly SegmentId[] {
   const { listed, nowMs } = listing;
-  const room = Math.max(0, SESSION_SEGMENTS_LIMIT - session.segments);
+  const most = Math.max(0, SESSION_SEGMENTS_LIMIT - session.segments);
   const holder = sessionHolder(session);
   const added: SegmentId[] = [];
-  for (const { segment: id, place } of listed.slice(0, room)) {
+  let room: number | undefined;
+  for (const { segment: id, place } of listed.slice(0, most)) {
     const segment = segments.must(tx, { id });
     if (isListed(tx, holder, segment)) continue;
+    if (isSnapshot(segment)) {
+      room ??= snapshotRoom(tx, holder);
+      if (room-- <= 0) continue;
+    }
     addReference(tx, holder, { segment, nowMs, place });
     added.push(id);
   }
