@@ -12,7 +12,7 @@ import {
   tellsUsage,
 } from "./engine-profile.ts";
 import type { Finding, Question, Questions } from "./process-watch.ts";
-import { afterIntroduction, OTHER_TOKENIZER } from "./standing.ts";
+import { afterIntroduction, OTHER_TOKENIZER, withOtherTools } from "./standing.ts";
 import { type TestEnd, TOKENIZE, TokenizerTest } from "./tokenizer-test.ts";
 
 export interface EngineQuestionsOptions {
@@ -81,7 +81,8 @@ export class EngineQuestions implements Questions<EngineState> {
     if (end === undefined) return probeOf(running);
     this.#test = undefined;
     this.#options.tested(end);
-    return end.result === "mismatch" ? found(OTHER_TOKENIZER, end.why) : found(running.passed);
+    if (end.result === "mismatch") return found(OTHER_TOKENIZER, end.why);
+    return found(end.hasOtherTools === true ? withOtherTools(running.passed) : running.passed);
   }
 }
 

@@ -23,6 +23,11 @@ export function afterIntroduction(
   return state.kind === "ready" ? state : { kind: "ready", instance: newInstance(), ...traits };
 }
 
+/** Its chats with tools are made of other tokens than ours. */
+export function withOtherTools(state: EngineState): EngineState {
+  return state.kind === "ready" ? { ...state, hasOtherTools: true } : state;
+}
+
 export interface Introduction {
   readonly matches: boolean;
   readonly tellsUsage: boolean;

@@ -28,6 +28,8 @@ export type EngineState =
       readonly tellsUsage?: boolean;
       /** A longer prompt it refuses or cuts off. Undefined: nobody knows. */
       readonly maxPromptTokens?: number | undefined;
+      /** It makes other tokens of chats with tools than we do: those have no KV there. */
+      readonly hasOtherTools?: boolean;
     }
   /** Turns that go there neither load nor store. */
   | { readonly kind: "off"; readonly reason: EngineOffReason };

@@ -19,7 +19,7 @@ import { InjectedTurn } from "./path-turn.ts";
 import { ResidentTokens } from "./resident-tokens.ts";
 import { type OpenTurn, TurnEndings } from "./turn-endings.ts";
 import type { BegunTurn, KvPool, TurnRequest, WeighRequest } from "./turn-path.ts";
-import { type PlannedTurn, type PlannerOptions, TurnPlanner } from "./turn-planner.ts";
+import { isReadAlike, type PlannedTurn, type PlannerOptions, TurnPlanner } from "./turn-planner.ts";
 import { TurnPrompts, type TurnPromptsOptions } from "./turn-prompts.ts";
 import { type StartedTurn, TurnBegins } from "./turn-begins.ts";
 import { TurnWatch, type WatchOptions } from "./turn-watch.ts";
@@ -149,7 +149,7 @@ export class PathPool implements KvPool {
     });
     this.#spent("inject", fromMs);
     const fallbacks = request.fallbacks.filter(
-      (each) => engines.engine(pool, each).kind === "ready" && this.#reachesAll(each, plan),
+      (each) => isReadAlike(body, engines.engine(pool, each)) && this.#reachesAll(each, plan),
     );
     const scope = { session, isFinal, endpoint, engine, fallbacks };
     const open = { ...scope, turn: fresh?.turn, prompt, storedTokens, engineSession };

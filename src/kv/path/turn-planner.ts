@@ -10,7 +10,7 @@ import type { TurnDesk } from "../turns/turn-desk.ts";
 import type { TurnPlan } from "../turns/turn-plan.ts";
 import type { Predictor } from "../prediction/predictor.ts";
 import type { Hold } from "../readahead/gate.ts";
-import type { EngineDirectory } from "./engine-directory.ts";
+import type { EngineDirectory, EngineState } from "./engine-directory.ts";
 import type { PassReason, PathObserver, TurnPart } from "./path-observer.ts";
 import type { Resident, ResidentTokens } from "./resident-tokens.ts";
 import { SessionMaker, type SessionMakerOptions } from "./session-maker.ts";
@@ -69,6 +69,7 @@ export class TurnPlanner {
     if (body.kind === "none") return body.reason;
     const engine = engines.engine(pool, request.endpoint);
     if (engine.kind === "off") return engine.reason;
+    if (!isReadAlike(body, engine)) return "tokenizer_mismatch";
     const encoded = await this.#timed("tokens", () => this.#prompts.of(body));
     if (encoded.kind === "unencoded") return encoded.reason;
 
@@ -120,6 +121,13 @@ export class TurnPlanner {
       observer.spent({ pool, part, elapsedMs: clock.now() - fromMs });
     }
   }
+}
+
+/** Whether the engine makes the same tokens of such a prompt as we do. */
+export function isReadAlike({ prompt }: TurnBody, engine: EngineState): boolean {
+  if (engine.kind === "off") return false;
+  const hasTools = prompt.kind === "chat" && prompt.chat.tools !== undefined;
+  return !hasTools || engine.hasOtherTools !== true;
 }
 
 interface Asked {

@@ -14,6 +14,7 @@ import type { EngineDirectory } from "./engine-directory.ts";
 import { inTime } from "../in-time.ts";
 import type { PathObserver } from "./path-observer.ts";
 import type { CostMs, WeighRequest } from "./turn-path.ts";
+import { isReadAlike } from "./turn-planner.ts";
 import type { TurnPrompts } from "./turn-prompts.ts";
 
 export interface WeigherOptions {
@@ -99,7 +100,7 @@ export class TurnWeigher {
     const costs = new Map(Array.from(storedTokens, ([reach, stored]) => [reach, costOf(stored)]));
     const withoutKv = costOf(0);
     return (endpoint) => {
-      if (engines.engine(pool, endpoint).kind === "off") return withoutKv;
+      if (!isReadAlike(turn, engines.engine(pool, endpoint))) return withoutKv;
       return costs.get(this.#options.reaches.of(endpoint)) ?? withoutKv;
     };
   }

@@ -8,10 +8,12 @@ import type { PromptTokens } from "./prompt-tokens.ts";
 export interface TokenizerProbe {
   /** For logs: what is told apart by it. */
   readonly name: string;
-  /** For the engine, as JSON: `{prompt}` or `{messages}`, as SGLang and vLLM take it. */
+  /** For the engine, as JSON: `{prompt}` or `{messages, tools}`, as SGLang and vLLM take it. */
   readonly request: string;
   /** Of our tokenizer. Or, without one: `one_more` than those of the probe before, at their end but for one that ends texts. */
   readonly ids: Uint32Array | "any" | "one_more";
+  /** A difference says nothing of prompts without tools: releases of an engine write out tools in different ways. */
+  readonly isOfTools?: boolean;
 }
 
 export interface ProbedTokens extends Pick<PromptTokens, "encode"> {
@@ -45,6 +47,19 @@ const CHATS: Readonly<Record<string, ChatPrompt["messages"]>> = {
   "system chat": [{ role: "system", content: "Answer in a word." }, ...SAYS],
 };
 
+/** In another order than any engine's, with more than it knows and less. */
+const TOOLS = [
+  {
+    "x-moored": true,
+    function: {
+      parameters: { type: "object", properties: { at: { type: "string" } }, required: ["at"] },
+      name: "tide",
+      description: "When the water is high.",
+    },
+    type: "function",
+  },
+] as const;
+
 /** Those that we can encode ourselves. `rendersChats`: the engine gets messages, and makes one text of them. */
 export async function tokenizerProbes(
   tokens: ProbedTokens,
@@ -57,16 +72,23 @@ export async function tokenizerProbes(
     request: { prompt: text },
     prompt: { kind: "text", text } as Prompt,
   }));
-  const chats = Object.entries(rendersChats ? CHATS : {}).map(([name, messages]) => ({
+  const chats = Object.entries(CHATS).map(([name, messages]) => ({
     name,
     request: { messages },
     prompt: { kind: "chat", chat: chatOf(messages) } as Prompt,
   }));
+  const withTools = {
+    name: "tools",
+    request: { messages: SAYS, tools: TOOLS },
+    prompt: { kind: "chat", chat: { ...chatOf(SAYS), tools: TOOLS } } as Prompt,
+    isOfTools: true,
+  };
+  const all = [...asked, ...(rendersChats ? [...chats, withTools] : [])];
   const probes = await Promise.all(
-    [...asked, ...chats].map(async ({ name, request, prompt }): Promise<TokenizerProbe[]> => {
+    all.map(async ({ request, prompt, ...probe }): Promise<TokenizerProbe[]> => {
       const encoded = await tokens.encode(prompt);
       if (encoded.kind !== "encoded") return [];
-      return [{ name, request: JSON.stringify(request), ids: encoded.ids }];
+      return [{ ...probe, request: JSON.stringify(request), ids: encoded.ids }];
     }),
   );
   return probes.flat();

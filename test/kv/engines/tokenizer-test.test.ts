@@ -7,6 +7,7 @@ import {
   QUESTIONS_PER_INTRODUCTION,
 } from "../../../src/kv/engines/process-watch.ts";
 import { TokenizerTest } from "../../../src/kv/engines/tokenizer-test.ts";
+import type { TokenizerProbe } from "../../../src/kv/tokens/tokenizer-probes.ts";
 import type { EngineState } from "../../../src/kv/path/engine-directory.ts";
 import { PROFILE } from "../../support/engine-info.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -16,6 +17,7 @@ const PROBES = [
   { name: "one", request: '{"prompt":"a"}', ids: Uint32Array.of(1, 2, 3) },
   { name: "two", request: '{"messages":[]}', ids: Uint32Array.of(4) },
 ];
+const WITH_TOOLS = { name: "tools", request: "{}", ids: Uint32Array.of(5, 6), isOfTools: true };
 const ONE = tokens(1, 2, 3);
 const TWO = tokens(4);
 
@@ -40,6 +42,15 @@ describe("a test", () => {
   ])("is over with the first text of which the engine makes %s", (_, answer, why) => {
     const test = new TokenizerTest(PROBES);
     expect(test.answered(answer)).toEqual({ result: "mismatch", why });
+  });
+
+  it("goes on where chats with tools alone are made of other tokens, and tells so", () => {
+    const test = new TokenizerTest([WITH_TOOLS, ...PROBES]);
+    expect(test.answered(tokens(5, 7))).toBeUndefined();
+    expect(test.answered(ONE)).toBeUndefined();
+    const why = "probe 0 (tools) at token 1: 7, not 6, two: 400";
+    const end = { result: "partial", why, hasOtherTools: true };
+    expect(test.answered({ status: 400, text: "" })).toEqual(end);
   });
 
   const RELATED = [
@@ -107,11 +118,16 @@ describe("an engine", () => {
     clock = new FakeClock();
     connections = fakeEngineConnections();
     told = [];
+    watch = watchWith(PROBES);
+    await clock.advance(0);
+  });
+
+  function watchWith(probes: readonly TokenizerProbe[]): EngineWatch {
     let instances = 0;
-    watch = new EngineWatch({
+    return new EngineWatch({
       target: { host: "10.0.0.1", port: 1 },
       profile: PROFILE,
-      probes: PROBES,
+      probes,
       startDelayMs: 0,
       open: connections.open,
       scheduler: clock,
@@ -123,8 +139,7 @@ describe("an engine", () => {
         tested: ({ result }) => told.push(`tokenizer ${result}`),
       },
     });
-    await clock.advance(0);
-  });
+  }
 
   function probed(...answers: readonly { readonly status: number; readonly text: string }[]) {
     for (const { text, status } of answers) connections.latest().answerText(text, status);
@@ -183,6 +198,21 @@ describe("an engine", () => {
     connections.latest().answer();
     probed(ONE, TWO);
     expect(watch.state.kind).toBe("ready");
+  });
+
+  it("that writes out tools otherwise is ready, but not for those", async () => {
+    watch.close();
+    const tested = watchWith([...PROBES, WITH_TOOLS]);
+    await clock.advance(0);
+    connections.latest().answer();
+    probed(ONE, TWO, tokens(5));
+    const state = { kind: "ready", instance: "instance-1", hasOtherTools: true };
+    expect(tested.state).toMatchObject(state);
+    for (let at = 0; at < QUESTIONS_PER_INTRODUCTION; at++) {
+      await clock.advance(ASK_INTERVAL_MS);
+      connections.latest().answer();
+    }
+    expect(tested.state).toMatchObject(state);
   });
 
   it("that cannot be tested is ready", () => {

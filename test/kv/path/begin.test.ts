@@ -94,6 +94,23 @@ describe("a turn", () => {
     for (const { length } of [both, alone]) expect(length).toBeGreaterThanOrEqual(7);
   });
 
+  it("has no KV, nor goes on to such an engine, where it has tools that the engine writes out otherwise", async () => {
+    const dialect = createDialect({ name: "sglang-explicit", exposeKv: false });
+    const path = new PathBench(await benches.open(), { dialect });
+    const chat = { messages: [{ role: "user", content: "one " }], max_tokens: 4 };
+    const tools = [{ type: "function", function: { name: "f" } }];
+    const at = "/v1/chat/completions";
+    const other: EngineState = { kind: "ready", instance: "other", hasOtherTools: true };
+    path.engines.states.set(ENGINE_B.address, other);
+    const here = await path.begin({ ...chat, tools }, {}, at);
+    expect([here.status, new Set(here.fallbacks)]).toEqual(["reused=0", new Set([ENGINE_A])]);
+    const there = { endpoint: ENGINE_B, fallbacks: [] };
+    const refused = await path.begin({ ...chat, tools }, { ...there, session: session("b") }, at);
+    expect(refused.status).toBe("tokenizer_mismatch");
+    const plain = await path.begin(chat, { ...there, session: session("c") }, at);
+    expect(plain.status).toBe("reused=0");
+  });
+
   it("sends the ids of a text, which an equal prompt of ids finds", async () => {
     const path = await open();
     const sampling_params = { max_new_tokens: 4 };

@@ -4,8 +4,13 @@ import { openPromptTokens } from "../../../src/kv/tokens/open-prompt-tokens.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { CHAT_TEMPLATE, writeTokenizer, smallTokenizer } from "../../support/small-tokenizer.ts";
 
-const asked = (request: string): { prompt?: string; messages?: readonly { role: string }[] } =>
-  JSON.parse(request);
+interface Asked {
+  readonly prompt?: string;
+  readonly messages?: readonly { readonly role: string }[];
+  readonly tools?: readonly unknown[];
+}
+
+const asked = (request: string): Asked => JSON.parse(request);
 
 async function probesOf(rendersChats: boolean, template = CHAT_TEMPLATE) {
   const files = writeTokenizer({ tokenizer: smallTokenizer(), template });
@@ -42,7 +47,9 @@ describe("the probes of a tokenizer", () => {
   it("are chats too where the engine renders them, and a template does", async () => {
     const { probes } = await probesOf(true);
     const chats = probes.filter(({ request }) => asked(request).messages !== undefined);
-    expect(chats.map(({ name }) => name)).toEqual(["chat", "system chat"]);
+    expect(chats.map(({ name }) => name)).toEqual(["chat", "system chat", "tools"]);
+    expect(chats.map(({ isOfTools }) => isOfTools === true)).toEqual([false, false, true]);
+    expect(asked(chats[2]?.request ?? "").tools).toHaveLength(1);
     expect(asked(chats[1]?.request ?? "").messages?.[0]?.role).toBe("system");
   });
 
