@@ -190,5 +190,8 @@ describe("a server that is killed while it saves", () => {
     await expectFresh(second, freshLarge);
     await large.saved("talk", promptTokens(second.answer));
     expect(await large.storedFiles()).toHaveLength(1);
+    const kept = 'moorline_kv_slot_saves_total{pool="default",result="kept"}';
+    await until(async () => (await metric(large.moorline, kept)) > 0);
+    expect(await metric(large.moorline, kept)).toBe(1);
   });
 });
