@@ -48,8 +48,9 @@ const FIELDS: AnswerFields = {
   error: 4,
   weightVersion: 5,
   outputIds: 6,
+  finishType: 7,
 };
-const LIMITS = [32, 32, 32, 256 * 1024, 8, 2048, 1024 * 1024];
+const LIMITS = [32, 32, 32, 256 * 1024, 8, 2048, 1024 * 1024, 16];
 
 const GENERATE_COUNTS = ["prompt_tokens", "cached_tokens", "completion_tokens"].map(
   (name) => `meta_info.${name}`,
@@ -79,6 +80,7 @@ export function answerMembers(options: MembersOptions): AnswerMembers {
       "error",
       "meta_info.weight_version",
       "output_ids",
+      "meta_info.finish_reason.type",
     ],
     removed: exposeKv ? [] : [place],
     report: undefined,
@@ -103,7 +105,7 @@ function chatMembers({ exposeKv, removesUsage = false }: MembersOptions): Answer
     idle: CHAT_IDLE,
     blank: ["choices"],
   });
-  const reading = readingOf({ ...FIELDS, outputIds: undefined });
+  const reading = readingOf({ ...FIELDS, outputIds: undefined, finishType: undefined });
   const dropsIdle = removed.length > 0;
-  return { plan, reading, limits: LIMITS.slice(0, -1), addsUp: true, dropsIdle };
+  return { plan, reading, limits: LIMITS.slice(0, read.length), addsUp: true, dropsIdle };
 }

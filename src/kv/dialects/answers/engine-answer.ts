@@ -2,7 +2,7 @@
 import type { EngineSegment } from "../../turns/turn-plan.ts";
 import { skipSpace } from "../../../json/json-tokens.ts";
 import type { EngineAnswer } from "../dialect.ts";
-import { countOf, isOther, textOf } from "./captured-values.ts";
+import { countOf, isLiteral, isOther, textOf } from "./captured-values.ts";
 import type { Captures } from "./captures.ts";
 import { CLOSE_ARRAY, COMMA, OPEN_ARRAY } from "./value-end.ts";
 
@@ -19,6 +19,7 @@ export interface AnswerFields {
   readonly error: number;
   readonly weightVersion: number;
   readonly outputIds: number | undefined;
+  readonly finishType: number | undefined;
 }
 
 /** Undefined where a value is too large to have been kept, or the report is none. */
@@ -41,9 +42,10 @@ export function readEngineAnswer(captures: Captures, at: AnswerFields): EngineAn
   };
 }
 
-/** Whether the engine said that it failed. */
+/** Whether the engine said that it failed, or that it gave the request up: SGLang counts one token of the prompt of what it refuses in a stream. */
 export function saysError(captures: Captures, at: AnswerFields): boolean {
-  return isOther(captures.value(at.error), "null");
+  const finish = at.finishType === undefined ? undefined : captures.value(at.finishType);
+  return isOther(captures.value(at.error), "null") || isLiteral(finish, '"abort"');
 }
 
 /** A list of token ids of at most 32 bits. Read here, as the list may be long, and a parser would hold up everybody for it. */

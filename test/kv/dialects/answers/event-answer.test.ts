@@ -284,6 +284,13 @@ describe("a stream that is no answer", () => {
     expect(read(`${event}data: "[DONE]"\n\n`).answer).toBeUndefined();
   });
 
+  it("is one that the engine gave up", () => {
+    const end = (type: string) =>
+      `data: {"meta_info":{"prompt_tokens":1,"finish_reason":{"type":"${type}"}}}\n\n${DONE}`;
+    expect(read(event + end("length")).answer).toMatchObject({ promptTokens: 1 });
+    expect(read(event + end("abort"))).toEqual({ text: event + end("abort"), answer: undefined });
+  });
+
   it("is one with an error in any event", () => {
     const error = `data: {"error":{"message":"x"}}\n\n`;
     expect(read(error + event + DONE)).toEqual({ text: error + event + DONE, answer: undefined });

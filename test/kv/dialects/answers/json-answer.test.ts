@@ -148,6 +148,12 @@ describe("what is no answer", () => {
     expect(read(`{"a":1,"session_params":{"fresh_kv_cache" 5}}`).text).toBe(`{"a":15}}`);
   });
 
+  it("was given up by the engine, which counts the prompt of another request then", () => {
+    const givenUp = meta.replace(`"stop"`, `"abort","message":"too long","status_code":400`);
+    expect(read(`{${givenUp}}`).answer).toBeUndefined();
+    expect(read(`{${meta.replace(`{"type":"stop"}`, "null")}}`).answer).toMatchObject(counts);
+  });
+
   it("is an error, but not the lack of one", () => {
     expect(read(`{"error":{"message":"x"},${meta}}`).answer).toBeUndefined();
     expect(read(`{"error":null,${meta}}`).answer).toMatchObject(counts);
