@@ -30,7 +30,10 @@ function bodyOf(sizeBytes: number, sessionId: string): Buffer {
 
 async function post(body: Buffer, more: Partial<ClientRequest> = {}) {
   const response = await send(stack.url, { path, body, ...more });
-  const engine = stack.engine(response.headers["x-engine"] ?? "");
+  const { status, text, headers } = response;
+  const name = headers["x-engine"];
+  if (name === undefined) throw new Error(`no engine answered: ${status} ${text}`);
+  const engine = stack.engine(name);
   return { response, seen: engine.requests.at(-1) };
 }
 

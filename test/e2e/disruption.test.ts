@@ -20,7 +20,7 @@ beforeEach(async () => {
   gateway = await startGateway({
     settings: {
       pools: [{ name: "default", endpoints }],
-      health: { intervalMs: 100, timeoutMs: 500 },
+      health: { intervalMs: 100, timeoutMs: 10_000 },
     },
   });
 });

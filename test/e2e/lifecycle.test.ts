@@ -54,7 +54,7 @@ async function openExchange(session: string) {
 
 const settingsWith = (endpoints: readonly object[]) => ({
   pools: [{ name: "default", endpoints }],
-  health: { intervalMs: 100, timeoutMs: 500 },
+  health: { intervalMs: 100, timeoutMs: 10_000 },
 });
 
 describe("SIGHUP", () => {

@@ -51,7 +51,8 @@ function defaultSettings(
 ): MoorlineSettings {
   return {
     pools: [{ name: "default", endpoints: asEndpoints(engines) }],
-    health: { intervalMs: 100, timeoutMs: 500 },
+    // Engines that are asked in this process wait while a test sends and reads what is large.
+    health: { intervalMs: 100, timeoutMs: 10_000 },
     destination: { cluster: bootstrap === "original-dst" ? "original_dst" : "override_host" },
   };
 }
