@@ -11,6 +11,8 @@ export type Said = Readonly<Record<string, unknown>>;
 export function profileDifferences(said: Said, profile: ModelProfile): readonly string[] {
   return [
     ...difference("tp_size", said["tp_size"], profile.tensorParallel),
+    // Stages write their layers over each other: they are told the same places.
+    ...difference("pp_size", said["pp_size"], 1),
     ...difference("page_size", said["page_size"], profile.pageSize),
     ...difference("kv_cache_dtype", kvDtype(said["kv_cache_dtype"]), profile.dtype),
     ...weightDifferences(said["weight_version"], profile),

@@ -17,6 +17,7 @@ describe("what an engine says of itself", () => {
 
   it.each([
     [{ tp_size: 4 }, "tp_size 4, not 2"],
+    [{ pp_size: 2 }, "pp_size 2, not 1"],
     [{ page_size: 1 }, "page_size 1, not 16"],
     [{ page_size: "16" }, 'page_size "16", not 16'],
     [{ kv_cache_dtype: "fp8_e5m2" }, 'kv_cache_dtype "fp8_e5m2", not bf16'],
