@@ -2,13 +2,15 @@
 
 /**
  * Each with all that is below it. Adapters change what a model computes, and so what stored KV is worth, for everybody. Streams are read again and cancelled by a name that their clients
- * thought of, whoever asks.
+ * thought of, whoever asks. Where servers are started with `--ui-mcp-proxy` or `--tools`, they ask themselves for whatever a client names, or read files for it.
  */
 const FORBIDDEN = [
   "/slots",
   "/lora-adapters",
   "/models/load",
   "/models/unload",
+  "/cors-proxy",
+  "/tools",
   "/v1/stream",
   "/v1/streams",
 ];

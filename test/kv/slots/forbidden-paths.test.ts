@@ -16,6 +16,8 @@ it.each([
   "/slots#/../v1/models",
   "/lora-adapters",
   "/models/unload",
+  "/cors-proxy",
+  "/tools",
   "/v1/stream",
   "/v1/streams/lookup",
 ])("%s is for no client", (path) => {
@@ -28,6 +30,7 @@ it.each([
   "/models",
   "/slotsx",
   "/v1/slots",
+  "/toolsx",
   "/completion",
   "/%zz",
   "/slots%253F",
