@@ -1,4 +1,5 @@
 /** Copies that are not read by the same engines: none of them bears what another is read. */
+import { rm } from "node:fs/promises";
 import { afterEach, describe, expect, it } from "vitest";
 
 import type { Site } from "../../../src/kv/reach.ts";
@@ -43,5 +44,14 @@ describe.each(CATALOGS)("the replicator over the $name catalog", (kind) => {
     await stand.bench.clock.advance(3_600_000);
     await stand.pass();
     expect(stand.dropped).toMatchObject([{ location: "b", cause: "idle", result: "dropped" }]);
+  });
+
+  it("leaves the last whole one that engines read, though there is one that none of them does", async () => {
+    const stand = await cooled([site("a"), { ...site("archive"), engines: false }, site("b")]);
+    await stand.copier.copyAll("own", "b");
+    await rm(`${stand.bench.root}/a/own`);
+    await stand.bench.clock.advance(3_600_000);
+    await stand.pass();
+    expect(stand.dropped).toMatchObject([{ location: "b", result: "unsure" }]);
   });
 });
