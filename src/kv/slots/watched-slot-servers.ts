@@ -1,6 +1,6 @@
 /** The servers of all pools whose engines keep KV in slots, each watched for as long as it is a member of its pool. */
 import type { PoolSnapshot } from "../../affinity/pool-snapshot.ts";
-import type { Endpoint, EndpointId } from "../../endpoints/endpoint.ts";
+import { type Endpoint, type EndpointId, formatAddress } from "../../endpoints/endpoint.ts";
 import { ASK_INTERVAL_MS } from "../engines/process-watch.ts";
 import type { SlotServerObserver, SlotServerStateName } from "./slot-server-observer.ts";
 import { type SlotPoolFacts, SlotServerWatch, type SlotWatchOptions } from "./slot-server-watch.ts";
@@ -50,7 +50,6 @@ export class WatchedSlotServers implements SlotServers {
       const watch = watches.get(endpoint.id);
       if (watch !== undefined && isAt(watch, endpoint)) continue;
       this.#leave(name, watch);
-      this.#giveUpLeaving(endpoint);
       const spreadMs = Math.min(ASK_INTERVAL_MS, endpoints.length);
       watches.set(endpoint.id, this.#watch(name, endpoint, { facts, spreadMs }));
     }
@@ -58,6 +57,7 @@ export class WatchedSlotServers implements SlotServers {
       this.#leave(name, watches.get(id));
       watches.delete(id);
     }
+    this.#giveUpLeaving();
   }
 
   server(pool: string, endpoint: Endpoint): SlotServerState {
@@ -124,9 +124,15 @@ export class WatchedSlotServers implements SlotServers {
     void this.#options.leaving(pool, state.server).then(() => this.#close(watch));
   }
 
-  /** It is a member again, and somebody else is given its slots: what is still asked of them is answered to nobody. */
-  #giveUpLeaving(endpoint: Endpoint): void {
-    for (const watch of this.#leaving) if (isAt(watch, endpoint)) this.#close(watch);
+  /** Of those that are members again, be it by another id or of another pool, and whose slots somebody else is given: what is still asked of them is answered to nobody. */
+  #giveUpLeaving(): void {
+    if (this.#leaving.size === 0) return;
+    const members = [...this.#pools.values()].flatMap((watches) => [...watches.values()]);
+    const listed = new Set(members.map(({ target: { host, port } }) => formatAddress(host, port)));
+    for (const watch of this.#leaving) {
+      const { host, port } = watch.target;
+      if (listed.has(formatAddress(host, port))) this.#close(watch);
+    }
   }
 
   #close(watch: SlotServerWatch): void {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Endpoint } from "../../../src/endpoints/endpoint.ts";
+import type { Endpoint, EndpointId } from "../../../src/endpoints/endpoint.ts";
 import type { SlotServerChange } from "../../../src/kv/slots/slot-server-observer.ts";
 import type { SlotPoolFacts } from "../../../src/kv/slots/slot-server-watch.ts";
 import { SlotFault, type SlotServer } from "../../../src/kv/slots/slot-server.ts";
@@ -153,12 +153,26 @@ describe("the servers of a pool", () => {
 
   it.each([
     ["are members again", (one: Endpoint) => servers.published({ name: "a", endpoints: [one] })],
+    ["are members of another pool", (one) => servers.published({ name: "b", endpoints: [one] })],
     ["are watched by nobody", () => void servers.close()],
   ])("that leave answer no more once they %s", async (_claim, until) => {
     const one = endpointOf(await watching.serve());
     const server = await readyAt(one);
     servers.published({ name: "a", endpoints: [] });
     until(one);
+    expect(await server.look(NEVER)).toBeInstanceOf(SlotFault);
+  });
+
+  it.each([
+    ["by another id", (one: Endpoint) => ["a", { ...one, id: "renamed" as EndpointId }] as const],
+    ["in another pool", (one: Endpoint) => ["b", one] as const],
+  ])("do not answer whoever had them once they are members %s", async (_claim, as) => {
+    const one = endpointOf(await watching.serve());
+    const server = await readyAt(one);
+    const [name, endpoint] = as(one);
+    servers.published({ name, endpoints: [endpoint] });
+    if (name !== "a") servers.published({ name: "a", endpoints: [] });
+    expect(leaving).toHaveLength(1);
     expect(await server.look(NEVER)).toBeInstanceOf(SlotFault);
   });
 
