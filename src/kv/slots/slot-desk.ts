@@ -60,13 +60,12 @@ export class SlotDesk {
 
   constructor(options: SlotDeskOptions) {
     const { server, policy } = options;
-    const { minTokens } = policy;
     const table = new SlotTable(server.slots);
     const over = this.#over.signal;
     const watch = new SlotWatch({ ...options, closed: this.#closed.signal });
     const saver = new SlotSaver({ ...options, watch, over });
     const restorer = new SlotRestorer({ ...options, over });
-    const settler = new SlotSettler({ ...options, table, watch, saver, minTokens, over });
+    const settler = new SlotSettler({ ...options, ...policy, table, watch, saver, over });
     this.#options = options;
     this.#table = table;
     this.#line = new SeatLine(policy.waitingLimit);
@@ -103,6 +102,11 @@ export class SlotDesk {
     if (typeof answer === "string") observer.refused(answer, waitedMs);
     else observer.seated({ from: answer.from, why: answer.why, waitedMs });
     return answer;
+  }
+
+  /** The session has a newer state elsewhere, or is about to. */
+  outdate(session: SessionKey): void {
+    this.#table.outdate(session);
   }
 
   /** The session is over: its slot is erased once it is free. */
@@ -234,10 +238,9 @@ export class SlotDesk {
   }
 
   async #settle(slot: number, request: SeatRequest, end: SettledEnd): Promise<void> {
-    const { policy } = this.#options;
     try {
       await this.#settler.settle(slot, request, end);
-      if (policy.save === "every_turn" && !this.#ended.has(slot)) {
+      if (this.#options.policy.save === "every_turn" && !this.#ended.has(slot)) {
         await this.#settler.save(slot, NOW);
       }
     } catch (reason) {

@@ -1,6 +1,7 @@
 /** The desks of one pool's servers: one for each process, as long as it is there. */
 import type { Endpoint, EndpointId } from "../../endpoints/endpoint.ts";
 import type { SessionKey } from "../records.ts";
+import type { NoSeatReason, Seat, SeatRequest } from "./seat.ts";
 import type { SlotDesk } from "./slot-desk.ts";
 import type { SlotServer } from "./slot-server.ts";
 import type { SlotHome } from "./slot-table.ts";
@@ -25,8 +26,8 @@ export interface ServerHome extends SlotHome {
 export class SlotDesks {
   readonly #options: SlotDesksOptions;
   readonly #desks = new Map<EndpointId, OpenDesk>();
-  /** Of processes that are gone. */
-  readonly #closing = new Set<Promise<void>>();
+  /** Of processes that are gone, and of those that are left. */
+  readonly #closing = new Map<SlotDesk, Promise<void>>();
 
   constructor(options: SlotDesksOptions) {
     this.#options = options;
@@ -40,6 +41,22 @@ export class SlotDesks {
     const desk = this.#options.open(server);
     this.#desks.set(id, { address, server, desk });
     return desk;
+  }
+
+  /** As of the desk of that process. Once the session has a seat, what is in slots of other servers is older than what it is about to have: it is not saved any more, as it would take the place of the newer. */
+  async seat(
+    endpoint: Endpoint,
+    server: SlotServer,
+    request: SeatRequest,
+  ): Promise<Seat | NoSeatReason> {
+    const desk = this.of(endpoint, server);
+    const seat = await desk.seat(request);
+    if (typeof seat === "string") return seat;
+    const open = Array.from(this.#desks.values(), (each) => each.desk);
+    for (const each of [...open, ...this.#closing.keys()]) {
+      if (each !== desk) each.outdate(request.session);
+    }
+    return seat;
   }
 
   /** Of a server that is gone, or no member any more: nobody sits or waits there from now on. What is newer than its file is saved within that time. Never rejects. */
@@ -75,15 +92,15 @@ export class SlotDesks {
   async close(withinMs: number): Promise<void> {
     for (const open of this.#desks.values()) void this.#close(open, withinMs);
     this.#desks.clear();
-    await Promise.all(this.#closing);
+    await Promise.all(this.#closing.values());
   }
 
   #close({ desk }: OpenDesk, withinMs: number): Promise<void> {
     const closing = desk
       .close(withinMs)
       .catch(this.#options.failed)
-      .finally(() => this.#closing.delete(closing));
-    this.#closing.add(closing);
+      .finally(() => this.#closing.delete(desk));
+    this.#closing.set(desk, closing);
     return closing;
   }
 }

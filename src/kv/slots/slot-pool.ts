@@ -35,7 +35,7 @@ export interface SlotPoolOptions
   readonly passPaths: readonly string[];
   readonly dialect: Dialect;
   readonly servers: SlotServers;
-  readonly desks: Pick<SlotDesks, "of">;
+  readonly desks: Pick<SlotDesks, "seat">;
   readonly promptOf: ToSnapshotPrompt;
   /** Whoever else asks how long a prompt is has the same one. */
   readonly guess: TokenGuess;
@@ -123,7 +123,7 @@ export class SlotPool implements KvPool {
     // By now it may be gone, or another process.
     const state = this.#stateOf(endpoint);
     if (state.kind === "off") return state.reason;
-    const seat = await desks.of(endpoint, state.server).seat(wanted);
+    const seat = await desks.seat(endpoint, state.server, wanted);
     observer.spent({ pool, part: "plan", elapsedMs: clock.now() - fromMs });
     return typeof seat === "string"
       ? seat

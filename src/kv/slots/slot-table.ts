@@ -175,6 +175,14 @@ export class SlotTable {
     return amended;
   }
 
+  /** What the session has here is not worth a file any more. */
+  outdate(session: SessionKey): void {
+    const home = this.homeOf(session);
+    const resident = home === undefined ? undefined : this.resident(home);
+    if (home === undefined || resident === undefined || !isToSave(resident.saving)) return;
+    this.amend(home, resident, "none");
+  }
+
   /** Nobody is resident in it, and what was there may be there still. */
   forget(slot: number): void {
     const at = this.#at(slot);

@@ -1,5 +1,5 @@
 /** Which desk is whose: one for each process behind an endpoint. */
-import { beforeEach, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { SlotDesks } from "../../../src/kv/slots/slot-desks.ts";
 import type { SlotDesk } from "../../../src/kv/slots/slot-desk.ts";
 import type { SlotServer } from "../../../src/kv/slots/slot-server.ts";
@@ -82,6 +82,58 @@ it("saves what is newer than its file of a server that leaves, within that time"
   await left;
   expect(a.saves).toMatchObject([{ outcome: "kept" }, { outcome: "kept" }]);
   expect(b.saves).toEqual([]);
+});
+
+describe("a session that goes on at another server", () => {
+  const GOES_ON = `${text("s", 50)} ${text("more", 10)}`;
+  let [a, b]: [SlotStand, SlotStand] = [new SlotStand(), new SlotStand()];
+
+  beforeEach(async () => {
+    [a, b] = [process({ save: "on_evict" }), process({ save: "on_evict" })];
+    desks.of(ENGINE_A, a.server);
+    for (const id of ["s", "t"]) {
+      await a.turn(id, text(id, 50));
+      await a.advance(1);
+    }
+    a.server.delaysMs.save = 600;
+  });
+
+  const goesOn = () => desks.seat(ENGINE_B, b.server, b.request("s", GOES_ON));
+  const saved = () => a.snapshots.kept.map(({ session }) => session.id);
+
+  it("is not saved any more where it was: it would take the place of what is newer", async () => {
+    expect(await goesOn()).toMatchObject({ from: "fresh" });
+    const left = desks.leave(a.server, 2_000);
+    await a.advance(2_000);
+    await left;
+    expect(saved()).toEqual(["t"]);
+  });
+
+  it("is not saved even while the server that it was at is being left", async () => {
+    const left = desks.leave(a.server, 2_000);
+    expect(await goesOn()).toMatchObject({ from: "fresh" });
+    await a.advance(2_000);
+    await left;
+    expect(saved()).toEqual(["t"]);
+  });
+
+  it("is saved where it was if it gets no seat", async () => {
+    for (const id of ["u", "v"]) await b.seated(id, text(id, 50));
+    const refused = goesOn();
+    await b.advance(10_000);
+    expect(await refused).toBe("slots_busy");
+    const left = desks.leave(a.server, 2_000);
+    await a.advance(2_000);
+    await left;
+    expect(saved()).toEqual(["t", "s"]);
+  });
+
+  it("is where it was if it comes back", async () => {
+    await goesOn();
+    expect(await desks.seat(ENGINE_A, a.server, a.request("s", text("s", 50)))).toMatchObject({
+      from: "resident",
+    });
+  });
 });
 
 it("saves what is newer than its file before it is closed", async () => {

@@ -51,10 +51,14 @@ export class SlotStand {
     });
   }
 
-  async seat(id: string, text: string, wished: WishedTurn = {}): Promise<Seat | NoSeatReason> {
+  async seat(id: string, text: string, wished?: WishedTurn): Promise<Seat | NoSeatReason> {
+    return await this.desk.seat(this.request(id, text, wished));
+  }
+
+  request(id: string, text: string, wished: WishedTurn = {}): SeatRequest {
     const { forMs = WAIT_MS, salt, ...changes } = wished;
     const context = { cacheSalt: salt };
-    return await this.desk.seat({
+    return {
       session: sessionOf(id),
       prompt: { context, bytes: new TextEncoder().encode(text) },
       promptTokens: wordsOf(text).length,
@@ -62,7 +66,7 @@ export class SlotStand {
       signal: new AbortController().signal,
       turnMs: () => undefined,
       ...changes,
-    });
+    };
   }
 
   /** One that is seated; anything else fails the test. */
