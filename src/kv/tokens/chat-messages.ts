@@ -6,6 +6,7 @@
  * Two prompts that an engine renders differently must never be one here, or the KV of one would be loaded for the other. So what
  * parsing has made equal is refused: numbers beyond what a double holds exactly, and keys that are array indices, whose order is lost.
  */
+import { isExactNumber } from "../../json/exact-json.ts";
 import type { ChatPrompt } from "../dialects/dialect.ts";
 import { toTemplateTool } from "./chat-tools.ts";
 
@@ -79,10 +80,10 @@ function parsed(json: string): object {
   return values;
 }
 
-/** 1 and 1.0 are two prompts. */
+/** 1 and 1.0 are two prompts, and what is written out otherwise by the engine is another one. */
 function keepsSpelling(_key: string, value: unknown, context?: { source?: string }): unknown {
   const { source } = context ?? {};
-  if (typeof value === "number" && source !== undefined && source !== String(value)) {
+  if (typeof value === "number" && source !== undefined && !isExactNumber(source)) {
     throw new Error(`the number ${source} has another spelling`);
   }
   return value;

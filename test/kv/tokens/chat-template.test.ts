@@ -113,6 +113,8 @@ describe("a chat is refused", () => {
     ["with arguments of a tool call that are no JSON", { messages: calls("{") }],
     ["with arguments of a tool call that are no object", { messages: calls("[]") }],
     ["with a number that an engine may write in another way", { messages: calls('{"x": 1.0}') }],
+    ["with a number that an engine writes with an exponent", { messages: calls('{"x": 0.00001}') }],
+    ["with an exponent that an engine writes in another way", { messages: calls('{"x": 1e-7}') }],
     ["with a key that has lost its order in a tool call", { messages: calls('{"7": 1}') }],
     ["with an argument that is the engine's own", { templateKwargs: { messages: [] } }],
     ["with a template of its own", { templateKwargs: { chat_template: "x" } }],

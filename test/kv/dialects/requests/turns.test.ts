@@ -254,10 +254,19 @@ describe("a turn of a chat", () => {
     expect(read({ messages }, CHAT).turn.kind).toBe("turn");
   });
 
-  it("is none where the template may print a number as we do not", () => {
-    const body = `{"messages":[{"role":"user","content":"a","x":1.0}]}`;
+  it.each(["1.0", "0.00001", "-0.00009", "0.000001", "1e-7"])(
+    "is none where the template may print %s as we do not",
+    (number) => {
+      const body = `{"messages":[{"role":"user","content":"a","x":${number}}]}`;
 
-    expect(read(body, CHAT).turn).toEqual({ kind: "none", reason: "unknown_field" });
+      expect(read(body, CHAT).turn).toEqual({ kind: "none", reason: "unknown_field" });
+    },
+  );
+
+  it("is one with a number that everybody prints alike", () => {
+    const body = `{"messages":[{"role":"user","content":"a","x":[0.0001,-0.5,0,100000.25]}]}`;
+
+    expect(read(body, CHAT).turn.kind).toBe("turn");
   });
 });
 
