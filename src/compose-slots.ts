@@ -77,7 +77,6 @@ export async function openSlots(options: SlotsOptions): Promise<Slots> {
   const facts = new Map<string, SlotPoolFacts>();
   for (const pool of slotPools(config.pools)) facts.set(pool.name, await factsOf(pool));
   const models = new ModelFiles(hashInThread);
-  closers.add(() => models.close());
   const snapshots = new StoredSnapshots(parts);
   const desks = new Map<string, SlotDesks>();
   const savingMs = config.shutdown.drainMs * SAVING_SHARE;
@@ -101,7 +100,8 @@ export async function openSlots(options: SlotsOptions): Promise<Slots> {
     observer: observers.slotServers,
   });
   closers.add(() => snapshots.close());
-  closers.add(() => servers.close());
+  // At once: what is found out of a server may wait for its model's file to be read, which takes minutes.
+  closers.add(() => Promise.all([servers.close(), models.close()]));
   closers.add(() => Promise.all([...desks.values()].map((each) => each.close(savingMs))));
   const pools = new Map<string, SlotPool>();
   const onlookers = new Map<string, SlotOnlooker>();

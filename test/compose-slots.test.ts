@@ -1,5 +1,5 @@
 /** What the configuration makes of a pool of servers with slots. */
-import { mkdtemp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, mkdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
@@ -146,6 +146,20 @@ it("has saved what is only in the slots of a server that leaves its pool", async
   await app.reload();
   await until(() => saves(llama).length === 2);
   expect(saves(llama)[1]).toMatch(/^POST \/slots\/0\?/);
+});
+
+it("ends while a model's file is being read, however long it is", async () => {
+  const folder = await newFolder();
+  const path = join(folder, "model.gguf");
+  await writeFile(path, "");
+  await truncate(path, 2 ** 40);
+  const llama = await RecordedLlama.start();
+  onTestFinished(() => llama.kill());
+  llama.props = { ...llama.props, model_path: path };
+  const app = await composed(folder, { address: `127.0.0.1:${llama.target.port}` });
+  await until(() => llama.asked.includes("GET /lora-adapters"));
+  await app.close();
+  expect(saves(llama)).toEqual([]);
 });
 
 /** The first of them finds out where it saves. */
