@@ -4,6 +4,7 @@ import { AppError } from "../../errors.ts";
 import type { ChatPrompt } from "../dialects/dialect.ts";
 import { toTemplateChat } from "./chat-messages.ts";
 import { specialToken } from "./encoder.ts";
+import { PythonWriting } from "./python-writing.ts";
 import { findChangingName, takesContentParts } from "./template-reads.ts";
 import { unusableFile } from "./tokenizer-files.ts";
 import type { JsonObject, TemplateText } from "./tokenizer-files.ts";
@@ -72,10 +73,11 @@ export function createChatTemplate(
   }
   const takesParts = takesContentParts(template.parsed);
   const tokens = specialTokens(config);
+  const writing = new PythonWriting(template.parsed);
 
   function renderText(chat: ChatPrompt): RenderedChat | undefined {
     const { messages, tools, continued } = toTemplateChat(chat, takesParts);
-    const text = template.render({
+    const text = writing.render({
       ...tokens,
       ...chat.templateKwargs,
       messages,

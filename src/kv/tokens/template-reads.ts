@@ -1,7 +1,7 @@
 /** What a parsed chat template reads, without running it. */
 
 /** A node of the parser, whose types it keeps to itself. */
-interface Node {
+export interface Node {
   readonly type: string;
   readonly [field: string]: unknown;
 }
@@ -54,7 +54,7 @@ function isContent(value: unknown): boolean {
 }
 
 /** All nodes but those that are names of members and arguments. */
-function* nodesIn(value: unknown): Generator<Node> {
+export function* nodesIn(value: unknown): Generator<Node> {
   if (value instanceof Map) {
     for (const pair of value) yield* nodesIn(pair);
   } else if (Array.isArray(value)) {

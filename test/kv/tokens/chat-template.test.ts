@@ -24,8 +24,8 @@ describe("a chat", () => {
     const tools = [{ function: { name: "f" } }];
     const chat = { messages: [user("")], tools, templateKwargs: { mood: "calm" } };
     const json = `[{"type": "function", "function": ${dumped()}, "defer_loading": null}]`;
-    expect(render(template, chat)).toBe(`<s>${json}calmfalse</s>`);
-    expect(render("{{ tools is none }}", { messages: [user("")] })).toBe("true");
+    expect(render(template, chat)).toBe(`<s>${json}calmFalse</s>`);
+    expect(render("{{ tools is none }}", { messages: [user("")] })).toBe("True");
   });
 
   it("has the members of its tools that the engine knows, in the engine's order", () => {
@@ -57,6 +57,26 @@ describe("a chat", () => {
     expect(render(template, { messages }, { chars: 1000 })?.trim().split("\n")).toEqual(rendered);
   });
 
+  it.each([
+    ["{{ x.yes }}{{ x.no|string }}{{ 'a' ~ x.yes }}{{ x.none }}", "TrueFalseaTrueNone"],
+    ["{{ (x.yes and 'a') }}{{ x.list|join(',') }}{{ x.n }}{{ x.lost }}", "ab,17"],
+    ["{% for i in range(1, 4) %}{{ i }}{% endfor %}{{ range(2)|list|length }}", "1232"],
+    [
+      "{% macro m(a) %}{{ a }}{% endmacro %}{{ m(x.no) }}{% set y %}{{ x.yes }}{% endset %}{{ y }}",
+      "FalseTrue",
+    ],
+    ["{{ x|tojson }}", `{"yes": true, "no": false, "none": null, "list": ["b", 1], "n": 7}`],
+    ["{{ x.yes is number }}", undefined],
+    ["{{ x.list }}", undefined],
+    ["{{ x }}", undefined],
+    ["{{ 'a' ~ x.list }}", undefined],
+    ["{{ x.list|string }}", undefined],
+    ["{{ [x.yes]|join }}", undefined],
+  ])("has %s written out as Python does, or is refused", (template, text) => {
+    const x = { yes: true, no: false, none: null, list: ["b", 1], n: 7 };
+    expect(render(template, { templateKwargs: { x } })).toBe(text);
+  });
+
   it("goes on with the assistant's own last message where that is asked for, in a text apart", () => {
     const messages = [user("hello"), { role: "assistant", content: "wor" }];
     expect(renderParts(CHAT_TEMPLATE, { messages, continueFinalMessage: true })).toEqual({
@@ -77,7 +97,7 @@ describe("a chat", () => {
       { role: "user", content: null, name: null },
       { role: "tool", name: "f" },
     ];
-    expect(render(template, { messages })).toBe("|false;|true;");
+    expect(render(template, { messages })).toBe("|False;|True;");
   });
 
   it("has the parts of a content joined, unless the template takes parts", () => {
