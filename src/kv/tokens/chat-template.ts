@@ -71,7 +71,7 @@ export function createChatTemplate(
     const why = `the template reads ${changing}, so no prompt would ever be the same again; name a template without it`;
     throw unusableFile(file, why);
   }
-  const takesParts = takesContentParts(template.parsed);
+  const takesParts = takesContentParts(template.parsed, text);
   const tokens = specialTokens(config);
   const writing = new PythonWriting(template.parsed);
 

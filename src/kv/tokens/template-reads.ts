@@ -34,8 +34,15 @@ export function findChangingName(template: object): string | undefined {
   return [...read].find((name) => CHANGING.has(name) && !written.has(name));
 }
 
-/** Whether the template goes through a message's content part by part; else it takes one text, and parts are joined for it. */
-export function takesContentParts(template: object): boolean {
+/** By one of these in its text, whatever it says, SGLang takes a template for one of several media. */
+const MEDIA_NAMES = /image|audio|video|vision/;
+
+/**
+ * Whether the engine shows a message's content to the template as it is: it goes through the content part by part, as far as the engine can see, or says something of media. Else it
+ * takes one text, and parts are joined for it.
+ */
+export function takesContentParts(template: object, text: string): boolean {
+  if (MEDIA_NAMES.test(text)) return true;
   for (const node of nodesIn(template)) {
     if (node.type === "For" && isContent(node["iterable"])) return true;
   }

@@ -110,6 +110,8 @@ describe("a chat", () => {
       { role: "tool", content: parts },
     ];
     expect(render("{{ messages[0].content }}", { messages })).toBe("a b");
+    const own = `{% for p in messages[0]["content"] %}{{ p.text }}{% endfor %}`;
+    expect(render(`${own}{# no image #}`, { messages })).toBe("ab");
     expect(render(PARTS, { messages })).toBe("[a][b]a b");
   });
 
