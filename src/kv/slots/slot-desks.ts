@@ -52,10 +52,7 @@ export class SlotDesks {
     const desk = this.of(endpoint, server);
     const seat = await desk.seat(request);
     if (typeof seat === "string") return seat;
-    const open = Array.from(this.#desks.values(), (each) => each.desk);
-    for (const each of [...open, ...this.#closing.keys()]) {
-      if (each !== desk) each.outdate(request.session);
-    }
+    for (const other of this.#all()) if (other !== desk) other.outdate(request.session);
     return seat;
   }
 
@@ -70,7 +67,7 @@ export class SlotDesks {
 
   /** The session is over: its slots are erased. */
   end(session: SessionKey): void {
-    for (const { desk } of this.#desks.values()) desk.end(session);
+    for (const desk of this.#all()) desk.end(session);
   }
 
   /** Wherever the session sits, as of one desk; processes that are gone since may be among them. */
@@ -93,6 +90,11 @@ export class SlotDesks {
     for (const open of this.#desks.values()) void this.#close(open, withinMs);
     this.#desks.clear();
     await Promise.all(this.#closing.values());
+  }
+
+  /** Also those that are being closed, which still save. */
+  #all(): readonly SlotDesk[] {
+    return [...Array.from(this.#desks.values(), ({ desk }) => desk), ...this.#closing.keys()];
   }
 
   #close({ desk }: OpenDesk, withinMs: number): Promise<void> {

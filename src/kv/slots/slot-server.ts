@@ -31,7 +31,7 @@ export type SlotServerOffReason =
 /** The same object as long as it is the same process with the same model. */
 export interface SlotServer {
   readonly instance: EngineInstance;
-  /** Of what its slots hold: model weights and cache types. */
+  /** Of what its slots hold: model weights, cache types, and the build that computed it. */
   readonly geometry: GeometryKey;
   /** Where it saves, and the only location that it restores from. */
   readonly location: string;

@@ -136,6 +136,21 @@ describe("a session that goes on at another server", () => {
   });
 });
 
+it("saves nothing of a session that ends while its server is left", async () => {
+  const stand = process({ save: "on_evict" });
+  desks.of(ENGINE_A, stand.server);
+  for (const id of ["s", "t"]) {
+    await stand.turn(id, text(id, 50));
+    await stand.advance(1);
+  }
+  stand.server.delaysMs.save = 600;
+  const left = desks.leave(stand.server, 2_000);
+  desks.end(sessionOf("s"));
+  await stand.advance(2_000);
+  await left;
+  expect(stand.snapshots.kept.map(({ session }) => session.id)).toEqual(["t"]);
+});
+
 it("saves what is newer than its file before it is closed", async () => {
   const stand = process({ save: "on_evict" });
   desks.of(ENGINE_A, stand.server);
