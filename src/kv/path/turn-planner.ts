@@ -1,7 +1,7 @@
 /** From a body to a plan: the tokens of its prompt, its session, made at its first turn, and what the desk plans for both. */
 import type { Clock } from "../../clock.ts";
 import { AppError } from "../../errors.ts";
-import type { Dialect, TurnBody } from "../dialects/dialect.ts";
+import type { ChatPrompt, Dialect, TurnBody } from "../dialects/dialect.ts";
 import type { Model } from "../turns/models.ts";
 import type { Reaches } from "../reach.ts";
 import type { EngineInstance } from "../records.ts";
@@ -126,8 +126,12 @@ export class TurnPlanner {
 /** Whether the engine makes the same tokens of such a prompt as we do. */
 export function isReadAlike({ prompt }: TurnBody, engine: EngineState): boolean {
   if (engine.kind === "off") return false;
-  const hasTools = prompt.kind === "chat" && prompt.chat.tools !== undefined;
-  return !hasTools || engine.hasOtherTools !== true;
+  return engine.hasOtherTools !== true || prompt.kind !== "chat" || !hasTools(prompt.chat);
+}
+
+/** Messages may declare some too. */
+function hasTools({ tools, messages }: ChatPrompt): boolean {
+  return tools !== undefined || messages.some((message) => Array.isArray(message["tools"]));
 }
 
 interface Asked {

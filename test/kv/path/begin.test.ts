@@ -107,6 +107,9 @@ describe("a turn", () => {
     const there = { endpoint: ENGINE_B, fallbacks: [] };
     const refused = await path.begin({ ...chat, tools }, { ...there, session: session("b") }, at);
     expect(refused.status).toBe("tokenizer_mismatch");
+    const declared = { messages: [{ role: "system", content: "", tools }, ...chat.messages] };
+    const inMidst = await path.begin(declared, { ...there, session: session("d") }, at);
+    expect(inMidst.status).toBe("tokenizer_mismatch");
     const plain = await path.begin(chat, { ...there, session: session("c") }, at);
     expect(plain.status).toBe("reused=0");
   });
