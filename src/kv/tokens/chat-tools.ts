@@ -18,11 +18,38 @@ function toFunction(called: unknown, toolDeferred: unknown): Members {
   if (description !== null && typeof description !== "string") {
     throw new Error("the description of a tool is no text");
   }
+  assertTypes(parameters);
   if (typeof strict !== "boolean") throw new Error("strict is neither true nor false");
   const deferred = flag(membersOf(called)["defer_loading"] ?? toolDeferred);
   const own = { description, name, parameters, strict };
   return deferred === null ? own : { ...own, defer_loading: deferred };
 }
+
+/** Others than JSON Schema's own, such as `varchar`, some releases show as what they take them for. */
+function assertTypes(schema: unknown): void {
+  if (typeof schema !== "object" || schema === null) return;
+  if (Array.isArray(schema)) return schema.forEach(assertTypes);
+  for (const [name, value] of Object.entries(schema)) {
+    if (name === "type" && !isOfTypes(value)) throw new Error("a type is none of JSON Schema's");
+    assertTypes(value);
+  }
+}
+
+function isOfTypes(type: unknown): boolean {
+  if (typeof type === "string") return TYPES.has(type);
+  if (!Array.isArray(type)) return true; // a property that is called so
+  return type.every((each) => TYPES.has(each)) && new Set(type).size === type.length;
+}
+
+const TYPES: ReadonlySet<unknown> = new Set([
+  "string",
+  "number",
+  "integer",
+  "boolean",
+  "array",
+  "object",
+  "null",
+]);
 
 function flag(value: unknown): boolean | null {
   if (value === null || typeof value === "boolean") return value;

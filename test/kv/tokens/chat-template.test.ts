@@ -37,6 +37,14 @@ describe("a chat", () => {
     );
   });
 
+  it("may have a tool with types of JSON Schema, and a property that is called type", () => {
+    const parameters = { properties: { type: { type: ["string", "null"] } }, type: "object" };
+    const rendered = render("{{ tools[0].function.parameters | tojson }}", {
+      tools: toolOf(parameters),
+    });
+    expect(JSON.parse(rendered ?? "")).toEqual(parameters);
+  });
+
   it("has the members of its messages that the engine knows", () => {
     const messages = [
       { role: "System", tools: [{ function: { name: "f" } }], more: 1 },
@@ -146,6 +154,9 @@ describe("a chat is refused", () => {
     ["with a tool of another type than a text", { tools: [{ type: 1, function: { name: "f" } }] }],
     ["with a tool described by no text", { tools: [{ function: { name: "f", description: 1 } }] }],
     ["with a tool that may be strict", { tools: [{ function: { name: "f", strict: "yes" } }] }],
+    ["with a tool of a type that is none", { tools: toolOf({ items: [{ type: "varchar" }] }) }],
+    ["with a tool of types that are none", { tools: toolOf({ type: ["string", "String"] }) }],
+    ["with a tool of one type twice", { tools: toolOf({ type: ["null", "null"] }) }],
     ["with a tool that may wait", { tools: [{ defer_loading: 1, function: { name: "f" } }] }],
     ["with a variable that is the template language's own", { templateKwargs: { range: 1 } }],
     ["whose text is longer than the limit", { messages: [user("x".repeat(200))] }],
@@ -164,6 +175,10 @@ describe("a chat is refused", () => {
     );
   });
 });
+
+function toolOf(parameters: object) {
+  return [{ function: { name: "f", parameters } }];
+}
 
 /** A function of which a request says the name alone. */
 function dumped(): string {
