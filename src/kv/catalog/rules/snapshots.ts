@@ -75,14 +75,14 @@ interface Replacement {
   readonly each: Snapshot;
 }
 
-/** Of its own one that the new one takes the place of, and of what it was given one that the new one goes on from, as far as the grid tells. */
+/** Its own, also of an engine that has been upgraded since, and of what it was given one that the new one goes on from, as far as the grid tells. */
 function isReplaced(
   view: CatalogView,
   session: Session,
   { by: { geometry, text }, each }: Replacement,
 ): boolean {
-  if (!isOfGeometry(each, geometry)) return false;
-  return isOwn(view, session, each) || beginsWith(text, each.snapshot);
+  if (isOwn(view, session, each)) return true;
+  return isOfGeometry(each, geometry) && beginsWith(text, each.snapshot);
 }
 
 /** Whether the session made it: no copy that is made of it later belies that. */
