@@ -23,9 +23,10 @@ export function checkTurnRules(document: unknown, report: Report): void {
     if (dialect === null)
       checkUnused(kv, Object.keys(UNUSED), { at, report, beside: "without dialect" });
     else checkUsed(document, at, report);
-    if (dialect === SLOTS)
+    if (dialect === SLOTS) {
       checkUnused(kv, OF_SEGMENTS, { at, report, beside: `with dialect ${SLOTS}` });
-    else if (dialect !== null)
+      checkIdle(kv, at, report);
+    } else if (dialect !== null)
       checkUnused(kv, ["slots"], { at, report, beside: `without dialect ${SLOTS}` });
   }
 }
@@ -36,6 +37,15 @@ function checkProfile(kv: unknown, at: Path, report: Report): void {
     if (hasProfile) report([...at, "profile"], `has no effect with dialect ${SLOTS} beside it`);
   } else if (!hasProfile)
     report([...at, "profile"], "is required, unless dialect is llamacpp-slots");
+}
+
+/** Slots are saved for being idle where they are told to. */
+function checkIdle(kv: unknown, at: Path, report: Report): void {
+  const { save = UNUSED.slots.save, idleMs = UNUSED.slots.idleMs } = (valueAt(kv, "slots") ??
+    {}) as Partial<Record<"save" | "idleMs", unknown>>;
+  const isOther = save === "every_turn" || save === "on_evict";
+  if (!isOther || idleMs === UNUSED.slots.idleMs) return;
+  report([...at, "slots", "idleMs"], "has no effect without save: idle beside it");
 }
 
 interface Unused {

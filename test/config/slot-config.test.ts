@@ -77,6 +77,13 @@ describe("a pool of servers with slots", () => {
     ]);
   });
 
+  it("has a time to be idle for where it saves what is idle, and nowhere else", () => {
+    const told = "pools[0].kv.slots.idleMs 5000 has no effect without save: idle beside it";
+    expect(problemsOf(slotText("slots: { idleMs: 5000 }"))).toEqual([told]);
+    expect(problemsOf(slotText("slots: { save: on_evict, idleMs: 5000 }"))).toEqual([told]);
+    expect(problemsOf(slotText("slots: { save: idle, idleMs: 5000 }"))).toEqual([]);
+  });
+
   it("has models of which sessions are made, and nothing is planned", () => {
     const named = parse(slotText("slots: { modelId: id }", ", models: [m]")).pools;
     const unnamed = parse(slotText("slots: { modelId: id }")).pools;
