@@ -112,7 +112,7 @@ export class PathBench {
       bodyLimitBytes: 1_000_000,
       exposeKv: false,
       holdMs: 10_000,
-      passPaths: ["/tokenize"],
+      passPaths: ["/tokenize", "/load_lora_adapter"],
       dialect: createDialect({ name: "sglang-session", exposeKv: false }),
       predictor: new Predictor(),
       clock: { now: () => bench.clock.now(), after: (ms, task) => afterLoop(bench, ms, task) },

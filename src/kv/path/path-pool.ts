@@ -13,6 +13,7 @@ import type { Prefetcher } from "../turns/prefetcher.ts";
 import type { TurnDesk } from "../turns/turn-desk.ts";
 import type { TurnPlan } from "../turns/turn-plan.ts";
 import type { EngineDirectory } from "./engine-directory.ts";
+import { leadsToAny, SGLANG_PATHS } from "./forbidden-paths.ts";
 import { HeldBodies } from "./held-bodies.ts";
 import type { PassReason, PathObserver, TurnPart } from "./path-observer.ts";
 import { InjectedTurn } from "./path-turn.ts";
@@ -87,8 +88,9 @@ export class PathPool implements KvPool {
     });
   }
 
-  forbids(): boolean {
-    return false;
+  /** An operator may list them as paths that pass: then whoever loads other weights has to give them another version. */
+  forbids(path: string): boolean {
+    return leadsToAny(path, SGLANG_PATHS) && !this.passes(path);
   }
 
   passes(rawPath: string): boolean {

@@ -22,7 +22,7 @@ export interface KvPool {
   readonly holdMs: number;
   /**
    * Whether no client's request on this path, before its query and as the client sent it, may reach an engine, with a body or without: what is
-   * there would let one client read or take what is another's.
+   * there would let one client read or take what is another's, or have an engine compute otherwise for everybody.
    */
   forbids(path: string): boolean;
   /** Whether bodies on this raw path, with its query, pass unread, by the operator's word. */

@@ -8,6 +8,7 @@ import type { Endpoint } from "../../endpoints/endpoint.ts";
 import type { JsonVisitor } from "../../json/json-walk.ts";
 import { unhurried } from "../../json/slices.ts";
 import type { Dialect, ReadBody, TurnBody, UnreadableBody } from "../dialects/dialect.ts";
+import { leadsToAny, SLOT_SERVER_PATHS } from "../path/forbidden-paths.ts";
 import { HeldBodies } from "../path/held-bodies.ts";
 import type { PassReason, PathObserver } from "../path/path-observer.ts";
 import { InjectedTurn } from "../path/path-turn.ts";
@@ -19,7 +20,6 @@ import type { ToSnapshotPrompt } from "../snapshots/snapshot-prompt.ts";
 import type { Prefetcher } from "../turns/prefetcher.ts";
 import type { TokenGuess } from "../tokens/token-guess.ts";
 import { rest } from "../turns/unhurried.ts";
-import { isForbiddenPath } from "./forbidden-paths.ts";
 import { promptTokensOf } from "./prompt-tokens.ts";
 import type { Seat } from "./seat.ts";
 import type { SlotDesks } from "./slot-desks.ts";
@@ -74,7 +74,7 @@ export class SlotPool implements KvPool {
   }
 
   forbids(path: string): boolean {
-    return isForbiddenPath(path);
+    return leadsToAny(path, SLOT_SERVER_PATHS);
   }
 
   passes(rawPath: string): boolean {

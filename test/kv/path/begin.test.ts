@@ -316,3 +316,10 @@ it("passes unread the paths that the operator named, as they are sent and no oth
     expect(pool.passes(path)).toBe(false);
   }
 });
+
+it("keeps clients from what changes an engine's weights, unless the operator named the path", async () => {
+  const { pool } = await open();
+  expect(pool.forbids("/unload_lora_adapter")).toBe(true);
+  expect(pool.forbids("/load_lora_adapter")).toBe(false);
+  expect(pool.forbids("/generate")).toBe(false);
+});
