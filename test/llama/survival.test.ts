@@ -74,8 +74,12 @@ describe("a session whose server was killed", () => {
 
     const cold = await predicted("cold", `Something else. ${second.prompt}`);
     expect(cold.answer.cachedTokens).toBeLessThanOrEqual(1); // the first one is the same in all prompts
-    expect(second.answer.firstTokenMs).toBeLessThan(cold.answer.firstTokenMs);
-    expect(second.predictedMs).toBeLessThan(cold.predictedMs);
+    // By how much sooner it answers. Restoring is not in what is predicted of the server.
+    const sparedMs = cold.answer.firstTokenMs - second.answer.firstTokenMs;
+    const share = (cold.predictedMs - second.predictedMs) / sparedMs;
+    expect(sparedMs).toBeGreaterThan(0);
+    expect(share).toBeGreaterThan(1 / 4);
+    expect(share).toBeLessThan(4);
   });
 
   it("goes on at the same one after its restart [S1]", async () => {
