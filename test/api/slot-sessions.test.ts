@@ -89,9 +89,7 @@ describe("a session in slots", () => {
   const explain = async (prompt: object) => (await ask(prompt)).data;
 
   it("is told the snapshot that would be restored, about how many tokens it spares, and the others", async () => {
-    await stored.create("other");
-    const other = await stored.kept("other", STORY, { tokens: 200 }); // of other weights
-    await stored.found("s", STORY);
+    const other = await stored.kept("s", STORY, { tokens: 200 }); // of other weights
     const { id } = await keep("s", STORY);
     const asked = `${STORY} more`;
     expect(await explain({ text: asked })).toMatchObject({

@@ -20,16 +20,7 @@ async function open() {
 
 it("the best of all geometries is seen, and what else the session lists", async () => {
   const { bench, look } = await open();
-  await bench.create("other");
-  const best = await bench.kept("other", STORY, { geometry: OTHER });
-  const prompt = promptOf(STORY);
-  await bench.desk.find({
-    session: session("s"),
-    prompt,
-    geometry: OTHER,
-    location: "a",
-    hold: undefined,
-  });
+  const best = await bench.kept("s", STORY, { geometry: OTHER });
   const less = await bench.kept("s", STORY.slice(0, 700));
   const both = { match: { segment: { id: best.id } }, isOutOfReach: false };
   for (const geometries of [

@@ -57,9 +57,7 @@ export function keepSnapshot(
   if (session === undefined) return "no_session";
   const bytes = stat.sizeBytes;
   if (!isBooked(tx, { bytes }, { to, nowMs })) return "expired";
-  const replaced = listedSnapshots(tx, session).filter((each) =>
-    isReplaced(tx, session, { by: request, each }),
-  );
+  const replaced = replacedBy(tx, session, request);
   if (chargedBeside(tx, session, replaced) + bytes > quota.bytes) return "quota_bytes";
   fill(tx, { to, stat, nowMs });
   const segment = newSnapshot(session, request);
@@ -70,19 +68,23 @@ export function keepSnapshot(
   return "kept";
 }
 
-interface Replacement {
-  readonly by: Pick<KeepSnapshotRequest, "geometry" | "text">;
-  readonly each: Snapshot;
-}
-
-/** Its own, also of an engine that has been upgraded since, and of what it was given one that the new one goes on from, as far as the grid tells. */
-function isReplaced(
-  view: CatalogView,
+/**
+ * Its own, and of what it was given each that the new one goes on from, as far as the grid tells; all of the same geometry. Its own of another, which an engine before
+ * its upgrade left or one with another model, go too where the quota has no room for both.
+ */
+function replacedBy(
+  tx: CatalogTransaction,
   session: Session,
-  { by: { geometry, text }, each }: Replacement,
-): boolean {
-  if (isOwn(view, session, each)) return true;
-  return isOfGeometry(each, geometry) && beginsWith(text, each.snapshot);
+  { geometry, text, stat, quota }: KeepSnapshotRequest,
+): readonly Snapshot[] {
+  const listed = listedSnapshots(tx, session);
+  const own = listed.filter((each) => isOwn(tx, session, each));
+  const replaced = listed.filter(
+    (each) =>
+      isOfGeometry(each, geometry) && (own.includes(each) || beginsWith(text, each.snapshot)),
+  );
+  const fits = chargedBeside(tx, session, replaced) + stat.sizeBytes <= quota.bytes;
+  return fits ? replaced : [...new Set([...replaced, ...own])];
 }
 
 /** Whether the session made it: no copy that is made of it later belies that. */
