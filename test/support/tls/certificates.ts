@@ -1,3 +1,4 @@
+import { renameSync } from "node:fs";
 import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,23 +32,23 @@ export class TlsFolder {
     return folder;
   }
 
-  /** Replaces both files, each by an atomic rename. */
+  /** Replaces both files, each by an atomic rename, with nothing in between: who looks sees them fit together. */
   async install(server: ServerName): Promise<void> {
-    await this.#replace(this.paths.certFile, await readCertificate(`${server}.crt`));
-    await this.#replace(this.paths.keyFile, await readCertificate(`${server}.key`));
+    const { certFile, keyFile } = this.paths;
+    await writeFile(`${certFile}.new`, await readCertificate(`${server}.crt`));
+    await writeFile(`${keyFile}.new`, await readCertificate(`${server}.key`));
+    renameSync(`${certFile}.new`, certFile);
+    renameSync(`${keyFile}.new`, keyFile);
   }
 
   /** Replaces the certificate alone. */
   async installCertificate(content: Buffer | string): Promise<void> {
-    await this.#replace(this.paths.certFile, content);
+    const { certFile } = this.paths;
+    await writeFile(`${certFile}.new`, content);
+    await rename(`${certFile}.new`, certFile);
   }
 
   async remove(): Promise<void> {
     await rm(this.#folder, { recursive: true });
-  }
-
-  async #replace(path: string, content: Buffer | string): Promise<void> {
-    await writeFile(`${path}.new`, content);
-    await rename(`${path}.new`, path);
   }
 }
