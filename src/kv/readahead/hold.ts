@@ -23,28 +23,32 @@ export interface Choice {
 }
 
 /**
- * That with the most to gain by it, of those that can be waited for so long. Undefined: whichever is waited for takes at least as long as
- * it saves.
+ * That with the most to gain by it, of those that can be waited for so long; while nobody knows what is gained, that with the most to
+ * load. Undefined: whichever is waited for takes at least as long as it saves.
  */
 export function chooseHold(prospects: readonly Prospect[], limitMs: number): Choice | undefined {
   const [now] = prospects;
   if (now === undefined) return undefined;
   let best: Choice | undefined;
+  let most = 0;
   for (const [copies, then] of prospects.entries()) {
     const { ms: leftMs } = then.left;
-    const gainMs = gainOf(now, then);
-    const profitMs = gainMs - leftMs;
-    if (copies === 0 || profitMs <= 0 || leftMs >= limitMs) continue;
-    if (best === undefined || profitMs > best.gainMs - best.leftMs) {
-      best = { copies, leftMs, gainMs };
-    }
+    const savedMs = savedBy(now, then);
+    const gainMs = gainOf(then, savedMs ?? (then.storedTokens > now.storedTokens ? TRY_MS : 0));
+    const worth = savedMs === undefined ? then.storedTokens : gainMs - leftMs;
+    if (copies === 0 || gainMs <= leftMs || leftMs >= limitMs || worth <= most) continue;
+    most = worth;
+    best = { copies, leftMs, gainMs };
   }
   return best;
 }
 
-function gainOf(now: Prospect, then: Prospect): number {
+/** Undefined: nobody knows. */
+function savedBy(now: Prospect, then: Prospect): number | undefined {
   const isKnown = now.turnMs !== undefined && then.turnMs !== undefined;
-  if (!isKnown) return then.storedTokens > now.storedTokens ? TRY_MS : 0;
-  const gainMs = now.turnMs - then.turnMs;
-  return then.left.isKnown ? gainMs : Math.min(gainMs, TRY_MS);
+  return isKnown ? now.turnMs - then.turnMs : undefined;
+}
+
+function gainOf({ left }: Prospect, savedMs: number): number {
+  return left.isKnown ? savedMs : Math.min(savedMs, TRY_MS);
 }

@@ -175,6 +175,15 @@ describe("a gate", () => {
     expect(at.holds).toEqual(["opened_early 1000"]);
   });
 
+  it("waits for all of them where nothing is known, though the first is there before", async () => {
+    const at = stand([["archive"], ["archive"]], undefined, { copiesAtOnce: 1 });
+    const passing = at.pass({ turnMs: () => undefined });
+    await settle();
+    await at.clock.advance(1_000);
+    await passing;
+    expect(at.holds).toEqual(["near 80"]);
+  });
+
   it("does not try where the bandwidth alone says that it is in vain", async () => {
     const at = stand([["archive"]], undefined, { bytesPerSecond: 1_000 });
     await at.pass({ turnMs: at.turnMs(900) });

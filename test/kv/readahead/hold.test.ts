@@ -50,6 +50,13 @@ describe("the choice of what is waited for", () => {
     expect(chooseHold([unknown(0), unknown(8, TRY_MS)], LIMIT_MS)).toBeUndefined();
   });
 
+  it("is as many copies as there is more to load by where nothing is known, so the first that is there opens nothing", () => {
+    const prospects = [unknown(0), unknown(8), unknown(16), unknown(16)];
+    expect(chooseHold(prospects, LIMIT_MS)?.copies).toBe(2);
+    const slower = [unknown(0), unknown(8, 20), unknown(16, 40), unknown(24, TRY_MS)];
+    expect(chooseHold(slower, LIMIT_MS)?.copies).toBe(2);
+  });
+
   it("tries for no longer than is gained where only the copy's time is unknown", () => {
     const hoped = (turnMs: number) => ({ ...unknown(8), turnMs });
     expect(chooseHold([hoped(500), hoped(100)], LIMIT_MS)?.gainMs).toBe(400);
