@@ -9,7 +9,6 @@ import {
   poolsByModel,
   pricesOf,
   profileOf,
-  profilesOfTurns,
   retentionClasses,
   sessionModel,
   tokenizerFiles,
@@ -98,7 +97,7 @@ export function openEngines(
   { closers, observers, tokenizers }: Parts & { readonly tokenizers: Tokenizers },
 ): WatchedEngines {
   const engines = new WatchedEngines({
-    profiles: profilesOfTurns(config.pools),
+    pools: new Map(turnPools(config.pools).map(({ name, kv }) => [name, kv])),
     probes: new Map(Array.from(tokenizers, ([pool, { probes }]) => [pool, probes])),
     open: openHttpConnection,
     closeSession: createHttpCloseSession(),

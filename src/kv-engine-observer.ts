@@ -30,6 +30,11 @@ export function createEngineObserver(log: Logger, metrics: KvMetrics): EngineObs
             ...engine,
             differs: why,
           });
+        case "engine_misplaces":
+          return log.error(
+            "an engine without HiCache would load KV to a wrong place of its own cache; no KV there until it is started with --enable-hierarchical-cache",
+            engine,
+          );
         case "tokenizer_mismatch":
           return log.error(
             "an engine makes other tokens of a text than we do; no KV there until it is restarted",

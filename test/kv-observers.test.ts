@@ -164,10 +164,13 @@ describe("engines", () => {
     const to = "tokenizer_mismatch";
     const first = "probe 0 (ascii) at token 1: 9, not 8";
     observers.engines.stateChanged({ ...engine, from, to, why: first });
+    const misplaces = { from, to: "engine_misplaces", why: undefined } as const;
+    observers.engines.stateChanged({ ...engine, ...misplaces });
     expect(lines).toMatchObject([
       { level: "error", ...engine, differs: why },
       { level: "error", ...engine },
       { level: "error", ...engine, differs: first },
+      { level: "error", ...engine, msg: expect.stringContaining("--enable-hierarchical-cache") },
     ]);
   });
 

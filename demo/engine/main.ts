@@ -27,6 +27,7 @@ const { values } = parseArgs({
     "load-threshold": { type: "string", default: String(DEFAULT_LIMITS.loadThreshold) },
     "cache-tokens": { type: "string", default: String(DEFAULT_LIMITS.cacheTokens) },
     stateless: { type: "boolean", default: false },
+    "without-hicache": { type: "boolean", default: false },
     "context-tokens": { type: "string", default: String(DEFAULT_LIMITS.contextTokens) },
     requests: { type: "string", default: String(DEFAULT_LIMITS.requests) },
     "body-limit": { type: "string", default: String(32 * 1024 * 1024) },
@@ -52,6 +53,7 @@ const server = await openEngineServer({
   modelName: values["model-name"] ?? modelName(SHAPES[size]),
   weightVersion: values["weight-version"],
   root: values.root,
+  hasHiCache: !values["without-hicache"],
   bodyLimitBytes: parseCount("body-limit", 1),
   limits: {
     pageSize: parseCount("page-size", 1),

@@ -41,6 +41,8 @@ export interface EngineServerOptions extends Omit<HttpServerOptions, "handle"> {
   readonly hasTokenize?: boolean;
   /** Streams of chats tell their usage unasked, as with SGLang's flag of that name; false unless given. */
   readonly tellsUsage?: boolean;
+  /** Says that it has HiCache, as far as it has a cache of its own; true unless given. That cache puts loaded KV where it belongs either way. */
+  readonly hasHiCache?: boolean;
   readonly behaviour?: Behaviour;
   /** Called for each request once its body is complete. */
   readonly onRequest?: (request: SeenRequest) => void;
@@ -205,7 +207,8 @@ class EngineHandler {
 
   /** SGLang's names; `internal_states` is our own. */
   #serverInfo(): object {
-    const { modelName, model, limits, tellsUsage = false } = this.#options;
+    const { modelName, model, limits, tellsUsage = false, hasHiCache = true } = this.#options;
+    const hasCache = limits.cacheTokens > 0;
     const { requests, promptTokens, cachedTokens, loads, failedLoads } = this.#engine.totals;
     return {
       model_path: modelName,
@@ -219,7 +222,8 @@ class EngineHandler {
       context_length: limits.contextTokens,
       max_req_input_len: limits.contextTokens - 1,
       max_running_requests: limits.requests,
-      disable_radix_cache: limits.cacheTokens === 0,
+      disable_radix_cache: !hasCache,
+      enable_hierarchical_cache: hasCache && hasHiCache,
       internal_states: [
         {
           requests,

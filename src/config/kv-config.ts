@@ -89,11 +89,6 @@ export function slotPools(pools: readonly PoolConfig[]): readonly SlotPoolConfig
   return pools.filter((pool): pool is SlotPoolConfig => pool.kv?.dialect === "llamacpp-slots");
 }
 
-/** By pool. */
-export function profilesOfTurns(pools: readonly PoolConfig[]): ReadonlyMap<string, ModelProfile> {
-  return new Map(turnPools(pools).map(({ name, kv }) => [name, kv.profile]));
-}
-
 /**
  * The model that sessions of the pool are made with: one that it serves, or a name for the default pool's that is none of another.
  * Undefined where every such name is taken.

@@ -26,6 +26,7 @@ export interface ComputingEngineOptions {
   readonly bodyLimitBytes?: number;
   readonly hasTokenize?: boolean;
   readonly tellsUsage?: boolean;
+  readonly hasHiCache?: boolean;
 }
 
 export interface ComputingEngine extends AsyncDisposable {
@@ -60,6 +61,7 @@ export async function startComputingEngine(
     bodyLimitBytes,
     hasTokenize: options.hasTokenize ?? true,
     tellsUsage: options.tellsUsage ?? false,
+    ...(options.hasHiCache !== undefined && { hasHiCache: options.hasHiCache }),
     modelName: modelName(SHAPES.tiny),
     weightVersion: "default",
     limits: { ...DEFAULT_LIMITS, ...limits },

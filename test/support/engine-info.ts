@@ -24,4 +24,6 @@ export const SERVER_INFO = {
   page_size: 16,
   kv_cache_dtype: "bf16",
   weight_version: "w1",
+  enable_hierarchical_cache: true,
+  disable_radix_cache: false,
 };

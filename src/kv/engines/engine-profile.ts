@@ -3,6 +3,7 @@
  * force, under their own names. Only what it says can be compared. A name that is missing or null is no difference, and neither is
  * a value that leaves open what it is.
  */
+import type { DialectName } from "../dialects/dialect.ts";
 import type { ModelProfile } from "../model/profile.ts";
 
 export type Said = Readonly<Record<string, unknown>>;
@@ -23,6 +24,18 @@ export function profileDifferences(said: Said, profile: ModelProfile): readonly 
 /** Also of what an answer says. Changed weights whose version was not changed are nobody's to see. */
 export function weightDifferences(said: unknown, profile: ModelProfile): readonly string[] {
   return difference("weight_version", weightVersion(said), profile.weightVersion);
+}
+
+/**
+ * Whether it would put loaded KV where its own cache looks for other tokens, so that later prompts, anybody's, were answered from it.
+ * That is known of tensorfer/sglang at 2d60d92: without `enable_hierarchical_cache` its cache is an `ExRadixCache` (`registry.py`), which cuts
+ * off the list what it has itself (`ExKVCacheController.prefetch`) and inserts the rest at the root (`_insert`). With `disable_radix_cache` it
+ * has nothing itself: its `match_prefix` finds nothing, and neither does a `ChunkCache`. These engines always say both; one that does not is
+ * none of them, and nothing is known of it.
+ */
+export function misplacesLoads(said: Said, dialect: DialectName): boolean {
+  if (dialect !== "sglang-explicit") return false;
+  return said["enable_hierarchical_cache"] === false && said["disable_radix_cache"] !== true;
 }
 
 /** Streams of chats tell their usage to whoever does not ask: `--stream-response-default-include-usage`. */

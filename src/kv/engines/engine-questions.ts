@@ -1,4 +1,5 @@
 /** What SGLang's engines are asked, and what their answers say of them. Before one is ready, its tokenizer is tested. */
+import type { DialectName } from "../dialects/dialect.ts";
 import type { ModelProfile } from "../model/profile.ts";
 import type { EngineState } from "../path/engine-directory.ts";
 import type { EngineInstance } from "../records.ts";
@@ -6,17 +7,24 @@ import type { TokenizerProbe } from "../tokens/tokenizer-probes.ts";
 import type { Answer } from "./engine-connection.ts";
 import {
   maxPromptTokens,
+  misplacesLoads,
   parseSaid,
   profileDifferences,
   type Said,
   tellsUsage,
 } from "./engine-profile.ts";
 import type { Finding, Question, Questions } from "./process-watch.ts";
-import { afterIntroduction, OTHER_TOKENIZER, withOtherTools } from "./standing.ts";
+import {
+  afterIntroduction,
+  type Introduction,
+  OTHER_TOKENIZER,
+  withOtherTools,
+} from "./standing.ts";
 import { type TestEnd, TOKENIZE, TokenizerTest } from "./tokenizer-test.ts";
 
 export interface EngineQuestionsOptions {
   readonly profile: ModelProfile;
+  readonly dialect: DialectName;
   /** Of its tokenizer; none: it is not tested. */
   readonly probes: readonly TokenizerProbe[];
   /** Never the same twice, in no process. */
@@ -28,6 +36,10 @@ export interface EngineQuestionsOptions {
 interface RunningTest {
   readonly test: TokenizerTest;
   readonly passed: EngineState;
+}
+
+interface Fault extends Pick<Introduction, "unfit"> {
+  readonly why: string | undefined;
 }
 
 const INTRODUCTION = "/get_server_info";
@@ -60,19 +72,26 @@ export class EngineQuestions implements Questions<EngineState> {
   }
 
   #introduced(said: Said, state: EngineState): Question | Finding<EngineState> {
-    const { newInstance, probes, profile } = this.#options;
-    const differences = profileDifferences(said, profile);
-    const matches = differences.length === 0;
+    const { newInstance, probes } = this.#options;
+    const { unfit, why } = this.#fault(said);
     const next = afterIntroduction(state, {
-      matches,
+      unfit,
       tellsUsage: tellsUsage(said),
       maxPromptTokens: maxPromptTokens(said),
       newInstance,
     });
     const isTested = next === state || next.kind === "off" || probes.length === 0;
-    if (isTested) return found(next, matches ? undefined : differences.join("; "));
+    if (isTested) return found(next, why);
     this.#test = { test: new TokenizerTest(probes), passed: next };
     return probeOf(this.#test);
+  }
+
+  #fault(said: Said): Fault {
+    const { profile, dialect } = this.#options;
+    const differences = profileDifferences(said, profile);
+    if (differences.length > 0) return { unfit: "engine_mismatch", why: differences.join("; ") };
+    if (misplacesLoads(said, dialect)) return { unfit: "engine_misplaces", why: undefined };
+    return { unfit: undefined, why: undefined };
   }
 
   /** What the engine answered to the last probe. */

@@ -5,10 +5,14 @@ import type { EngineInstance } from "../records.ts";
 /** Where each engine starts, and where it is again as soon as its connection is lost. */
 export const UNKNOWN: EngineState = { kind: "off", reason: "engine_unknown" };
 const MISMATCH: EngineState = { kind: "off", reason: "engine_mismatch" };
+/** It would load KV to a wrong place of its own cache. */
+const MISPLACING: EngineState = { kind: "off", reason: "engine_misplaces" };
 const MISCOUNTED: EngineState = { kind: "off", reason: "engine_miscounted" };
 const ENCODING: EngineState = { kind: "off", reason: "engine_encodes" };
 /** Its tokenizer made other tokens of a probe than ours. */
 export const OTHER_TOKENIZER: EngineState = { kind: "off", reason: "tokenizer_mismatch" };
+
+const UNFIT = { engine_mismatch: MISMATCH, engine_misplaces: MISPLACING } as const;
 
 /**
  * It has said what it is. An engine whose weights were changed and changed back writes other bytes in between: it is another
@@ -16,10 +20,10 @@ export const OTHER_TOKENIZER: EngineState = { kind: "off", reason: "tokenizer_mi
  */
 export function afterIntroduction(
   state: EngineState,
-  { matches, newInstance, ...traits }: Introduction,
+  { unfit, newInstance, ...traits }: Introduction,
 ): EngineState {
   if (isOffForGood(state)) return state;
-  if (!matches) return MISMATCH;
+  if (unfit !== undefined) return UNFIT[unfit];
   return state.kind === "ready" ? state : { kind: "ready", instance: newInstance(), ...traits };
 }
 
@@ -29,7 +33,8 @@ export function withOtherTools(state: EngineState): EngineState {
 }
 
 export interface Introduction {
-  readonly matches: boolean;
+  /** Why it must get no KV, by what it says. */
+  readonly unfit: keyof typeof UNFIT | undefined;
   readonly tellsUsage: boolean;
   readonly maxPromptTokens: number | undefined;
   readonly newInstance: () => EngineInstance;

@@ -2,6 +2,7 @@
 import type { PoolSnapshot } from "../../affinity/pool-snapshot.ts";
 import type { Random, Scheduler } from "../../clock.ts";
 import type { Endpoint, EndpointId } from "../../endpoints/endpoint.ts";
+import type { DialectName } from "../dialects/dialect.ts";
 import type { ModelProfile } from "../model/profile.ts";
 import type { EngineDirectory, EngineState } from "../path/engine-directory.ts";
 import type { EngineInstance } from "../records.ts";
@@ -14,9 +15,15 @@ import { ASK_INTERVAL_MS } from "./process-watch.ts";
 import { SessionCloser, type CloseSession } from "./session-closer.ts";
 import { UNKNOWN } from "./standing.ts";
 
+/** What its engines must be. */
+export interface WatchedPool {
+  readonly profile: ModelProfile;
+  readonly dialect: DialectName;
+}
+
 export interface WatchedEnginesOptions {
-  /** By pool; other pools are not watched. */
-  readonly profiles: ReadonlyMap<string, ModelProfile>;
+  /** By name; other pools are not watched. */
+  readonly pools: ReadonlyMap<string, WatchedPool>;
   /** By pool, as `EngineWatchOptions`. */
   readonly probes: ReadonlyMap<string, readonly TokenizerProbe[]>;
   readonly open: OpenConnection;
@@ -38,14 +45,14 @@ export class WatchedEngines implements EngineDirectory {
   constructor(options: WatchedEnginesOptions) {
     this.#options = options;
     this.#closer = new SessionCloser(options);
-    this.#pools = new Map([...options.profiles.keys()].map((pool) => [pool, new Map()]));
+    this.#pools = new Map([...options.pools.keys()].map((pool) => [pool, new Map()]));
   }
 
   /** The newest snapshot of a pool: whom to watch. Cheap where that has not changed. */
   published({ name, endpoints }: Pick<PoolSnapshot, "name" | "endpoints">): void {
-    const profile = this.#options.profiles.get(name);
+    const pool = this.#options.pools.get(name);
     const watches = this.#pools.get(name);
-    if (profile === undefined || watches === undefined || this.#isClosed) return;
+    if (pool === undefined || watches === undefined || this.#isClosed) return;
     const gone = new Set(watches.keys());
     for (const endpoint of endpoints) {
       gone.delete(endpoint.id);
@@ -54,7 +61,7 @@ export class WatchedEngines implements EngineDirectory {
       watch?.close();
       // So that not all of them are asked in the same instant, and a few are at once.
       const spreadMs = Math.min(ASK_INTERVAL_MS, endpoints.length);
-      watches.set(endpoint.id, this.#watch(name, endpoint, { profile, spreadMs }));
+      watches.set(endpoint.id, this.#watch(name, endpoint, { ...pool, spreadMs }));
     }
     for (const id of gone) {
       watches.get(id)?.close();
@@ -75,7 +82,7 @@ export class WatchedEngines implements EngineDirectory {
   }
 
   confirmsWeights(pool: string, endpoint: Endpoint, weightVersion: unknown): boolean {
-    const profile = this.#options.profiles.get(pool);
+    const profile = this.#options.pools.get(pool)?.profile;
     const [difference] = profile === undefined ? [] : weightDifferences(weightVersion, profile);
     if (difference === undefined) return true;
     this.#lookup(pool, endpoint)?.hasOtherWeights(`${difference}, in an answer`);
@@ -110,7 +117,7 @@ export class WatchedEngines implements EngineDirectory {
   #watch(
     pool: string,
     { host, port, address }: Endpoint,
-    { profile, spreadMs }: { readonly profile: ModelProfile; readonly spreadMs: number },
+    { profile, dialect, spreadMs }: WatchedPool & { readonly spreadMs: number },
   ): EngineWatch {
     const { observer, random, probes } = this.#options;
     return new EngineWatch({
@@ -118,6 +125,7 @@ export class WatchedEngines implements EngineDirectory {
       probes: probes.get(pool) ?? [],
       target: { host, port },
       profile,
+      dialect,
       startDelayMs: spreadMs * random(),
       events: {
         stateChanged: (from, to, why) =>
@@ -138,6 +146,7 @@ const NONE: Readonly<Record<EngineStateName, number>> = {
   ready: 0,
   engine_unknown: 0,
   engine_mismatch: 0,
+  engine_misplaces: 0,
   tokenizer_mismatch: 0,
   engine_miscounted: 0,
   engine_encodes: 0,

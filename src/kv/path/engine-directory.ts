@@ -38,6 +38,7 @@ export type EngineState =
 export type EngineOffReason =
   | "engine_unknown" // it has not answered yet, or not since it was lost
   | "engine_mismatch" // what it says of itself, or in an answer, is not what the pool's profile says
+  | "engine_misplaces" // by what it says of itself: it would load KV to a wrong place of its own cache
   | "tokenizer_mismatch" // it made other tokens of a text than we do, when it was tested
   | "engine_miscounted" // or of a turn's prompt, or fewer than it was given to load
   | "engine_encodes"; // its answers, so that nobody can read them

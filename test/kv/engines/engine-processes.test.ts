@@ -46,7 +46,7 @@ const portOf = (server: Server) => (server.address() as AddressInfo).port;
 function watch(port: number, probes: readonly TokenizerProbe[] = []) {
   const told: string[] = [];
   const engines = new WatchedEngines({
-    profiles: new Map([["p", PROFILE]]),
+    pools: new Map([["p", { profile: PROFILE, dialect: "sglang-explicit" }]]),
     probes: new Map([["p", probes]]),
     open: openHttpConnection,
     closeSession: createHttpCloseSession(),

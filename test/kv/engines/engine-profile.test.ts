@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   maxPromptTokens,
+  misplacesLoads,
   parseSaid,
   profileDifferences,
   tellsUsage,
@@ -75,6 +76,19 @@ describe("what an engine says of itself", () => {
     [{ max_req_input_len: 0 }, undefined],
   ])("tells how long a prompt it takes: %o", (said, tokens) => {
     expect(maxPromptTokens(said)).toBe(tokens);
+  });
+
+  it.each([
+    [{ enable_hierarchical_cache: false }, true],
+    [{ enable_hierarchical_cache: false, disable_radix_cache: undefined }, true],
+    [{ enable_hierarchical_cache: false, disable_radix_cache: true }, false],
+    [{ enable_hierarchical_cache: true }, false],
+    [{ enable_hierarchical_cache: undefined }, false],
+    [{ enable_hierarchical_cache: null }, false],
+  ])("tells whether it would load to a wrong place of its own cache: %o", (said, misplaces) => {
+    const all = { ...SERVER_INFO, ...said };
+    expect(misplacesLoads(all, "sglang-explicit")).toBe(misplaces);
+    expect(misplacesLoads(all, "sglang-session")).toBe(false);
   });
 
   it("may be nothing at all", () => {

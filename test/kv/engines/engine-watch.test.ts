@@ -24,6 +24,7 @@ function start({ startDelayMs = 0, random = 0.5 } = {}): EngineWatch {
   return new EngineWatch({
     target: { host: "10.0.0.1", port: 1 },
     profile: PROFILE,
+    dialect: "sglang-explicit",
     probes: [],
     startDelayMs,
     open: connections.open,
@@ -101,6 +102,23 @@ describe("an engine", () => {
     await clock.advance(ASK_INTERVAL_MS);
     await answers(QUESTIONS_PER_INTRODUCTION);
     expect(nameOf(watch.state)).toBe("instance-2");
+  });
+
+  it("that would load to a wrong place of its own cache has no KV while it says so", async () => {
+    connections.latest().answer({ enable_hierarchical_cache: false });
+    connections.latest().lose("ECONNRESET");
+    await clock.advance(RETRY_MS.first);
+    connections.latest().answer();
+    expect(told).toEqual([
+      "engine_unknown -> engine_misplaces: ",
+      "engine_misplaces -> engine_unknown: ECONNRESET",
+      "engine_unknown -> instance-1: ",
+    ]);
+  });
+
+  it("that differs from the profile besides is told with that", () => {
+    connections.latest().answer({ enable_hierarchical_cache: false, tp_size: 1 });
+    expect(told).toEqual(["engine_unknown -> engine_mismatch: tp_size 1, not 2"]);
   });
 
   it("is ready with how long a prompt it takes, where it says so", async () => {

@@ -127,6 +127,7 @@ describe("an engine", () => {
     return new EngineWatch({
       target: { host: "10.0.0.1", port: 1 },
       profile: PROFILE,
+      dialect: "sglang-explicit",
       probes,
       startDelayMs: 0,
       open: connections.open,

@@ -26,9 +26,9 @@ function start({ random = (): number => 0.5 } = {}) {
     sessionClosed: () => {},
   };
   const engines = new WatchedEngines({
-    profiles: new Map([
-      ["a", PROFILE],
-      ["b", { ...PROFILE, pageSize: 1 }],
+    pools: new Map([
+      ["a", { profile: PROFILE, dialect: "sglang-session" }],
+      ["b", { profile: { ...PROFILE, pageSize: 1 }, dialect: "sglang-explicit" }],
     ]),
     probes: new Map([["b", [PROBE]]]),
     open: connections.open,
@@ -94,6 +94,17 @@ describe("the engines of a pool", () => {
     });
   });
 
+  it("are asked where they load to as the dialect of their own pool does", async () => {
+    const { clock, connections, publish, state } = start();
+    publish("a", one);
+    publish("b", two);
+    await clock.advance(ASK_INTERVAL_MS);
+    const said = { enable_hierarchical_cache: false };
+    connections.opened[0]?.answer(said);
+    connections.opened[1]?.answer({ ...said, page_size: 1 });
+    expect([state(one), state(two, "b")]).toEqual(["instance-1", "engine_misplaces"]);
+  });
+
   it("are not watched where the pool's turns are not read", async () => {
     const { clock, connections, publish, state } = start();
     publish("other", one);
@@ -152,12 +163,14 @@ describe("the engines of a pool", () => {
       [1, "a", "ready"],
       [1, "a", "engine_unknown"],
       [1, "a", "engine_mismatch"],
+      [0, "a", "engine_misplaces"],
       [0, "a", "tokenizer_mismatch"],
       [1, "a", "engine_miscounted"],
       [0, "a", "engine_encodes"],
       [0, "b", "ready"],
       [0, "b", "engine_unknown"],
       [0, "b", "engine_mismatch"],
+      [0, "b", "engine_misplaces"],
       [0, "b", "tokenizer_mismatch"],
       [0, "b", "engine_miscounted"],
       [0, "b", "engine_encodes"],

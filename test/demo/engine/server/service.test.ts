@@ -70,6 +70,18 @@ describe("a computing engine's HTTP", () => {
     });
   });
 
+  it.each([
+    [{ limits: { cacheTokens: 64 } }, [false, true]],
+    [{ limits: { cacheTokens: 64 }, hasHiCache: false }, [false, false]],
+    [{ limits: { cacheTokens: 0 } }, [true, false]],
+  ])("says which caches it has: %o", async (options, [isStateless, hasHiCache]) => {
+    await using other = await startComputingEngine(options);
+    expect(await (await fetch(`${other.url}/get_server_info`)).json()).toMatchObject({
+      disable_radix_cache: isStateless,
+      enable_hierarchical_cache: hasHiCache,
+    });
+  });
+
   it("answers prompts of as many tokens as it says that it takes, and no longer ones", async () => {
     const small = await startComputingEngine({ limits: { contextTokens: 40 } });
     const response = await fetch(`${small.url}/get_server_info`);
