@@ -4,7 +4,7 @@
  * a value that leaves open what it is.
  */
 import type { DialectName } from "../dialects/dialect.ts";
-import type { ModelProfile } from "../model/profile.ts";
+import { DTYPE_BYTES, type ModelProfile } from "../model/profile.ts";
 
 export type Said = Readonly<Record<string, unknown>>;
 
@@ -14,8 +14,12 @@ export function profileDifferences(said: Said, profile: ModelProfile): readonly 
     ...difference("tp_size", said["tp_size"], profile.tensorParallel),
     // Stages write their layers over each other: they are told the same places.
     ...difference("pp_size", said["pp_size"], 1),
+    // Both kinds of context parallelism give ranks shares that the profile's layout does not have.
+    ...difference("attn_cp_size", said["attn_cp_size"], 1),
+    ...difference("dcp_size", said["dcp_size"], 1),
+    ...headDifference(said, profile),
     ...difference("page_size", said["page_size"], profile.pageSize),
-    ...difference("kv_cache_dtype", kvDtype(said["kv_cache_dtype"]), profile.dtype),
+    ...dtypeDifference(said, profile.dtype),
     ...weightDifferences(said["weight_version"], profile),
     ...modelDifference(said, profile.id),
   ];
@@ -61,7 +65,11 @@ export function parseSaid(text: string): Said | undefined {
   }
 }
 
-function difference(name: string, said: unknown, wanted: string | number): readonly string[] {
+function difference(
+  name: string,
+  said: unknown,
+  wanted: string | number | boolean,
+): readonly string[] {
   if (said === undefined || said === null || said === wanted) return [];
   return [`${name} ${shown(said)}, not ${wanted}`];
 }
@@ -81,10 +89,24 @@ const DTYPE_NAMES: Readonly<Record<string, ModelProfile["dtype"]>> = {
   float: "fp32",
 };
 
-/** `auto` is the model's own, or what its quantisation asks for: the engine does not say which. */
-function kvDtype(said: unknown): unknown {
-  if (said === "auto") return undefined;
-  return typeof said === "string" ? (DTYPE_NAMES[said] ?? said) : said;
+/** With attention that is data-parallel, groups of ranks share the heads, and not all that `tp_size` counts. */
+function headDifference(said: Said, { kind }: ModelProfile): readonly string[] {
+  if (kind === "mla") return [];
+  return difference("enable_dp_attention", said["enable_dp_attention"], false);
+}
+
+/**
+ * `auto` is the type that the model computes in, or of 8 bits where the quantisation of its files asks for that (SGLang's
+ * `configure_kv_cache_dtype`). The engine does not say which: where the profile has 8 bits, nothing is compared.
+ */
+function dtypeDifference(said: Said, wanted: ModelProfile["dtype"]): readonly string[] {
+  const { kv_cache_dtype: stored, dtype: computed } = said;
+  if (stored !== "auto") {
+    const named = typeof stored === "string" ? (DTYPE_NAMES[stored] ?? stored) : stored;
+    return difference("kv_cache_dtype", named, wanted);
+  }
+  if (typeof computed !== "string" || DTYPE_BYTES[wanted] === 1) return [];
+  return difference("dtype", DTYPE_NAMES[computed], wanted);
 }
 
 /** What an engine says that was told no version. */

@@ -19,10 +19,14 @@ describe("what an engine says of itself", () => {
   it.each([
     [{ tp_size: 4 }, "tp_size 4, not 2"],
     [{ pp_size: 2 }, "pp_size 2, not 1"],
+    [{ attn_cp_size: 2 }, "attn_cp_size 2, not 1"],
+    [{ dcp_size: 2 }, "dcp_size 2, not 1"],
+    [{ enable_dp_attention: true }, "enable_dp_attention true, not false"],
     [{ page_size: 1 }, "page_size 1, not 16"],
     [{ page_size: "16" }, 'page_size "16", not 16'],
     [{ kv_cache_dtype: "fp8_e5m2" }, 'kv_cache_dtype "fp8_e5m2", not bf16'],
     [{ kv_cache_dtype: "float16" }, 'kv_cache_dtype "fp16", not bf16'],
+    [{ kv_cache_dtype: "auto", dtype: "half" }, 'dtype "fp16", not bf16'],
     [{ weight_version: "w2" }, 'weight_version "w2", not w1'],
     [
       { model_path: "b/c", served_model_name: "c" },
@@ -43,7 +47,11 @@ describe("what an engine says of itself", () => {
 
   it.each([
     [{ tp_size: null, page_size: undefined }],
+    [{ pp_size: 1, attn_cp_size: 1, dcp_size: 1, enable_dp_attention: false }],
     [{ kv_cache_dtype: "auto" }],
+    [{ kv_cache_dtype: "auto", dtype: "auto" }],
+    [{ kv_cache_dtype: "auto", dtype: "bfloat16" }],
+    [{ kv_cache_dtype: "bf16", dtype: "half" }],
     [{ kv_cache_dtype: "bfloat16" }],
     [{ weight_version: "default" }],
     [{ model_path: "/models/m", served_model_name: "/models/m" }],
@@ -76,6 +84,18 @@ describe("what an engine says of itself", () => {
     [{ max_req_input_len: 0 }, undefined],
   ])("tells how long a prompt it takes: %o", (said, tokens) => {
     expect(maxPromptTokens(said)).toBe(tokens);
+  });
+
+  it("does not tell whether KV of 8 bits is, where it follows from the files of the model", () => {
+    const profile = { ...PROFILE, dtype: "fp8_e4m3" } as const;
+    const said = { ...SERVER_INFO, kv_cache_dtype: "auto", dtype: "bfloat16" };
+    expect(profileDifferences(said, profile)).toEqual([]);
+  });
+
+  it("may be attention that is data-parallel, where every rank has the same KV", () => {
+    const profile = { ...PROFILE, kind: "mla", loraRank: 16, ropeDim: 4 } as const;
+    const said = { ...SERVER_INFO, enable_dp_attention: true };
+    expect(profileDifferences(said, profile)).toEqual([]);
   });
 
   it.each([
