@@ -79,11 +79,14 @@ export function difference(props: SlotProps, expected: ExpectedSlots): string | 
     : `n_ctx ${props.contextTokens}, not ${contextTokens}`;
 }
 
-/** With one, the KV is not the model's own, and nothing that we know of the server says of which adapter it is. Undefined: that is no list of adapters. */
+/**
+ * Where it has any, what a slot holds may be an adapter's, and nothing that we know of the server says so: requests and operators put adapters into force as they like, and a request without one goes on
+ * from what one with an adapter has left in the slot (b11549). Undefined: that is no list of adapters.
+ */
 export function hasAdapter(text: string): boolean | undefined {
   const list = parseJson(text);
   if (!Array.isArray(list) || !list.every(isObject)) return undefined;
-  return list.some(({ scale }) => scale !== 0);
+  return list.length > 0;
 }
 
 function textOf(said: unknown): string | undefined {

@@ -2,7 +2,7 @@
  * What llama.cpp's servers are asked over the connection by which their process is watched, and what the answers say of it.
  *
  * Of one that is known already, nothing is asked that its one loop would have to answer: that stands still while a slot is saved or a long prompt is read, which may take minutes, keeps a
- * server that would go to sleep awake, and wakes one that is asleep. So adapters that an operator changes in a running server go unseen.
+ * server that would go to sleep awake, and wakes one that is asleep.
  */
 import { AppError } from "../../errors.ts";
 import type { Answer } from "../engines/engine-connection.ts";
@@ -110,7 +110,7 @@ export class SlotQuestions implements Questions<SlotStanding> {
     const isAdapted = hasAdapter(text);
     if (isAdapted === undefined) return { kind: "lost", why: "no list from GET /lora-adapters" };
     return isAdapted
-      ? off("engine_mismatch", "its weights are an adapter's, by GET /lora-adapters")
+      ? off("engine_mismatch", "its KV may be an adapter's, by GET /lora-adapters")
       : this.#introduced();
   }
 

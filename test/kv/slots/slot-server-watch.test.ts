@@ -164,13 +164,16 @@ describe("a server is off", () => {
     expect(watching.told.at(-1)).toContain("no 2 slots from GET /slots");
   });
 
-  it("where an adapter is in force, but not where one could be, or it knows of none", async () => {
-    llama.answers("GET /lora-adapters", { body: [{ id: 0, path: "a.gguf", scale: 0.5 }] });
-    const watch = watching.watch(llama.target);
-    await watching.until(() => nameOf(watch.state) === "engine_mismatch");
-    expect(watching.told.at(-1)).toContain("an adapter's");
-    llama.answers("GET /lora-adapters", { body: [{ id: 0, path: "a.gguf", scale: 0 }] });
-    await serverOf(watch);
+  it("where it has an adapter, in force or not, but not where it has none, or knows of none", async () => {
+    for (const scale of [0.5, 0]) {
+      const adapted = await watching.serve();
+      adapted.answers("GET /lora-adapters", { body: [{ id: 0, path: "a.gguf", scale }] });
+      const watch = watching.watch(adapted.target);
+      await watching.until(() => nameOf(watch.state) === "engine_mismatch");
+      expect(watching.told.at(-1)).toContain("an adapter's");
+      adapted.answers("GET /lora-adapters", { body: [] });
+      await serverOf(watch);
+    }
 
     const older = await watching.serve();
     older.answers("GET /lora-adapters", { status: 404, body: { error: REFUSALS.notFound } });
