@@ -20,6 +20,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cache-type-k", default="f16")
     parser.add_argument("--cache-reuse", type=int, default=0, help="least tokens of a piece of KV that is moved")
+    parser.add_argument("--model-draft", help="that guesses tokens ahead")
     return parser.parse_args()
 
 
@@ -38,6 +39,9 @@ def server_parameters(options: argparse.Namespace) -> xllamacpp.CommonParams:
     parameters.cpuparams_batch.n_threads = options.threads
     parameters.cache_type_k = getattr(xllamacpp.ggml_type, "GGML_TYPE_" + options.cache_type_k.upper())
     parameters.n_cache_reuse = options.cache_reuse
+    if options.model_draft is not None:
+        parameters.speculative.draft.mparams.path = options.model_draft
+        parameters.speculative.types = [xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_DRAFT_SIMPLE]
     parameters.warmup = False
     # A slot keeps what is in it until it is used again: neither copied to memory nor cleared while it is idle.
     parameters.cache_ram_mib = 0

@@ -21,6 +21,8 @@ export interface LlamaServerOptions {
   readonly cacheTypeK?: string;
   /** Of requests that do not say it; 0 unless given. */
   readonly cacheReuse?: number;
+  /** Of the model that guesses tokens ahead; none unless given. */
+  readonly draftModel?: string;
 }
 
 export class LlamaServer {
@@ -87,7 +89,7 @@ export class LlamaServer {
 
   #flags(options: LlamaServerOptions): readonly string[] {
     const { model, slots, contextTokens, slotSavePath, threads = 1 } = options;
-    const { cacheTypeK, cacheReuse = 0 } = options;
+    const { cacheTypeK, cacheReuse = 0, draftModel } = options;
     return [
       `--model=${model}`,
       `--port=${this.#port}`,
@@ -95,6 +97,7 @@ export class LlamaServer {
       `--ctx-size=${slots * contextTokens}`,
       `--threads=${threads}`,
       `--cache-reuse=${cacheReuse}`,
+      ...(draftModel === undefined ? [] : [`--model-draft=${draftModel}`]),
       ...(cacheTypeK === undefined ? [] : [`--cache-type-k=${cacheTypeK}`]),
       ...(slotSavePath === undefined || slotSavePath === ""
         ? []

@@ -170,6 +170,28 @@ describe("a server with --cache-reuse", () => {
   });
 });
 
+describe("a server that guesses tokens ahead", () => {
+  it("says so of its slots, and goes on from a restored one only where it was empty before", async () => {
+    const first = await ask(b, PROMPT);
+    await save(b, 0, "one.slot");
+    const prompt = `${PROMPT}${first.text} And then?`;
+    const { text: right } = await ask(b, prompt);
+    await a.kill();
+    await a.start({ draftModel: model });
+    expect(await readSlots(a.url)).toMatchObject([{ speculative: true }, { speculative: true }]);
+    expect(await readSlots(b.url)).toMatchObject([{ speculative: false }, { speculative: false }]);
+
+    await ask(a, "A short one.");
+    await restore(a, 0, "one.slot");
+    await expect(ask(a, prompt)).rejects.toThrow();
+    await actOnSlot(a.url, { slot: 0, action: "erase" });
+    await restore(a, 0, "one.slot");
+    const warm = await ask(a, prompt);
+    expect(warm.cachedTokens).toBeGreaterThan(PROMPT.length);
+    expect(warm.text).toBe(right);
+  });
+});
+
 describe("a server without a folder to save in", () => {
   let plain: LlamaServer;
   beforeEach(async () => {

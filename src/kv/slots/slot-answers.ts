@@ -19,7 +19,8 @@ function lookOf(item: unknown): SlotLook | undefined {
   const { id, is_processing: isBusy, id_task: task = NO_TASK, n_prompt_tokens: tokens = 0 } = item;
   if (!isCount(id) || typeof isBusy !== "boolean" || !isCount(tokens)) return undefined;
   if (task !== NO_TASK && !isCount(task)) return undefined;
-  return { id, isBusy, task: task === NO_TASK ? undefined : task, tokens };
+  const guesses = item["speculative"] === true;
+  return { id, isBusy, task: task === NO_TASK ? undefined : task, tokens, guesses };
 }
 
 const NO_TASK = -1;

@@ -9,6 +9,7 @@ import type { FreshReason, Seat } from "./seat.ts";
 import type { SeatWish } from "./seat-wish.ts";
 import type { SlotObserver } from "./slot-observer.ts";
 import { LEAST_TOKENS, type SlotRestorer } from "./slot-restorer.ts";
+import type { SlotLook } from "./slot-server.ts";
 import type { SlotSettler } from "./slot-settler.ts";
 import { isSameSession, scopeOf, type SlotTable } from "./slot-table.ts";
 import type { SlotWatch } from "./slot-watch.ts";
@@ -62,7 +63,7 @@ export class SlotFiller {
     }
     if (home === undefined) await this.#save(slot, wish);
     if (wish.isOver) return { kind: "over" };
-    const left = typeof found === "string" ? found : await this.#restore(slot, found, wish);
+    const left = typeof found === "string" ? found : await this.#restore(look, found, wish);
     if (typeof left !== "string") return left;
     return home === undefined ? this.#fresh(slot, wish, left) : resident(home.tokens);
   }
@@ -89,12 +90,13 @@ export class SlotFiller {
 
   /** A reason: the slot is as it was. */
   async #restore(
-    slot: number,
+    look: SlotLook,
     found: FoundSnapshot,
     wish: SeatWish,
   ): Promise<Filled | FreshReason> {
     const { table, restorer, clock } = this.#options;
-    const restored = await restorer.restore(slot, found, wish);
+    const { id: slot } = look;
+    const restored = await restorer.restore(look, found, wish);
     switch (restored.kind) {
       case "left":
         return restored.why;

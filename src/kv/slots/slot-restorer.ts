@@ -10,17 +10,22 @@ import type { SeatWish } from "./seat-wish.ts";
 import type { RestoreOutcome, SlotObserver } from "./slot-observer.ts";
 import { RefusedSnapshots } from "./refused-snapshots.ts";
 import { RestorePace } from "./restore-pace.ts";
-import { SlotFault, type SlotServer } from "./slot-server.ts";
+import { SlotFault, type SlotFile, type SlotLook, type SlotServer } from "./slot-server.ts";
 import { unlessOver } from "./unless-over.ts";
 
 export interface RestorerOptions {
-  readonly server: Pick<SlotServer, "restore" | "geometry" | "location" | "contextTokens">;
+  readonly server: Pick<
+    SlotServer,
+    "restore" | "erase" | "geometry" | "location" | "contextTokens"
+  >;
   readonly snapshots: Pick<SnapshotDesk, "find" | "stage" | "unstage">;
   /** A restore is not given up before: it would go on all the same, in a slot that others get meanwhile. */
   readonly over: AbortSignal;
   readonly clock: Clock;
   readonly observer: Pick<SlotObserver, "restored" | "failed">;
 }
+
+type RestoredSlot = Pick<SlotLook, "id" | "guesses">;
 
 export type Restored =
   | { readonly kind: "restored"; readonly tokens: number; readonly reusedTokens: number }
@@ -58,14 +63,14 @@ export class SlotRestorer {
   }
 
   /** Into a slot that the caller holds, whoever was in it. */
-  async restore(slot: number, found: FoundSnapshot, wish: SeatWish): Promise<Restored> {
+  async restore(slot: RestoredSlot, found: FoundSnapshot, wish: SeatWish): Promise<Restored> {
     const why = this.#unworthy(found, wish);
     if (why !== undefined) return { kind: "left", why };
-    const { snapshots, server, clock, over, observer } = this.#options;
+    const { snapshots, server, clock, observer } = this.#options;
     const fromMs = clock.now();
     const name = await this.#stageInTime(found, wish);
     if (isReason(name)) return { kind: "left", why: name };
-    const file = await server.restore(slot, name, over);
+    const file = await this.#restoreStaged(slot, name);
     const { tokenLength, bytes } = found.segment;
     const isWhole =
       !(file instanceof SlotFault) && file.tokens === tokenLength && file.bytes === bytes;
@@ -78,6 +83,16 @@ export class SlotRestorer {
     const restored = restoredAs(outcome, found);
     if (restored.kind === "failed") this.#refused.add(found.segment.id);
     return restored;
+  }
+
+  /** A server that guesses with KV of what was in the slot before ends each answer there, and all others, with an error: it has to be empty. */
+  async #restoreStaged(
+    { id, guesses }: RestoredSlot,
+    name: StagedName,
+  ): Promise<SlotFile | SlotFault> {
+    const { server, over } = this.#options;
+    const fault = guesses ? await server.erase(id, over) : undefined;
+    return fault ?? (await server.restore(id, name, over));
   }
 
   #unworthy({ segment, commonTokens }: FoundSnapshot, wish: SeatWish): FreshReason | undefined {

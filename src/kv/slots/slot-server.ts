@@ -54,6 +54,8 @@ export interface SlotLook {
   readonly task: number | undefined;
   /** In it now; 0 where the server does not tell. */
   readonly tokens: number;
+  /** It guesses tokens ahead, with KV beside the model's own that goes along with it: of that nothing is saved, and a restore leaves it as it was. */
+  readonly guesses: boolean;
 }
 
 export interface SlotFile {

@@ -130,6 +130,25 @@ describe("a snapshot", () => {
   );
 });
 
+describe("a slot", () => {
+  it.each([
+    [true, ["erase 0", "restore 0"]],
+    [false, ["restore 0"]],
+  ])("of a server that guesses (%s) is erased before what is restored", async (guesses, calls) => {
+    stand.server.guesses = guesses;
+    stand.server.calls.length = 0;
+    expect((await stand.seated("a", A2)).from).toBe("restored");
+    expect(stand.server.calls).toEqual(calls);
+  });
+
+  it("that such a server does not erase has nothing restored", async () => {
+    stand.server.guesses = true;
+    stand.server.faults.erase.push("refused");
+    expect((await stand.seated("a", A2)).from).toBe("fresh");
+    expect(stand.seats).toEqual(["fresh restore_failed"]);
+  });
+});
+
 describe("a restore that fails", () => {
   it.each([["refused"], ["unsound"]] as const)(
     "leaves an empty slot to a fresh turn (%s)",

@@ -41,11 +41,12 @@ function messageOf(result: unknown): string {
 
 describe("the slots of a server", () => {
   it("are looked at as they are, in their order", async () => {
-    llama.slots = [usedSlot(1, { is_processing: true, id_task: 9 }), freshSlot(0)];
+    const busy = { is_processing: true, id_task: 9, speculative: true };
+    llama.slots = [usedSlot(1, busy), freshSlot(0)];
 
     expect(await calls.look(never)).toEqual([
-      { id: 0, isBusy: false, task: undefined, tokens: 0 },
-      { id: 1, isBusy: true, task: 9, tokens: 6 },
+      { id: 0, isBusy: false, task: undefined, tokens: 0, guesses: false },
+      { id: 1, isBusy: true, task: 9, tokens: 6, guesses: true },
     ]);
     expect(llama.asked).toEqual(["GET /slots"]);
   });

@@ -26,7 +26,7 @@ function tableOf(residents: readonly (Resident | undefined)[]): SlotTable {
   return table;
 }
 
-const LOOK = { id: 0, isBusy: false, task: undefined, tokens: 100 };
+const LOOK = { id: 0, isBusy: false, task: undefined, tokens: 100, guesses: false };
 
 describe("the slot that a session is given", () => {
   it("is one where nobody is resident", () => {

@@ -76,6 +76,7 @@ export class SlotServerModel implements SlotServer {
   readonly calls: string[] = [];
   /** What a save or a restore says too much of. */
   readonly surplus = { tokens: 0, bytes: 0 };
+  guesses = false;
   /** So many looks reject, which they never may. */
   bugs = 0;
   readonly #clock: Clock & Scheduler;
@@ -107,6 +108,7 @@ export class SlotServerModel implements SlotServer {
       task,
       // Before its first request a slot tells nothing of itself.
       tokens: task === undefined ? 0 : words.length,
+      guesses: this.guesses,
     }));
   }
 
