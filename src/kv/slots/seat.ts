@@ -39,6 +39,8 @@ export type SeatEnd =
   | { readonly kind: "answered"; readonly promptTokens: number; readonly outputTokens: number }
   /** The session may still be in it, and nobody knows how far. */
   | { readonly kind: "unknown" }
+  /** By no answer but an error, or one that is none: what is in the slot may be why. */
+  | { readonly kind: "failed" }
   /** The request never reached the server. */
   | { readonly kind: "unsent" };
 

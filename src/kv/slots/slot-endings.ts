@@ -30,6 +30,8 @@ interface SessionScope {
   readonly isFinal: boolean;
 }
 
+const FAILED: ReadonlySet<AbortedEnd> = new Set(["engine_failed", "not_reported"]);
+
 export class SlotEndings implements Endings<OpenSeat> {
   readonly #options: SlotEndingsOptions;
   readonly #underWay = new UnderWay();
@@ -51,9 +53,9 @@ export class SlotEndings implements Endings<OpenSeat> {
     this.#finish(open);
   }
 
-  /** Who was there may be there still, as far as the server came. */
+  /** Who was there may be there still, as far as the server came; not so where it failed. */
   abort(open: OpenSeat, reason: AbortedEnd): void {
-    open.seat.leave({ kind: "unknown" });
+    open.seat.leave({ kind: FAILED.has(reason) ? "failed" : "unknown" });
     this.#ended(reason);
     this.#finish(open);
   }

@@ -28,20 +28,20 @@ export class SlotSettler {
   }
 
   /** A turn that sat there is over, and has reached the server, as far as is known. Once it runs no more, its session is resident where it still is. */
-  async settle(slot: number, request: SeatRequest, told: SettledEnd): Promise<void> {
-    const { table, watch, server } = this.#options;
-    const end = isShifted(told, server) ? UNKNOWN_END : told;
+  async settle(slot: number, request: SeatRequest, end: SettledEnd): Promise<void> {
+    const { table, watch, server, observer } = this.#options;
     const idle = await watch.whenIdle(slot);
     if (idle === undefined) return;
     const { now: look } = idle;
     // It ran nowhere, or in another slot: what was there is there.
     if (look.task === table.taskOf(slot)) return this.see(slot, look);
-    if (isOwn(idle, told) && isIn(look, end)) {
+    const isSpoilt = end.kind === "failed" || isShifted(end, server);
+    if (!isSpoilt && isOwn(idle, end) && isIn(look, end)) {
       const resident = this.#residentOf(request, look, end);
       return table.ran(slot, look.task, { kind: "resident", resident });
     }
     table.ran(slot, look.task, { kind: "unknown" });
-    this.#options.observer.displaced(look.tokens === 0 ? "cleared" : "stranger");
+    observer.displaced(isSpoilt || look.tokens === 0 ? "cleared" : "stranger");
   }
 
   /** What is not there any more is forgotten. */
@@ -125,9 +125,9 @@ export class SlotSettler {
 
 export type SettledEnd = Exclude<SeatEnd, { readonly kind: "unsent" }>;
 
-const UNKNOWN_END: SettledEnd = { kind: "unknown" };
+type RunEnd = Exclude<SettledEnd, { readonly kind: "failed" }>;
 
-/** It had more tokens than its slot takes: with `--context-shift` the server gave up some in their midst, and what is there is no prompt's. An answer in OpenAI's form does not say so. */
+/** It had more tokens than its slot takes: with `--context-shift` the server gave up some in their midst, and what is there is no prompt's. */
 function isShifted(end: SettledEnd, { contextTokens }: Pick<SlotServer, "contextTokens">): boolean {
   return end.kind === "answered" && end.promptTokens + end.outputTokens > contextTokens;
 }
@@ -141,6 +141,6 @@ function isOwn({ first, now }: IdleSlot, { kind }: SettledEnd): boolean {
 }
 
 /** How much of an answer that nobody saw the end of is there, nobody knows. */
-function isIn({ tokens }: SlotLook, end: SettledEnd): boolean {
+function isIn({ tokens }: SlotLook, end: RunEnd): boolean {
   return tokens > 0 && (end.kind === "unknown" || isWithin(tokens, end));
 }

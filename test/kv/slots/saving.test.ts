@@ -27,15 +27,15 @@ describe("after every turn", () => {
   });
 
   it.each([
-    [54, 1],
-    [53, 0],
+    [54, 1, "resident"],
+    [53, 0, "fresh"],
   ])(
-    "is nothing saved where a slot of %s tokens cannot hold prompt and answer",
-    async (contextTokens, saves) => {
+    "is nothing saved where a slot of %s tokens cannot hold prompt and answer, and nobody resident",
+    async (contextTokens, saves, from) => {
       const stand = new SlotStand({ contextTokens });
       await stand.turn("a", A); // 50 and 4
       expect(stand.saves).toHaveLength(saves);
-      expect((await stand.turn("a", A)).from).toBe("resident");
+      expect((await stand.turn("a", A)).from).toBe(from);
     },
   );
 

@@ -225,6 +225,17 @@ describe("a turn that nobody saw the end of", () => {
     expect([next.from, stand.answer(next, A2)]).toEqual(["resident", 52]);
   });
 
+  it("leaves nobody in its slot where the server failed, and nothing there that the next one goes on from", async () => {
+    const stand = new SlotStand();
+    const seat = await stand.seated("a", A);
+    stand.server.begin(seat.slot, { prompt: A, output: ANSWER }).cut(2);
+    seat.leave({ kind: "failed" });
+    await settle();
+    expect([stand.desk.load.residents, stand.displaced]).toEqual([0, ["cleared"]]);
+    await stand.seated("a", A2);
+    expect([stand.seats.at(-1), stand.server.wordsIn(0)]).toEqual(["fresh nothing_stored", []]);
+  });
+
   it("holds its slot until it runs no more", async () => {
     const stand = new SlotStand({ slots: 1 });
     const seat = await stand.seated("a", A);

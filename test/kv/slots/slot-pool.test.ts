@@ -62,6 +62,18 @@ describe("a turn", () => {
     expect(bench.stand.saves).toEqual([]);
   });
 
+  it.each([
+    ["status 500", { ...SERVED, status: 500 }],
+    ["an error in place of an answer", SERVED],
+  ])("that the server ends with %s leaves its session nowhere", async (_claim, head) => {
+    const bench = new SlotPoolBench();
+    const begun = await bench.begin("s", PROMPT);
+    bench.stand.server.begin(0, { prompt: PROMPT, output: "x" }).finish();
+    begun.turn.answer(head)?.push(Buffer.from('{"error":{"code":500}}'), true);
+    await settle();
+    expect(bench.stand.desk.load.residents).toBe(0);
+  });
+
   it("that is the session's last ends it, and saves nothing", async () => {
     const bench = new SlotPoolBench();
     await bench.turn("s", PROMPT, { isFinal: true });

@@ -36,7 +36,6 @@ const READ = [
   "usage.prompt_tokens",
   "usage.prompt_tokens_details.cached_tokens",
   "usage.completion_tokens",
-  "truncated",
   "error",
 ] as const;
 const STOP = READ.length;
@@ -44,8 +43,7 @@ const STOP = READ.length;
 const LIMITS = Array.from({ length: STOP + 1 }, () => 32);
 
 const READING: AnswerReading = {
-  read: (captures) =>
-    isOther(valueOf(captures, "truncated"), "false") ? undefined : counts(captures),
+  read: counts,
   saysError: (captures) => isOther(valueOf(captures, "error"), "null"),
   saysEnd: (captures) => isLiteral(captures.value(STOP), "true"),
 };
@@ -69,7 +67,6 @@ function valueOf(captures: Captures, name: (typeof READ)[number]): Uint8Array | 
   return captures.value(READ.indexOf(name));
 }
 
-/** Of a prompt that was cut off, or an answer whose beginning was dropped to make room, they would be of something else: that has no counts. */
 function counts(captures: Captures): EngineAnswer {
   const count = (name: (typeof READ)[number]) => countOf(valueOf(captures, name));
   const [cached, computed] = [count("timings.cache_n"), count("timings.prompt_n")];

@@ -60,8 +60,6 @@ describe.each(FORMS)("the answer %s", (name, form, end) => {
 
 describe("an answer that says nothing of its slot", () => {
   it.each([
-    ["the prompt or the answer was cut", `{"truncated":true,"timings":{"cache_n":5,"prompt_n":1}}`],
-    ["nobody knows whether", `{"truncated":"perhaps","timings":{"cache_n":5,"prompt_n":1}}`],
     ["the server failed", `{"error":{"code":500,"message":"Compute error."}}`],
     ["it is a list", `[{"timings":{"cache_n":5,"prompt_n":1,"predicted_n":2}}]`],
     ["something comes behind it", `${WHOLE.completion}{}`],
@@ -75,11 +73,6 @@ describe("an answer that says nothing of its slot", () => {
     ["one that says nothing of an end", `${WHOLE.completionEvents}data: {}\n\n`, "event"],
     ["an error before it", `data: {"error":{"code":500}}\n\n${WHOLE.completionEvents}`, "event"],
     ["a broken event before it", `data: {"content":\n\n${WHOLE.completionEvents}`, "event"],
-    [
-      "it truncated",
-      WHOLE.completionEvents.replace('"truncated":false', '"truncated":true'),
-      "event",
-    ],
     ["no [DONE]", WHOLE.chatEvents.replace("data: [DONE]\n\n", ""), "done"],
     ["a stop of its own in place of it", `data: {"stop":true,"timings":{}}\n\n`, "done"],
     ["an error before it", `data: {"error":{"code":500}}\n\n${WHOLE.chatEvents}`, "done"],
@@ -89,6 +82,13 @@ describe("an answer that says nothing of its slot", () => {
 });
 
 describe("the counts of an answer", () => {
+  it("are told also where it ended because its slot was full", () => {
+    const full = (text: string) => text.replace('"truncated":false', '"truncated":true');
+
+    expect(answerTo(full(WHOLE.completion), "json", "event")).toMatchObject(COUNTS);
+    expect(answerTo(full(WHOLE.completionEvents), "events", "event")).toMatchObject(COUNTS);
+  });
+
   it("are of the usage where no timings are told", () => {
     const usage = `"usage":{"prompt_tokens":6,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":5}}`;
 
