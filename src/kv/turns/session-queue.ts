@@ -15,8 +15,9 @@ export class SessionQueue {
     this.#limit = limit;
   }
 
-  /** Until the session is woken or the time is over, whichever is first. False, at once, where too many wait. */
-  async wait(session: SessionKey, ms: number): Promise<boolean> {
+  /** Until the session is woken, the signal is aborted or the time is over, whichever is first. False, at once, where too many wait. */
+  async wait(session: SessionKey, ms: number, signal?: AbortSignal): Promise<boolean> {
+    if (signal?.aborted === true) return true;
     if (this.#isClosed || this.#waiting >= this.#limit) return false;
     const at = textOf(session);
     const wakers = this.#wakers.get(at) ?? new Set();
@@ -25,11 +26,13 @@ export class SessionQueue {
     await new Promise<void>((resolve) => {
       const wake = () => {
         cancel();
+        signal?.removeEventListener("abort", wake);
         wakers.delete(wake);
         this.#waiting -= 1;
         resolve();
       };
       const cancel = this.#scheduler.after(ms, wake);
+      signal?.addEventListener("abort", wake);
       wakers.add(wake);
     });
     if (wakers.size === 0 && this.#wakers.get(at) === wakers) this.#wakers.delete(at);

@@ -125,8 +125,7 @@ export class TurnDesk {
     this.#onlooker = new Onlooker({ catalog, settings, lister, places });
     const aborted = (reason: AbortReason) => observer.aborted(reason);
     this.#admission = new Admission({ minTokens: policy.minTokens, seenLimit: SEEN_LIMIT });
-    const { pressed } = options;
-    this.#reserver = new Reserver({ catalog, places, aborted, pressed });
+    this.#reserver = new Reserver({ catalog, places, aborted, pressed: options.pressed });
     this.#queue = new SessionQueue(options.scheduler, policy.waitingLimit);
     const limit = policy.settlingLimit;
     const cutter = new SegmentCutter(options);
@@ -215,7 +214,7 @@ export class TurnDesk {
 
   async #plan(request: PlanRequest): Promise<TurnPlan> {
     const { policy, hurried, nowMs, scheduler } = this.#options;
-    if ((await this.#hold(request)) === "left") return unplanned("client_gone", nowMs());
+    await this.#hold(request);
     const waitUntilMs = scheduler.now() + policy.waitMs;
     for (let attempt = 1; attempt <= PLAN_ATTEMPTS;) {
       const begun = await hurried(() => this.#begin(request));
@@ -223,7 +222,7 @@ export class TurnDesk {
       const { turn, fresh } = begun;
       if (fresh.kind === "busy") {
         const waitMs = Math.min(waitUntilMs - scheduler.now(), fresh.deadlineMs - turn.nowMs);
-        if (waitMs > 0 && (await this.#wait(request.session, fresh.turn, waitMs))) continue;
+        if (waitMs > 0 && (await this.#wait(request, fresh.turn, waitMs))) continue;
       }
       const plan = await this.#finish(turn, fresh);
       if (plan !== undefined) return plan;
@@ -244,6 +243,7 @@ export class TurnDesk {
 
   async #begin(request: PlanRequest): Promise<BegunTurn | UnplannedReason> {
     const { places, nowMs } = this.#options;
+    if (request.hold?.signal?.aborted === true) return "client_gone";
     const sought = await seek(request, this.#settings);
     if (typeof sought === "string") return sought;
     const { setting, index, match } = sought;
@@ -312,10 +312,10 @@ export class TurnDesk {
     });
   }
 
-  async #wait(session: SessionKey, holder: TurnId, ms: number): Promise<boolean> {
+  async #wait({ session, hold }: PlanRequest, holder: TurnId, ms: number): Promise<boolean> {
     // It may have ended since, and then nobody would wake us.
     const turn = await this.#options.catalog.turn(holder);
-    return turn?.state !== "reserved" || this.#queue.wait(session, ms);
+    return turn?.state !== "reserved" || this.#queue.wait(session, ms, hold?.signal);
   }
 
   #listed({ setting, listing }: PlannedTurn): readonly ListedCopy[] {

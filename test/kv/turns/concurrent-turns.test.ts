@@ -46,6 +46,22 @@ describe.each(CATALOGS)("two turns of one session at a time, over the $name cata
     expect(file?.leasedUntilMs).toBe(plan.deadlineMs);
   });
 
+  it("reserves nothing for the second when its client leaves meanwhile", async () => {
+    const bench = await benches.openWith({ waitingLimit: 1 });
+    const client = new AbortController();
+    const hold = { signal: client.signal, untilMs: POLICY.turnMs };
+    const first = await bench.plan("a", "one ");
+    const leaving = bench.plan("a", "one two", { hold });
+    await until(() => bench.clock.pendingTimers === 1);
+    client.abort();
+    expect((await leaving).fresh).toEqual({ kind: "none", reason: "client_gone" });
+
+    const staying = bench.plan("a", "one three");
+    await until(() => bench.clock.pendingTimers === 1);
+    await bench.commit(first, ["one ", "1"]);
+    expect(freshOf(await staying)[0]?.kvUri).toBe("file:///a");
+  });
+
   it("lets the second take over when the first is past its deadline", async () => {
     const bench = await benches.openWith({ waitMs: 10 * POLICY.turnMs });
     const first = await bench.plan("a", "one ");
