@@ -105,6 +105,10 @@ export class TurnBegins<P extends object> {
   #start(request: TurnRequest, planned: P | PassReason): StartedTurn | PassReason {
     if (typeof planned === "string") return planned;
     const { start, discard, observer } = this.#options;
+    if (request.signal.aborted) {
+      discard(planned);
+      return "client_gone";
+    }
     try {
       return start(request, planned);
     } catch (reason) {

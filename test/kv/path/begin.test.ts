@@ -43,6 +43,18 @@ describe("a long body", () => {
 });
 
 describe("a turn", () => {
+  it("is sent to nobody, and no engine told of it, where its client has left when it is planned", async () => {
+    const path = await open();
+    const client = new AbortController();
+    path.bench.onRead = () => client.abort();
+    const left = await path.begin("one ", { signal: client.signal });
+    expect(left.status).toBe("client_gone");
+    left.turn.abandon();
+    await until(() => path.bench.seen.includes("aborted unsent"));
+    expect(path.seen).toEqual(["client_gone"]);
+    expect(path.engines.closed).toEqual([]);
+  });
+
   it("tells what its request waited for, part by part", async () => {
     const path = await open();
     await path.turn("one ", "two ");
