@@ -38,6 +38,7 @@ import { layoutsByGeometry } from "./kv/model/layouts.ts";
 import type { Pressure } from "./kv/space.ts";
 import type { PoolSnapshot } from "./affinity/pool-snapshot.ts";
 import type { Segment } from "./kv/records.ts";
+import { EngineNames } from "./kv/path/engine-names.ts";
 import type { TurnPath } from "./kv/path/turn-path.ts";
 import type { Tenants } from "./kv/turns/tenants.ts";
 import { LastTurns } from "./kv/prediction/last-turns.ts";
@@ -119,7 +120,8 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     scheduler: systemClock,
   };
   const tokenizers = await openTokenizers(config, { closers, observers });
-  const engines = openEngines(config, { closers, observers, tokenizers });
+  const names = new EngineNames(randomUUID);
+  const engines = openEngines(config, { closers, observers, tokenizers, names });
   const pressed = (pressure: Pressure) => keeper.press(pressure);
   const { readahead, gate, prefetcher } = openReadahead({
     ...upkeep,
@@ -147,6 +149,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     newName,
     crc32,
     policy: turnPolicy(kv),
+    isLost: (engine) => names.isLost(engine),
     read,
     pressed,
     ended: (session) => slots.ended(session),

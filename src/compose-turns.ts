@@ -1,5 +1,5 @@
 /** Turns in the request path: where requests that the routing half shows meet what the KV half has of their sessions. */
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { Closers } from "./closers.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import type { Config } from "./config/config.ts";
@@ -20,6 +20,7 @@ import { createDialect } from "./kv/dialects/dialects.ts";
 import { openHttpConnection } from "./kv/engines/engine-connection.ts";
 import { createHttpCloseSession } from "./kv/engines/http-close-session.ts";
 import { WatchedEngines } from "./kv/engines/watched-engines.ts";
+import type { EngineNames } from "./kv/path/engine-names.ts";
 import { PathPool } from "./kv/path/path-pool.ts";
 import type { TurnPath } from "./kv/path/turn-path.ts";
 import { Reaches } from "./kv/reach.ts";
@@ -91,10 +92,16 @@ async function openTokenizer(
   return { tokens, probes: await tokenizerProbes(tokens, { rendersChats: takesChats }) };
 }
 
+interface EngineParts extends Parts {
+  readonly tokenizers: Tokenizers;
+  /** Of their processes. */
+  readonly names: EngineNames;
+}
+
 /** Knows no engine before it is told of a snapshot. */
 export function openEngines(
   config: Config,
-  { closers, observers, tokenizers }: Parts & { readonly tokenizers: Tokenizers },
+  { closers, observers, tokenizers, names }: EngineParts,
 ): WatchedEngines {
   const engines = new WatchedEngines({
     pools: new Map(turnPools(config.pools).map(({ name, kv }) => [name, kv])),
@@ -103,7 +110,7 @@ export function openEngines(
     closeSession: createHttpCloseSession(),
     scheduler: systemClock,
     random: systemRandom,
-    newInstance: randomUUID,
+    newInstance: () => names.next(),
     observer: observers.engines,
   });
   closers.add(() => engines.close());

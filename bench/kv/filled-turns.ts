@@ -55,6 +55,7 @@ export function turnRequest(
     tokenStart,
     parts: [prompt - tokenStart, answer - prompt],
     engine: "bench",
+    isLost: () => false,
     whenBusy: "wait",
     newFile: {
       location: LOCATION.id,

@@ -81,6 +81,7 @@ export async function openStand(options: StandOptions): Promise<Stand> {
     crc32,
     read: () => undefined,
     pressed: () => undefined,
+    isLost: () => false,
     policy: {
       turnMs: 900_000,
       settleMs: 60_000,

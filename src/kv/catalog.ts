@@ -116,6 +116,8 @@ export interface TurnRequest {
   readonly engine: EngineInstance | undefined;
   /** While another turn of the session is open: answer `busy`, or write to a file of its own. */
   readonly whenBusy: "wait" | "branch";
+  /** Nobody reports turns of this engine any more: one that is open in the session is aborted, and not waited for. */
+  readonly isLost: (engine: EngineInstance) => boolean;
   /** Made by the rule if the session has no file to go on with. Never a name that was there before. */
   readonly newFile: NewFile;
   readonly quota: Quota;

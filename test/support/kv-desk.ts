@@ -189,6 +189,7 @@ export class KvDesk {
       parts: [4],
       engine: undefined,
       whenBusy: "wait",
+      isLost: () => false,
       quota: PLENTY,
       trusts: this.reader(key(name).tenant).trusts,
       ...changes,

@@ -19,7 +19,7 @@ import { layoutOf } from "../../src/kv/model/layout.ts";
 import type { ModelProfile } from "../../src/kv/model/profile.ts";
 import type { Site } from "../../src/kv/reach.ts";
 import type { Readahead } from "../../src/kv/readahead/readahead.ts";
-import type { Segment, SessionKey, TurnId } from "../../src/kv/records.ts";
+import type { EngineInstance, Segment, SessionKey, TurnId } from "../../src/kv/records.ts";
 import { Models } from "../../src/kv/turns/models.ts";
 import { Places } from "../../src/kv/turns/places.ts";
 import type { Prefetcher } from "../../src/kv/turns/prefetcher.ts";
@@ -105,6 +105,8 @@ export class TurnBench {
     load: (id) => this.loadOf(id),
   };
   loadOf: CopyChoice["load"] = (id) => this.loads.get(id) ?? 0;
+  /** Engines of whom nobody reports any more. */
+  isLost: (engine: EngineInstance) => boolean = () => false;
   /** What turns are told to read. */
   onRead: (segments: readonly Segment[]) => void = () => {};
   /** The desk's. */
@@ -201,6 +203,7 @@ export class TurnBench {
         newName: () => `cut${++names}`,
         crc32,
         policy: { ...POLICY, ...options.policy },
+        isLost: (engine) => this.isLost(engine),
         read: (segments) => this.onRead(segments),
         pressed: (pressure) => this.pressures.push(pressure),
         observer: options.observer ?? {

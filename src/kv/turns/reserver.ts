@@ -3,7 +3,7 @@
  * is not there may stop writing anything at all.
  */
 import { AppError } from "../../errors.ts";
-import type { Catalog, NewFile, Reservation, ReserveOutcome } from "../catalog.ts";
+import type { Catalog, NewFile, Reservation, ReserveOutcome, TurnRequest } from "../catalog.ts";
 import type { ListedCopy, Quota, Reader } from "../holders.ts";
 import { type Location, LocationFault, type ObjectStat, roomIn } from "../location.ts";
 import type { EngineInstance, Session, TurnId } from "../records.ts";
@@ -18,6 +18,7 @@ export interface ReserverOptions extends RoomOptions {
   readonly catalog: Catalog;
   readonly places: Places;
   readonly aborted: (reason: AbortReason) => void;
+  readonly isLost: TurnRequest["isLost"];
 }
 
 export interface FreshRequest {
@@ -127,6 +128,7 @@ export class Reserver {
       parts: request.parts,
       engine: request.engine,
       whenBusy: request.whenBusy,
+      isLost: this.#options.isLost,
       newFile,
       quota,
     });

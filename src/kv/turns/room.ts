@@ -5,7 +5,7 @@ import type { Pressure } from "../space.ts";
 
 export interface RoomOptions {
   readonly catalog: Pick<Catalog, "locationUsage">;
-  /** Room is wanted. Returns at once and does not throw. */
+  /** Too little room was found, or less is left than there should be. Returns at once and does not throw. */
   readonly pressed: (pressure: Pressure) => void;
 }
 

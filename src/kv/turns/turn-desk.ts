@@ -12,7 +12,6 @@ import { CatalogFault } from "../catalog-fault.ts";
 import type { Digest } from "../digest.ts";
 import type { ListedCopy } from "../holders.ts";
 import type { Segment, SessionKey, TurnId } from "../records.ts";
-import type { Pressure } from "../space.ts";
 import type { SegmentChecker } from "../verify/segment-checker.ts";
 import type { Crc32 } from "../verify/segment-pass.ts";
 import type { SegmentVerifier } from "../verify/segment-verifier.ts";
@@ -26,7 +25,7 @@ import { Onlooker } from "./onlooker.ts";
 import { partsOf } from "./parts.ts";
 import type { Places } from "./places.ts";
 import type { PromptIndex } from "./prompt-index.ts";
-import { type FreshOutcome, Reserver } from "./reserver.ts";
+import { type FreshOutcome, Reserver, type ReserverOptions } from "./reserver.ts";
 import { SegmentCutter } from "./segment-cutter.ts";
 import { SessionQueue } from "./session-queue.ts";
 import { Settlements } from "./settlements.ts";
@@ -70,7 +69,9 @@ export interface TurnPolicy {
   readonly recheck: "changed" | "always";
 }
 
-export interface TurnDeskOptions extends SettingsOptions {
+type Reserving = Pick<ReserverOptions, "isLost" | "pressed">;
+
+export interface TurnDeskOptions extends SettingsOptions, Reserving {
   readonly places: Places;
   readonly verifier: SegmentVerifier;
   /** Shared with whoever else reads segments: what one has read again, the others need not. */
@@ -91,8 +92,6 @@ export interface TurnDeskOptions extends SettingsOptions {
   readonly policy: TurnPolicy;
   /** A turn was told to read these, each in its copy. Returns at once and does not throw. */
   readonly read: (segments: readonly Segment[]) => void;
-  /** A reservation found too little room, or left less than there should be. Returns at once and does not throw. */
-  readonly pressed: (pressure: Pressure) => void;
   /** A session is being ended by its client or its tenant, not by time. Returns at once and does not throw. */
   readonly ended?: (session: SessionKey) => void;
   readonly observer: TurnObserver;
@@ -125,7 +124,7 @@ export class TurnDesk {
     this.#onlooker = new Onlooker({ catalog, settings, lister, places });
     const aborted = (reason: AbortReason) => observer.aborted(reason);
     this.#admission = new Admission({ minTokens: policy.minTokens, seenLimit: SEEN_LIMIT });
-    this.#reserver = new Reserver({ catalog, places, aborted, pressed: options.pressed });
+    this.#reserver = new Reserver({ ...options, aborted });
     this.#queue = new SessionQueue(options.scheduler, policy.waitingLimit);
     const limit = policy.settlingLimit;
     const cutter = new SegmentCutter(options);

@@ -78,6 +78,23 @@ describe.each(CATALOGS)("two turns of one session at a time, over the $name cata
     expect(plan.fresh).toEqual({ kind: "none", reason: "busy" });
   });
 
+  it.each(["wait", "branch"] as const)(
+    "aborts the first where nobody will report it any more, so that the second need not %s",
+    async (whenBusy) => {
+      const bench = await benches.openWith({ whenBusy });
+      await bench.plan("a", "one ", { engine: "lost" });
+      bench.isLost = (engine) => engine === "lost";
+      bench.restart();
+      const second = await bench.plan("a", "one two ", { engine: "here" });
+      expect(freshOf(second)[0]?.kvUri).toMatch(/^file:\/\/\/a\.e\d+$/);
+      expect((await bench.catalog.session(session("a")))?.turns).toEqual([turnOf(second)]);
+
+      await bench.commit(second, ["one two ", "3"], { engine: async () => "here" });
+      const third = await bench.plan("a", "one two 3!");
+      expect(freshOf(third)[0]?.kvUri).toBe(freshOf(second)[0]?.kvUri);
+    },
+  );
+
   it("gives the second a file of its own where turns branch [e]", async () => {
     const bench = await benches.openWith({ whenBusy: "branch" });
     await bench.turn("a", "one ", "two ");

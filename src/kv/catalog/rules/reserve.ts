@@ -31,7 +31,7 @@ export function reserve(tx: CatalogTransaction, request: TurnRequest): ReserveOu
   const { nowMs, whenBusy } = request;
   let session = liveSession(tx, request.session, nowMs);
   const holder = session?.leasedBy === undefined ? undefined : turnAt(tx, session.leasedBy);
-  const isBusy = holder !== undefined && holder.deadlineMs > nowMs;
+  const isBusy = holder !== undefined && holder.deadlineMs > nowMs && !isLost(holder, request);
   if (holder !== undefined && !isBusy) {
     abortTurn(tx, holder, nowMs);
     session = sessions.must(tx, request.session);
@@ -58,6 +58,10 @@ export function lease(tx: CatalogTransaction, request: LeaseRequest): boolean {
   holdListed(tx, session, request);
   leaseFiles(tx, listed, request);
   return true;
+}
+
+function isLost({ engine }: Turn, request: TurnRequest): boolean {
+  return engine !== undefined && request.isLost(engine);
 }
 
 interface Place {
