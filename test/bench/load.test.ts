@@ -36,12 +36,16 @@ async function load(route: Route) {
 
 describe("the load client", () => {
   it("measures good answers, each once", async () => {
-    const port = await serve((_count, request) => ok(1, idOf(request)));
+    let served = 0;
+    const port = await serve((count, request) => {
+      served = count + 1;
+      return ok(1, idOf(request));
+    });
 
     const { closed, open } = await load({ port, isSticky: true, echoesId: true });
 
-    expect(closed).toMatchObject({ failures: 0 });
-    expect(closed.requests).toBeGreaterThan(10);
+    expect(closed).toMatchObject({ requests: served - open.requests, failures: 0 });
+    expect(closed.requests).toBeGreaterThan(0);
     expect(open).toMatchObject({ requests: 50, failures: 0 });
     expect(open.p50Ms).toBeGreaterThan(0);
     expect(open.p99Ms).toBeGreaterThanOrEqual(open.p50Ms);
