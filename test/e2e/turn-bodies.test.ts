@@ -267,8 +267,8 @@ describe("a fault of ours", () => {
 
 describe("an Envoy of another setup", () => {
   it("waits for a held body as long as it is asked, beyond its own message_timeout", async () => {
-    const patient = await another({ adapt: (filter) => (filter.message_timeout = "0.2s") });
-    patient.turns.gate = wait(700);
+    const patient = await another({ adapt: (filter) => (filter.message_timeout = "0.5s") });
+    patient.turns.gate = wait(1_200);
     expect((await ask({}, patient)).status).toBe(200);
   });
 
