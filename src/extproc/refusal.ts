@@ -38,7 +38,7 @@ export const refusalStatuses = {
   body_invalid: 400,
   body_encoded: 415,
   body_too_large: 413,
-  body_budget_full: 503,
+  body_budget_full: 429,
   body_unread: 503,
   upgrade_refused: 403,
   path_forbidden: 403,

@@ -23,7 +23,7 @@ const statuses = {
   body_invalid: "BadRequest",
   body_encoded: "UnsupportedMediaType",
   body_too_large: "PayloadTooLarge",
-  body_budget_full: "ServiceUnavailable",
+  body_budget_full: "TooManyRequests",
   body_unread: "ServiceUnavailable",
   upgrade_refused: "Forbidden",
   path_forbidden: "Forbidden",
