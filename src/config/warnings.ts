@@ -1,3 +1,4 @@
+import { PLANNING_SHARE } from "../kv/path/held-bodies.ts";
 import { formatListenAddress } from "../listen-address.ts";
 import type { Config, PoolConfig, PoolKvConfig } from "./config.ts";
 import { type KnownEndpoints, reachWarnings } from "./reach-warnings.ts";
@@ -48,15 +49,18 @@ function kvWarnings({ kv, pools }: Config): readonly string[] {
 function turnWarnings({ kv, pools }: Config): readonly string[] {
   return pools.flatMap(({ kv: turns }, index) => {
     if (kv === null || turns === null || turns.dialect === null) return [];
-    return holdWarnings(`pools[${index}].kv.holdMs ${turns.holdMs}`, turns, kv.turns.waitMs);
+    const { whenBusy, waitMs } = kv.turns;
+    const key = `pools[${index}].kv.holdMs ${turns.holdMs}`;
+    return holdWarnings(key, turns, whenBusy === "wait" ? waitMs : 0);
   });
 }
 
 function holdWarnings(key: string, { holdMs }: PoolKvConfig, waitMs: number): readonly string[] {
   const longer = `${key} is above ${REFERENCE_HOLD_LIMIT_MS}, the max_message_timeout of the bootstraps in envoy/: where Envoy's is not raised, it answers each turn 504`;
-  const shorter = `${key} is below kv.turns.waitMs ${waitMs}: a turn that waits so long for another of its session goes on without its KV`;
+  const planMs = holdMs * PLANNING_SHARE;
+  const shorter = `${key} leaves ${planMs} ms to plan in, not more than kv.turns.waitMs ${waitMs}: a turn that waits so long for another of its session goes on without its KV`;
   return [
     ...(holdMs > REFERENCE_HOLD_LIMIT_MS ? [longer] : []),
-    ...(holdMs < waitMs ? [shorter] : []),
+    ...(planMs <= waitMs ? [shorter] : []),
   ];
 }

@@ -135,9 +135,12 @@ describe("the time that a turn may be held", () => {
   });
 
   it("is warned of where a turn may wait longer for another one", () => {
-    expect(warningsWith(2000, "turns: { waitMs: 2000 }")).toEqual([]);
-    expect(warningsWith(2000, "turns: { waitMs: 2001 }")).toEqual([
-      expect.stringMatching(/^pools\[0\]\.kv\.holdMs 2000 is below kv\.turns\.waitMs 2001: /),
+    expect(warningsWith(2000, "turns: { waitMs: 1599 }")).toEqual([]);
+    expect(warningsWith(2000, "turns: { waitMs: 1600, whenBusy: branch }")).toEqual([]);
+    expect(warningsWith(2000, "turns: { waitMs: 1600 }")).toEqual([
+      expect.stringMatching(
+        /^pools\[0\]\.kv\.holdMs 2000 leaves 1600 ms to plan in, not more than kv\.turns\.waitMs 1600: /,
+      ),
     ]);
   });
 

@@ -16,7 +16,7 @@ export interface HeldBodiesOptions {
 }
 
 /** Of the time that Envoy waits, from the reading of a body on, so that the answer to it is there before it ends. */
-const PLANNING_SHARE = 0.8;
+export const PLANNING_SHARE = 0.8;
 
 export class HeldBodies {
   readonly #options: HeldBodiesOptions;
