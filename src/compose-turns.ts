@@ -152,9 +152,9 @@ function openPool(
   const { lastTurns, reaches } = options;
   const predictor = options.predictions.ofPool(pool.name)?.predictor;
   const name = sessionModel(pool, modelProfiles(config.pools));
-  const model = name === undefined ? undefined : models.lookup(name);
-  if (name === undefined || model === undefined || predictor === undefined) {
-    throw new AppError("internal", `no model name leads to the profile of pool ${pool.name}`);
+  const model = models.lookup(name);
+  if (model === undefined || predictor === undefined) {
+    throw new AppError("internal", `nobody knows the model or the predictor of pool ${pool.name}`);
   }
   const { tokens = withoutTokenizer } = options.tokenizers.get(pool.name) ?? {};
   const { dialect, exposeKv } = pool.kv;

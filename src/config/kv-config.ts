@@ -90,15 +90,20 @@ export function slotPools(pools: readonly PoolConfig[]): readonly SlotPoolConfig
 }
 
 /**
- * The model that sessions of the pool are made with: one that it serves, or a name for the default pool's that is none of another.
- * Undefined where every such name is taken.
+ * The model that sessions of the pool are made with: one that it serves, or a name for the default pool's that is none of another. The
+ * same for as long as the pools' models are.
  */
 export function sessionModel(
   { name, models, kv: { profile } }: TurnPoolConfig,
   profiles: ModelProfiles,
-): string | undefined {
-  const names = [...models, profile.id, name];
-  return names.find((model) => profiles.profile(model) === profile);
+): string {
+  const isIts = (model: string) => profiles.profile(model) === profile;
+  const known = [...models, profile.id, name].find(isIts);
+  if (known !== undefined) return known;
+  for (let number = 2; ; number++) {
+    const numbered = `${name}-${number}`;
+    if (isIts(numbered)) return numbered;
+  }
 }
 
 /** The same of a pool without a profile. */

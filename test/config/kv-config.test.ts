@@ -66,7 +66,7 @@ describe("pools whose turns are read", () => {
     ["one that it serves", { models: "m, n", others: "o" }, "m"],
     ["its profile's id where it serves all others", { models: "", others: "o" }, "id-a"],
     ["its own name where another pool serves that id", { models: "", others: "id-a" }, "a"],
-    ["none where it serves both", { models: "", others: "id-a, a" }, undefined],
+    ["that with a number where it serves both", { models: "", others: "id-a, a, a-2" }, "a-3"],
   ])(
     "make sessions with a model that leads to their profile: %s",
     (_, { models, others }, model) => {
