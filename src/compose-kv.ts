@@ -191,6 +191,7 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
       read,
       pressed,
       stored: (segment) => replicator?.stored(segment),
+      minTokens: kv.admission.minTokens,
     },
     turns,
     sessions,

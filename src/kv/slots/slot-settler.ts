@@ -1,5 +1,6 @@
 /** What is done with a slot behind a turn, while nobody else gets it: its state is noted, saved, or erased. Every slot that is named here is held by the caller. */
 import type { Clock } from "../../clock.ts";
+import type { SnapshotDesk } from "../snapshots/snapshot-desk.ts";
 import type { SeatEnd, SeatRequest } from "./seat.ts";
 import type { SlotObserver } from "./slot-observer.ts";
 import { isWithin, type SlotSaver } from "./slot-saver.ts";
@@ -9,7 +10,8 @@ import type { IdleSlot, SlotWatch } from "./slot-watch.ts";
 
 export interface SettlerOptions {
   readonly table: SlotTable;
-  readonly server: Pick<SlotServer, "erase" | "contextTokens">;
+  readonly server: Pick<SlotServer, "erase" | "contextTokens" | "geometry">;
+  readonly snapshots: Pick<SnapshotDesk, "admits">;
   readonly watch: SlotWatch;
   readonly saver: Pick<SlotSaver, "save">;
   /** An erasing is not given up before: it would go on all the same, in a slot that others get meanwhile. */
@@ -37,7 +39,8 @@ export class SlotSettler {
     if (look.task === table.taskOf(slot)) return this.see(slot, look);
     const isSpoilt = end.kind === "failed" || isShifted(end, server);
     if (!isSpoilt && isOwn(idle, end) && isIn(look, end)) {
-      const resident = this.#residentOf(request, look, end);
+      const isWorthy = await this.#isWorthy(request, end);
+      const resident = this.#residentOf(request, look, { end, isWorthy });
       return table.ran(slot, look.task, { kind: "resident", resident });
     }
     table.ran(slot, look.task, { kind: "unknown" });
@@ -106,11 +109,21 @@ export class SlotSettler {
     if (idle !== undefined) this.see(slot, idle.now);
   }
 
-  #residentOf(request: SeatRequest, { tokens }: SlotLook, end: SettledEnd): Resident {
-    const { clock, minTokens } = this.#options;
+  async #isWorthy({ session, prompt }: SeatRequest, end: RunEnd): Promise<boolean> {
+    const { snapshots, server, minTokens } = this.#options;
+    if (end.kind !== "answered" || end.promptTokens < minTokens) return false;
+    const { promptTokens } = end;
+    return snapshots.admits({ session, prompt, geometry: server.geometry, promptTokens });
+  }
+
+  #residentOf(
+    request: SeatRequest,
+    { tokens }: SlotLook,
+    { end, isWorthy }: { readonly end: RunEnd; readonly isWorthy: boolean },
+  ): Resident {
+    const { clock } = this.#options;
     const { session, prompt } = request;
     const counts = end.kind === "answered" ? end : undefined;
-    const isWorthy = counts !== undefined && counts.promptTokens >= minTokens;
     return {
       session,
       scope: scopeOf(session, prompt),

@@ -36,6 +36,14 @@ export type UnfoundReason =
 /** Why a found one cannot be restored. `damaged`: its bytes are not those that were saved; that copy is forgotten. */
 export type UnstagedReason = "damaged" | "unreadable";
 
+export interface AdmitRequest {
+  readonly session: SessionKey;
+  readonly prompt: SnapshotPrompt;
+  readonly geometry: GeometryKey;
+  /** As the server counted them. */
+  readonly promptTokens: number;
+}
+
 export interface KeepRequest {
   readonly session: SessionKey;
   readonly prompt: SnapshotPrompt;
@@ -58,6 +66,8 @@ export type UnkeptReason = "unsound" | "expired" | "store_failed" | "catalog_fai
 export interface SnapshotDesk {
   /** What it answers with is leased for reading, and the session is used. */
   find(request: FindRequest): Promise<FoundSnapshot | UnfoundReason>;
+  /** Whether what a turn has left in its slot may be kept, by the session's retention class. Once for each turn, before anything of it is saved. */
+  admits(request: AdmitRequest): Promise<boolean>;
   /** A fresh name in the location's staging folder. */
   newStagedName(): StagedName;
   /** The name of a file that is the snapshot, for one restore, and then to be removed. */

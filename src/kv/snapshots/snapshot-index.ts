@@ -30,6 +30,8 @@ export interface SnapshotScope {
 export interface SnapshotIndex {
   readonly view: SnapshotPromptView;
   readonly text: SnapshotText;
+  /** As of a `PromptIndex`. */
+  readonly keyAt: PromptIndex["keyAt"];
   /** Of a segment that is saved after this prompt. */
   chain(): ReturnType<PromptIndex["chainOf"]>;
 }
@@ -51,6 +53,7 @@ export async function indexOf(
   return {
     view: { length, step, points, namespaces },
     text: { units: length, points },
+    keyAt: (at) => index.keyAt(at),
     chain: () => index.chainOf(0, length),
   };
 }

@@ -10,6 +10,7 @@ import type { StagedName } from "../staging.ts";
 import type { Places } from "../turns/places.ts";
 import { UnderWay } from "../turns/under-way.ts";
 import type {
+  AdmitRequest,
   FindRequest,
   FoundSnapshot,
   KeepOutcome,
@@ -18,13 +19,14 @@ import type {
   UnfoundReason,
   UnstagedReason,
 } from "./snapshot-desk.ts";
+import { SnapshotAdmission, type SnapshotAdmissionOptions } from "./snapshot-admission.ts";
 import { type FinderOptions, SnapshotFinder } from "./snapshot-finder.ts";
 import { type IntakeOptions, SnapshotIntake } from "./snapshot-intake.ts";
 import { type LookRequest, type SnapshotLook, SnapshotOnlooker } from "./snapshot-onlooker.ts";
 import { SnapshotStager, type StagerOptions } from "./snapshot-stager.ts";
 
 export interface StoredSnapshotsOptions
-  extends FinderOptions, IntakeOptions, Omit<StagerOptions, "finder"> {
+  extends FinderOptions, IntakeOptions, SnapshotAdmissionOptions, Omit<StagerOptions, "finder"> {
   readonly catalog: Catalog;
   readonly places: Places;
 }
@@ -38,6 +40,7 @@ export class StoredSnapshots implements SnapshotDesk {
   readonly #onlooker: SnapshotOnlooker;
   readonly #stager: SnapshotStager;
   readonly #intake: SnapshotIntake;
+  readonly #admission: SnapshotAdmission;
   /** What is found may be held for its next copy as it was for the first. */
   readonly #holds = new WeakMap<FoundSnapshot, Hold>();
   /** By location. */
@@ -51,6 +54,7 @@ export class StoredSnapshots implements SnapshotDesk {
     this.#onlooker = new SnapshotOnlooker(options);
     this.#stager = new SnapshotStager({ ...options, finder: this.#finder });
     this.#intake = new SnapshotIntake(options);
+    this.#admission = new SnapshotAdmission(options);
   }
 
   async find(request: FindRequest): Promise<FoundSnapshot | UnfoundReason> {
@@ -66,6 +70,13 @@ export class StoredSnapshots implements SnapshotDesk {
   /** Changes nothing. */
   look(request: LookRequest): Promise<SnapshotLook | "unknown_tenant"> {
     return this.#underWay.run(() => this.#onlooker.look(request));
+  }
+
+  /** Where the catalog fails, what is saved is not kept, and that is told. */
+  admits(request: AdmitRequest): Promise<boolean> {
+    return this.#underWay.run(() =>
+      unlessCatalogFails(true, () => this.#admission.admits(request)),
+    );
   }
 
   newStagedName(): StagedName {

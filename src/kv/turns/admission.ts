@@ -12,11 +12,16 @@ import type { Digest } from "../digest.ts";
 import type { Retention } from "../records.ts";
 import type { PromptIndex } from "./prompt-index.ts";
 
+/** About ten for each prompt that is remembered. */
+export const SEEN_LIMIT = 200_000;
+
 export type Unadmitted = "too_short" | "not_seen_twice";
 
 export interface Candidate {
-  readonly index: Pick<PromptIndex, "view" | "keyAt" | "promptTokens">;
-  /** Tokens of it that are listed. */
+  readonly index: Pick<PromptIndex, "keyAt" | "promptTokens"> & {
+    readonly view: Pick<PromptIndex["view"], "length" | "step">;
+  };
+  /** Tokens of it that are listed; of a text, units. */
   readonly storedTokens: number;
   readonly retention: Pick<Retention, "admission">;
 }

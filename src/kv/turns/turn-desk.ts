@@ -16,7 +16,7 @@ import type { SegmentChecker } from "../verify/segment-checker.ts";
 import type { Crc32 } from "../verify/segment-pass.ts";
 import type { SegmentVerifier } from "../verify/segment-verifier.ts";
 import type { Gate, HoldOutcome } from "../readahead/gate.ts";
-import { Admission, type Candidate } from "./admission.ts";
+import { Admission, type Candidate, SEEN_LIMIT } from "./admission.ts";
 import { Committer } from "./committer.ts";
 import type { Hurried } from "./hurried.ts";
 import { listedIn } from "./listed.ts";
@@ -99,8 +99,6 @@ export interface TurnDeskOptions extends SettingsOptions, Reserving {
 
 /** Others may take what was matched before it is leased, again and again. */
 const PLAN_ATTEMPTS = 8;
-/** About ten for each prompt that is remembered. */
-const SEEN_LIMIT = 200_000;
 
 export class TurnDesk {
   readonly #options: TurnDeskOptions;

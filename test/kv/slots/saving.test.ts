@@ -26,6 +26,17 @@ describe("after every turn", () => {
     expect(stand.saves).toHaveLength(1);
   });
 
+  it("is nothing saved that the session's class does not admit, and its session is where it was", async () => {
+    for (const save of ["every_turn", "on_evict"] as const) {
+      const stand = new SlotStand({ slots: 1, save });
+      stand.snapshots.isAdmitted = false;
+      await stand.turn("a", A);
+      expect((await stand.turn("a", A2)).from).toBe("resident");
+      await stand.turn("b", B);
+      expect(stand.saves).toEqual([]);
+    }
+  });
+
   it.each([
     [54, 1, "resident"],
     [53, 0, "fresh"],

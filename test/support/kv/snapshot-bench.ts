@@ -15,7 +15,7 @@ import type { DirectoryLocation } from "../../../src/kv/locations/directory.ts";
 import type { GeometryKey } from "../../../src/kv/model/geometry-key.ts";
 import type { Site } from "../../../src/kv/reach.ts";
 import type { Hold } from "../../../src/kv/readahead/gate.ts";
-import type { Segment } from "../../../src/kv/records.ts";
+import type { Retention, Segment } from "../../../src/kv/records.ts";
 import type {
   FoundSnapshot,
   KeepOutcome,
@@ -44,6 +44,7 @@ export interface SnapshotBenchOptions {
   /** Of each of them; a TiB by default. */
   readonly diskBytes?: number;
   readonly headroomBytes?: number;
+  readonly minTokens?: number;
   readonly quota?: Quota;
   readonly fs?: FileSystem;
   /** Default a folder of its own, that goes with the bench. */
@@ -142,6 +143,7 @@ export class SnapshotBench {
       read: (segments) => this.reads.push(...segments),
       stored: (segment) => this.stored.push(segment),
       pressed,
+      minTokens: options.minTokens ?? 0,
     });
   }
 
@@ -151,11 +153,17 @@ export class SnapshotBench {
     return location;
   }
 
-  async create(name: string): Promise<void> {
-    const retention = { ...RETENTION, ttlMs: 3_600_000, maxAgeMs: 86_400_000 };
+  async create(name: string, changes: Partial<Retention> = {}): Promise<void> {
+    const retention = { ...RETENTION, ttlMs: 3_600_000, maxAgeMs: 86_400_000, ...changes };
     const nowMs = this.clock.now();
     const quota = PLENTY;
     await this.catalog.create({ session: session(name), model: "m", retention, quota, nowMs });
+  }
+
+  admits(name: string, text: string): Promise<boolean> {
+    const prompt = promptOf(text);
+    const promptTokens = text.length;
+    return this.desk.admits({ session: session(name), prompt, geometry: GEOMETRY, promptTokens });
   }
 
   /** As a server does it, under a fresh name, with some bytes for each token. */

@@ -36,6 +36,8 @@ export class SnapshotDeskModel implements SnapshotDesk {
   readonly stages: (UnstagedReason | Promise<unknown>)[] = [];
   readonly keeps: (KeepOutcome | Promise<unknown>)[] = [];
   readonly asked: FindRequest[] = [];
+  /** Whether anything is worth a file. */
+  isAdmitted = true;
   readonly #files: StagedFiles;
   #names = 0;
 
@@ -60,6 +62,10 @@ export class SnapshotDeskModel implements SnapshotDesk {
       return isOpen && commonTokens > 0 ? [{ segment: snapshot.segment, commonTokens }] : [];
     });
     return found.toSorted((a, b) => b.commonTokens - a.commonTokens)[0] ?? "nothing_stored";
+  }
+
+  async admits(): Promise<boolean> {
+    return this.isAdmitted;
   }
 
   newStagedName(): StagedName {
