@@ -71,7 +71,7 @@ export type PassReason =
   | UnplannedReason
   | UnreservedReason
   | "quota_sessions" // its session is not there, and may not be made
-  | "late" // planning it took as long as the request may be held
+  | "late" // planning it took as long as the request may be held, or that of many others still goes on
   | "failed"; // by a bug, which the log has
 
 /** `unreserved`: it had nowhere to store, and its answer was whole. `failed`: by a bug, or the catalog. */

@@ -36,6 +36,12 @@ export interface StartedTurn extends Omit<BegunTurn, "turn"> {
   readonly reusedTokens: number;
 }
 
+/**
+ * Of plans that nobody waits for any more. Each keeps the body that it is of until what it waits for has ended, which on a share whose
+ * server is gone may be never; and whoever came next would wait in vain as long.
+ */
+export const LATE_LIMIT = 64;
+
 export class TurnBegins<P extends object> {
   readonly #options: TurnBeginsOptions<P>;
   readonly #underWay = new UnderWay();
@@ -87,6 +93,7 @@ export class TurnBegins<P extends object> {
 
   async #planInTime(request: TurnRequest): Promise<P | PassReason> {
     const { bodies, clock, observer, plan, discard } = this.#options;
+    if (this.#late.size >= LATE_LIMIT) return "late";
     const planning = plan(request).catch((reason: unknown): PassReason => {
       observer.failed("begin", reason);
       return "failed";

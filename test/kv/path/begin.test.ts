@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 
 import { CatalogFault } from "../../../src/kv/catalog-fault.ts";
 import { createDialect } from "../../../src/kv/dialects/dialects.ts";
+import { LATE_LIMIT } from "../../../src/kv/path/turn-begins.ts";
 import type { EngineState } from "../../../src/kv/path/engine-directory.ts";
 import { PLENTY } from "../../support/kv-desk.ts";
 import {
@@ -284,6 +285,31 @@ describe("a body passes as it came, less what clients may not send", () => {
     await path.bench.desk.abort(turnOf(other), "client_gone");
     await until(() => path.bench.seen.includes("aborted unsent"));
     expect((await path.bench.catalog.session(session("a")))?.turns).toEqual([]);
+  });
+
+  it("at once where what many others wait for hangs, until that has ended", async () => {
+    const { promise: hanging, resolve: end } = Promise.withResolvers<void>();
+    const tokens = {
+      ...letterTokens,
+      encode: async (prompt: Parameters<typeof letterTokens.encode>[0]) => {
+        await hanging;
+        return letterTokens.encode(prompt);
+      },
+    };
+    const path = new PathBench(await benches.open(), { tokens, holdMs: 1_000 });
+    const waiting = Array.from({ length: LATE_LIMIT }, (_, at) =>
+      path.begin("one ", { session: session(`s${at}`) }),
+    );
+    await path.idle();
+    await path.bench.clock.advance(800);
+    await Promise.all(waiting);
+    expect((await path.begin("one ")).status).toBe("late");
+    expect(path.heldMs.at(-1)).toBe(0);
+
+    end();
+    const unsent = () => path.bench.seen.filter((line) => line === "aborted unsent");
+    await until(() => unsent().length === LATE_LIMIT);
+    expect((await path.begin("one ")).status).toBe("reused=0");
   });
 
   it("where the body took so long to be read and weighed that too little is left for the plan", async () => {
