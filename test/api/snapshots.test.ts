@@ -87,6 +87,18 @@ describe.each(CATALOGS)("snapshots over HTTP and the $name catalog", (kind) => {
     expect(shown.data?.usage).toMatchObject({ references: 4 });
   });
 
+  it("are attached to sessions whose servers restore them, where what else a session has is not", async () => {
+    const { client, saved, at } = await open();
+    const made = await client.POST("/v1/sessions", { body: { id: "b", model: "slots" } });
+    expect(made.response.status).toBe(201);
+    const listed = await client.GET("/v1/sessions/{id}/segments", at("a"));
+    const all = listed.data?.segments.map(({ id }) => id) ?? [];
+    const attach = async (segments: string[]) =>
+      client.POST("/v1/sessions/{id}/attach", { ...at("b"), body: { segments } });
+    expect((await attach(all)).error).toMatchObject({ code: "request_invalid" });
+    expect((await attach([saved.segment])).data).toMatchObject({ id: "b", segments: 1 });
+  });
+
   it("are copied to another location, from where they are sent as well", async () => {
     const { bench, saved, fetchBytes } = await open();
     const copier = new BenchCopier(bench.turns);

@@ -155,7 +155,10 @@ export class TurnBench {
         }),
       },
       models: new Models(
-        { profile: (model) => (model === profile.id ? this.profile : undefined) },
+        {
+          profile: (model) => (model === profile.id ? this.profile : undefined),
+          hasSnapshots: (model) => model === "slots",
+        },
         digests,
       ),
       nowMs: () => this.clock.now() + this.wallJumpMs,

@@ -100,13 +100,13 @@ export class SessionDesk {
     session: SessionKey,
     ids: readonly SegmentId[],
   ): Promise<AttachOutcome | Refused<"unknown_tenant" | "unknown_model" | "other_model">> {
-    const { catalog, digests, nowMs, scheduler } = this.#options;
+    const { catalog, digests, models, nowMs, scheduler } = this.#options;
     const tenant = this.#tenant(session);
     if (tenant === undefined) return refused("unknown_tenant");
     const known = await catalog.session(session);
     if (known === undefined) return refused("no_session");
-    const model = this.#options.models.lookup(known.model);
-    if (model === undefined) return refused("unknown_model");
+    if (!models.isServed(known.model)) return refused("unknown_model");
+    const model = models.lookup(known.model);
     const now = nowMs();
     const { trusts } = tenant;
     const reader = { tenant: session.tenant, trusts };
@@ -168,12 +168,11 @@ function refused<R extends string>(reason: R): Refused<R> {
   return { kind: "refused", reason };
 }
 
-/** Of its token chains, which are what prompts are of. Which model a snapshot is of, only the engine knows that restores it. */
-function mayBeOf(model: Model, { geometry, snapshot }: Segment): boolean {
-  return (
-    snapshot !== undefined ||
-    (["engine", "tokenizer"] as const).some(
-      (kind) => Buffer.compare(model.geometry(kind), geometry) === 0,
-    )
+/** Of its token chains, which are what prompts are of; undefined: its engines have none, and keep snapshots. Which model one of these is of, only the engine knows that restores it. */
+function mayBeOf(model: Model | undefined, { geometry, snapshot }: Segment): boolean {
+  if (snapshot !== undefined) return true;
+  const kinds = ["engine", "tokenizer"] as const;
+  return kinds.some(
+    (kind) => model !== undefined && Buffer.compare(model.geometry(kind), geometry) === 0,
   );
 }
