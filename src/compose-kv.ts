@@ -153,13 +153,15 @@ export async function openKv(options: KvHalfOptions): Promise<KvHalf> {
     read,
     pressed,
     ended: (session) => slots.ended(session),
-    observer: observers.turns((segment, outcome) => {
-      if (outcome.kind === "durable") replicator?.stored(segment.id);
-      const older = olderThan(catalog, segment, outcome);
-      void older.then(
-        (ids) => scrubber.scrubSoon(ids),
-        (reason: unknown) => observers.scrubber.failed(reason),
-      );
+    observer: observers.turns({
+      settled: (segment, outcome) => {
+        if (outcome.kind === "durable") replicator?.stored(segment.id);
+      },
+      stored: (last) =>
+        void olderThan(catalog, last).then(
+          (ids) => scrubber.scrubSoon(ids),
+          (reason: unknown) => observers.scrubber.failed(reason),
+        ),
     }),
   });
   closers.add(() => turns.close());

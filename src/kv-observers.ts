@@ -42,8 +42,8 @@ export function createKvObservers(options: KvObserversOptions) {
   const orphanBytes = new Map<string, number>();
   let inFlight = 0;
   return {
-    /** `settled` hears of each settlement after it is counted. */
-    turns: (settled: TurnObserver["settled"]) => turnObserver(options, settled),
+    /** `next` hears of what it asks for after that is counted. */
+    turns: (next: NextObserver) => turnObserver(options, next),
     path: pathObserver(options),
     tokenWorkerLost: (pool: string, reason: unknown) => {
       metrics.add("kv_token_workers_lost_total", 1, pool);
@@ -139,11 +139,11 @@ function loadsOf(
   return Array.from(loads, ([pool, load]) => [load[of], pool]);
 }
 
-function turnObserver(
-  { log, metrics }: KvObserversOptions,
-  settled: TurnObserver["settled"],
-): TurnObserver {
+type NextObserver = Pick<TurnObserver, "settled" | "stored">;
+
+function turnObserver({ log, metrics }: KvObserversOptions, next: NextObserver): TurnObserver {
   return {
+    stored: (last) => next.stored(last),
     planned: ({ limit, fresh, promptTokens, storedTokens }) => {
       metrics.add("kv_plans_total", 1, limit);
       metrics.add("kv_prompt_tokens_total", promptTokens);
@@ -162,7 +162,7 @@ function turnObserver(
     aborted: (reason) => metrics.add("kv_aborts_total", 1, reason),
     settled: (segment, outcome) => {
       metrics.add("kv_segments_settled_total", 1, outcome.kind);
-      settled(segment, outcome);
+      next.settled(segment, outcome);
     },
     unverified: ({ id }, cause) => {
       const result = cause === "queue_full" ? cause : "failed";

@@ -99,6 +99,7 @@ export async function openStand(options: StandOptions): Promise<Stand> {
       committed: () => undefined,
       aborted: () => undefined,
       settled: () => undefined,
+      stored: () => undefined,
       unverified: () => undefined,
     },
   });

@@ -27,7 +27,7 @@ export class MeasuredBench {
     });
     const turns = await benches.open({
       ...options,
-      observer: observers.turns(() => {}),
+      observer: observers.turns({ settled: () => {}, stored: () => {} }),
       verifier: (clock) =>
         new TwoPassVerifier({
           clock,

@@ -14,11 +14,12 @@ export class ReadingVerifier implements SegmentVerifier {
   rechecks = 0;
   /** From this token on, the store fails. */
   unreadableFrom = Infinity;
-  /** Answers in place of a reading. */
-  verdict: (() => Promise<Verdict>) | undefined;
+  /** Answers in place of a reading; where it answers nothing, there is one. */
+  verdict: (() => Promise<Verdict | undefined>) | undefined;
 
   async verify(stored: StoredSegment): Promise<Verdict> {
-    if (this.verdict !== undefined) return this.verdict();
+    const verdict = await this.verdict?.();
+    if (verdict !== undefined) return verdict;
     const found = await stored.location.stat(stored.segment.file.name);
     const crc = await crcOf(stored);
     if (found === undefined || found instanceof LocationFault || crc === undefined) {

@@ -19,7 +19,13 @@ import { layoutOf } from "../../src/kv/model/layout.ts";
 import type { ModelProfile } from "../../src/kv/model/profile.ts";
 import type { Site } from "../../src/kv/reach.ts";
 import type { Readahead } from "../../src/kv/readahead/readahead.ts";
-import type { EngineInstance, Segment, SessionKey, TurnId } from "../../src/kv/records.ts";
+import type {
+  EngineInstance,
+  Segment,
+  SegmentId,
+  SessionKey,
+  TurnId,
+} from "../../src/kv/records.ts";
 import { Models } from "../../src/kv/turns/models.ts";
 import { Places } from "../../src/kv/turns/places.ts";
 import type { Prefetcher } from "../../src/kv/turns/prefetcher.ts";
@@ -116,6 +122,8 @@ export class TurnBench {
   wallJumpMs = 0;
   readonly verifier = new ReadingVerifier();
   readonly seen: string[] = [];
+  /** Of each turn of which any is listed, the last one. */
+  readonly stored: SegmentId[] = [];
   /** Of each tenant; one that is not here trusts all tenants of the tests. */
   readonly trusts = new Map<string, Reader["trusts"]>();
   readonly pressures: Pressure[] = [];
@@ -214,6 +222,7 @@ export class TurnBench {
           committed: ({ kind }) => this.seen.push(`committed ${kind}`),
           aborted: (reason) => this.seen.push(`aborted ${reason}`),
           settled: (_, { kind }: SettleOutcome) => this.seen.push(`settled ${kind}`),
+          stored: ({ id }) => this.stored.push(id),
           unverified: (_, cause) => this.seen.push(`unverified ${String(cause)}`),
         },
       });

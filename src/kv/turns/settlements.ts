@@ -15,7 +15,7 @@ export interface SettlementsOptions {
   readonly nowMs: () => number;
   /** Turns under way. Segments of one more are dropped. */
   readonly limit: number;
-  readonly observer: Pick<TurnObserver, "settled" | "unverified">;
+  readonly observer: Pick<TurnObserver, "settled" | "stored" | "unverified">;
 }
 
 /** Reported, and to be listed whole unless it is said in which parts. */
@@ -72,6 +72,8 @@ export class Settlements {
         settled.push({ kind: "dropped", segment, reason: "unverified" });
       }
     }
+    const last = settled.findLast(({ kind }) => kind === "listed");
+    if (last !== undefined) this.#options.observer.stored(last.segment);
     return settled;
   }
 

@@ -189,6 +189,8 @@ export interface TurnObserver {
   committed(outcome: CommitOutcome): void;
   aborted(reason: AbortReason): void;
   settled(segment: Segment, outcome: SettleOutcome): void;
+  /** All of a turn is settled; this was the last of its segments that is listed, and how its file looked then is on record. */
+  stored(last: Segment): void;
   /** A verification ended by a bug, or was never begun as too many were under way. */
   unverified(segment: Segment, cause: "queue_full" | Error): void;
 }

@@ -1,7 +1,7 @@
 /** What the scrubber reads: the durable segments of the catalog at the locations that there are. */
 import { setImmediate } from "node:timers/promises";
 
-import type { Catalog, SettleOutcome } from "../catalog.ts";
+import type { Catalog } from "../catalog.ts";
 import { copiesOf, inFile } from "../copies.ts";
 import type { Location } from "../location.ts";
 import type { Segment, SegmentId } from "../records.ts";
@@ -17,7 +17,7 @@ export interface ScrubbedOptions {
 const KEPT_EVERY = 64;
 /** Between two turns of the event loop. */
 const SKIPPED_AT_ONCE = 100;
-/** Segments of one file that are read again when one in it settles. */
+/** Segments of one file that are read again when a turn is stored in it. */
 const OLDER_LIMIT = 256;
 
 export function scrubbedSegments({ catalog, locations }: ScrubbedOptions): ScrubbedSegments {
@@ -52,15 +52,10 @@ export function scrubbedSegments({ catalog, locations }: ScrubbedOptions): Scrub
 }
 
 /**
- * The other segments of a file in which one has just settled: what an engine wrote there may have gone past its own range, and the
- * stat that was recorded now vouches for all of them.
+ * The other segments of a file in which a turn has just been stored, to its last segment: what an engine wrote there may have gone
+ * past its own range, and the stat that was recorded now vouches for all of them.
  */
-export async function olderThan(
-  catalog: Catalog,
-  segment: Segment,
-  outcome: SettleOutcome,
-): Promise<readonly SegmentId[]> {
-  if (outcome.kind !== "durable" && outcome.kind !== "duplicate") return [];
+export async function olderThan(catalog: Catalog, segment: Segment): Promise<readonly SegmentId[]> {
   const inFile = await catalog.segmentsIn(segment.file, OLDER_LIMIT);
   return inFile.map(({ id }) => id).filter((id) => id !== segment.id);
 }

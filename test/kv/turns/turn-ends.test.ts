@@ -81,6 +81,28 @@ describe.each(CATALOGS)("ends of turns over the $name catalog", (kind) => {
       expect(await bench.catalog.segments(session("a"))).toEqual([]);
     });
 
+    it.each([
+      ["the last one, and once, where all of it is listed", 2, 1],
+      ["the last that is listed", 1, 0],
+    ])("tells of %s, when all is settled", async (_, listed, last) => {
+      const bench = await benches.openWith({ cutAtPrompt: true });
+      const verdicts: (Verdict | undefined)[] = Array.from({ length: 2 }, (__, at) =>
+        at < listed ? undefined : UNVERIFIED,
+      );
+      bench.verifier.verdict = async () => verdicts.shift();
+      await bench.turn("a", "one ", "two ");
+      const segments = await bench.catalog.segments(session("a"));
+      expect(segments).toHaveLength(listed);
+      expect(bench.stored).toEqual([segments[last]?.id]);
+    });
+
+    it("tells of no segment of a turn of which none is listed", async () => {
+      const bench = await benches.openWith();
+      bench.verifier.verdict = async () => UNVERIFIED;
+      await bench.turn("a", "one ", "two ");
+      expect(bench.stored).toEqual([]);
+    });
+
     it("frees the session for its next turn, however little was stored", async () => {
       const bench = await benches.openWith();
       const plan = await bench.plan("a", "one ");
