@@ -149,8 +149,14 @@ export interface Location {
    * The bytes of the ranges, one after the other, in chunks of up to 1 MiB that take no note of where a range ends. **A chunk
    * is lent**: it is valid until the next one is asked for, so use it up or copy it before. At most two chunks are held, and
    * nothing is read further ahead, so a slow consumer costs no more. Leaving the loop early frees everything.
+   *
+   * `opened` is told how the object looks that the bytes are of, before the first of them is read.
    */
-  read(name: ObjectName, ranges: readonly ByteRange[]): AsyncIterable<Uint8Array>;
+  read(
+    name: ObjectName,
+    ranges: readonly ByteRange[],
+    opened?: (stat: ObjectStat) => void,
+  ): AsyncIterable<Uint8Array>;
 
   /** Fills `target` from `offset` on, wholly or not at all (its content is then undefined). For single looks; `read` streams. */
   readInto(

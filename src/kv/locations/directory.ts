@@ -140,10 +140,15 @@ export class DirectoryLocation implements Location {
     );
   }
 
-  async *read(name: ObjectName, ranges: readonly ByteRange[]): AsyncGenerator<Uint8Array, void> {
+  async *read(
+    name: ObjectName,
+    ranges: readonly ByteRange[],
+    opened?: (stat: ObjectStat) => void,
+  ): AsyncGenerator<Uint8Array, void> {
     try {
       const { file, stat } = await this.#openToRead(name);
       try {
+        opened?.(stat);
         assertWithin(stat, ranges);
         yield* readAhead(new RangeReader(file, ranges));
       } finally {

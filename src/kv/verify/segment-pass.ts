@@ -2,6 +2,7 @@
  * One read of all of a segment: its CRC-32, and on the way whether a block was never written. Streams, so that it holds two
  * chunks whatever the segment's size.
  */
+import { AppError } from "../../errors.ts";
 import { LocationFault } from "../location.ts";
 import type { FaultCode, ObjectStat } from "../location.ts";
 import type { NonzeroBlocks } from "../model/nonzero-blocks.ts";
@@ -13,7 +14,7 @@ export type Crc32 = (bytes: Uint8Array, before: number) => number;
 
 export type PassProblem = Exclude<ByteProblem, "queue_full">;
 
-/** `stat` was taken before the first byte was read. A pass ends at the first `zero_block`. */
+/** `stat` is of what was read, from before the first byte of it was. A pass ends at the first `zero_block`. */
 export type Pass =
   | { readonly kind: "read"; readonly crc: number; readonly stat: ObjectStat }
   | { readonly kind: "zero_block"; readonly stat: ObjectStat }
@@ -33,12 +34,13 @@ export async function readSegment(stored: StoredSegment, options: PassOptions): 
   const { segment, location } = stored;
   const range = { offset: segment.kvStart, length: segment.bytes };
   if (options.signal.aborted) return failed("closed");
-  const stat = await location.stat(segment.file.name);
-  if (stat instanceof LocationFault) return failed(passProblem(stat));
-  if (stat === undefined) return failed("missing");
+  const opened: { stat?: ObjectStat } = {};
+  const chunks = location.read(segment.file.name, [range], (stat) => (opened.stat = stat));
   try {
-    const chunks = location.read(segment.file.name, [range]);
-    return await consume(chunks, { ...options, stat });
+    const found = await consume(chunks, options);
+    if (found === "closed") return failed(found);
+    if (opened.stat === undefined) throw new AppError("internal", "bytes of nobody knows what");
+    return { ...found, stat: opened.stat };
   } catch (reason) {
     if (reason instanceof LocationFault) return failed(passProblem(reason));
     throw reason;
@@ -82,17 +84,20 @@ function failed(problem: PassProblem): Pass {
   return { kind: "failed", problem };
 }
 
+/** But for the stat. */
+type Found = { readonly kind: "read"; readonly crc: number } | { readonly kind: "zero_block" };
+
 async function consume(
   chunks: AsyncIterable<Uint8Array>,
-  { crc32, signal, blocks, pace, stat }: PassOptions & { readonly stat: ObjectStat },
-): Promise<Pass> {
+  { crc32, signal, blocks, pace }: PassOptions,
+): Promise<Found | "closed"> {
   const search = blocks === undefined ? undefined : new ZeroBlockSearch(blocks);
   let crc = 0;
   for await (const chunk of chunks) {
-    if (signal.aborted) return failed("closed");
-    if (search?.finds(chunk) === true) return { kind: "zero_block", stat };
+    if (signal.aborted) return "closed";
+    if (search?.finds(chunk) === true) return { kind: "zero_block" };
     crc = crc32(chunk, crc);
     if (pace !== undefined) await pace(chunk.length);
   }
-  return signal.aborted ? failed("closed") : { kind: "read", crc, stat };
+  return signal.aborted ? "closed" : { kind: "read", crc };
 }

@@ -53,6 +53,18 @@ export function describeReads(opened: () => OpenLocation): void {
       expect(at).toBe(size);
     });
 
+    it("tells how the object looks before it gives the first byte of it", async () => {
+      await put(location, a, bytes);
+      const before = ok(await location.stat(a));
+      const told: unknown[] = [];
+      const ranges = [{ offset: 0, length: size }];
+      for await (const chunk of location.read(a, ranges, (stat) => told.push(stat))) {
+        expect(chunk.length).toBeGreaterThan(0);
+        expect(told).toEqual([before]);
+      }
+      expect(told).toHaveLength(1);
+    });
+
     it("frees everything when the consumer leaves early, and reads again", async () => {
       await put(location, a, bytes);
       for (let n = 0; n < 50; n++) {

@@ -168,6 +168,8 @@ export function writer(
 export interface LocationHooks {
   /** Before the n-th read begins, counted from 1. */
   readonly beforeRead?: (read: number) => Promise<void> | void;
+  /** When its object is open and its stat taken, and none of its bytes. */
+  readonly onOpened?: (read: number) => void;
   readonly onChunk?: () => void;
   /** After one that was read to its end. */
   readonly afterRead?: () => void;
@@ -177,9 +179,14 @@ export interface LocationHooks {
 /** The same location, with something happening at certain moments. */
 export function hooked(location: Location, hooks: LocationHooks): Location {
   let reads = 0;
-  const read: Location["read"] = async function* (name, ranges) {
-    await hooks.beforeRead?.(++reads);
-    for await (const chunk of location.read(name, ranges)) {
+  const read: Location["read"] = async function* (name, ranges, opened) {
+    const number = ++reads;
+    await hooks.beforeRead?.(number);
+    const chunks = location.read(name, ranges, (stat) => {
+      opened?.(stat);
+      hooks.onOpened?.(number);
+    });
+    for await (const chunk of chunks) {
       hooks.onChunk?.();
       yield chunk;
     }
