@@ -31,6 +31,9 @@ export interface Staging {
   /** What an engine saved there: all of it is read once, and synced. `not_found` where there is none. */
   examine(name: StagedName): Promise<Staged | LocationFault>;
 
+  /** Whether it could become an object. A fault where it gets no name beside the objects: on another filesystem, or another user's where the system guards that. */
+  assess(name: StagedName): Promise<undefined | LocationFault>;
+
   /**
    * The staged file becomes the object, whole, durable, under its new name alone. It has to be as it was examined (`mismatch`). Never replaces an object.
    */

@@ -16,7 +16,7 @@ export function nameOf(state: SlotServerState): string {
 }
 
 /** A folder that is looked into, and nothing more. */
-export function plainStaging(path: string): Pick<Staging, "examine" | "remove"> {
+export function plainStaging(path: string): Pick<Staging, "examine" | "assess" | "remove"> {
   const at = (name: StagedName) => join(path, name);
   return {
     examine: (name) =>
@@ -29,6 +29,7 @@ export function plainStaging(path: string): Pick<Staging, "examine" | "remove"> 
             }
           : new LocationFault("not_found", "no such file"),
       ),
+    assess: () => Promise.resolve(undefined),
     remove: (name) => {
       rmSync(at(name));
       return Promise.resolve(true);

@@ -19,7 +19,7 @@ import { absent, faultCode, faultsAsValues, unlessAbsent } from "./directory-fau
 import { statOf } from "./directory-folder.ts";
 import type { Folder, FolderTree, Missing } from "./directory-folder.ts";
 import type { RootMarker } from "./directory-marker.ts";
-import { type Layout, STAGING_FOLDER } from "./directory-naming.ts";
+import { draftOf, type Layout, STAGING_FOLDER } from "./directory-naming.ts";
 
 export interface DirectoryStagingOptions {
   readonly root: string;
@@ -67,6 +67,17 @@ export class DirectoryStaging implements Staging {
       } finally {
         await file.close();
       }
+    });
+  }
+
+  /** Killed in between, it leaves a draft. */
+  assess(name: StagedName): Promise<undefined | LocationFault> {
+    const object = name.slice(0, name.lastIndexOf(".")) as ObjectName;
+    const draft = draftOf(object, "assessed");
+    return this.#between(object, "create", async (staging, folder) => {
+      await staging.link(name, draft, folder);
+      await folder.unlink(draft);
+      return undefined;
     });
   }
 

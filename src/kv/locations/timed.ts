@@ -94,6 +94,7 @@ function timedStaging(staging: Staging, time: Time): Staging {
   return {
     path: staging.path,
     examine: (name) => time("examine", () => staging.examine(name)),
+    assess: (name) => time("examine", () => staging.assess(name)),
     adopt: (name, as, examined) => time("adopt", () => staging.adopt(name, as, examined)),
     expose: (object, as, expect) => time("expose", () => staging.expose(object, as, expect)),
     remove: (name) => time("unstage", () => staging.remove(name)),

@@ -1,7 +1,7 @@
 /**
  * In which location a server saves: what it was started with, it does not say, so it is asked to save something, and that is looked for. Saving is slow where there is much to be
  * saved, so the slot is the emptiest that is idle; a slot in which nothing is makes some 40 bytes. The server is asked once: a file that is found nowhere yet may be found when
- * a location is there again.
+ * a location is there again. Where it is found and cannot be kept, the next one may.
  */
 import { LocationFault } from "../location.ts";
 import type { StagedName, Staging } from "../staging.ts";
@@ -9,7 +9,7 @@ import type { SlotCalls } from "./slot-calls.ts";
 import { NOT_THERE } from "./slot-questions.ts";
 import { SlotFault } from "./slot-server.ts";
 
-/** `unknown`: it cannot be said now. `nowhere`: in none of them that are there, or where we cannot read it, or it cannot save. */
+/** `unknown`: it cannot be said now. `nowhere`: in none of them that are there, or where we cannot read or keep it, or it cannot save. */
 export type SavingLocation =
   | { readonly kind: "at"; readonly location: string }
   | { readonly kind: "slots_off"; readonly why: string }
@@ -19,7 +19,7 @@ export type SavingLocation =
 export interface LocationProbeOptions {
   readonly calls: Pick<SlotCalls, "look" | "save">;
   /** By location. */
-  readonly stagings: ReadonlyMap<string, Pick<Staging, "examine" | "remove">>;
+  readonly stagings: ReadonlyMap<string, Pick<Staging, "examine" | "assess" | "remove">>;
   /** Never the same twice. */
   readonly newStagedName: () => StagedName;
 }
@@ -61,10 +61,12 @@ export class LocationProbe {
     for (const [location, staging] of this.#options.stagings) {
       const staged = await staging.examine(name);
       if (!(staged instanceof LocationFault)) {
+        const fault = await staging.assess(name);
         await staging.remove(name); // what cannot be removed is swept
-        return { kind: "at", location };
-      }
-      if (staged.code !== "not_found") whys.push(`${location}: ${staged.message}`);
+        if (fault === undefined) return { kind: "at", location };
+        this.#saved = undefined;
+        whys.push(`what it saves in ${location} cannot be kept: ${fault.message}`);
+      } else if (staged.code !== "not_found") whys.push(`${location}: ${staged.message}`);
     }
     const ids = [...this.#options.stagings.keys()].join(", ");
     const elsewhere = `what it saved is in the staging folder of none of these: ${ids}`;

@@ -41,6 +41,7 @@ afterEach(async () => {
 /** On the file that was saved, or on the object that is there. */
 const operations = {
   examine: ({ staging }: DirectoryLocation) => staging.examine(staged),
+  assess: ({ staging }: DirectoryLocation) => staging.assess(staged),
   adopt: ({ staging }: DirectoryLocation) => staging.adopt(staged, fresh, examined),
   expose: ({ staging }: DirectoryLocation) => staging.expose(old, lending, expectationOf(bytes)),
   remove: ({ staging }: DirectoryLocation) => staging.remove(staged),
@@ -107,6 +108,13 @@ describe.each(Object.keys(operations) as Operation[])("%s", (operation) => {
     });
     expect(calls).toBeGreaterThan(3);
   });
+});
+
+it("what is assessed is staged as before, and under no other name", async () => {
+  await restore();
+  expect(await sound.staging.assess(staged)).toBeUndefined();
+  expect(await listAll(sound)).toMatchObject({ names: [old], leftovers: [], foreign: [] });
+  expect(await readdir(sound.staging.path)).toEqual([staged]);
 });
 
 it("an adoption that answers with a fault has left no object, and one that answers well has all of it", async () => {

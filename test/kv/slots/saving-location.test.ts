@@ -37,7 +37,7 @@ afterEach(async () => {
   await Promise.all(roots.map(({ remove }) => remove()));
 });
 
-type Probed = Pick<Staging, "examine" | "remove">;
+type Probed = Pick<Staging, "examine" | "assess" | "remove">;
 
 function probe(stagings: readonly (readonly [string, Probed])[] = inBoth()): LocationProbe {
   let names = 0;
@@ -98,6 +98,29 @@ describe("the location in which a server saves", () => {
     expect(await probe().find(never)).toMatchObject({ kind: "unknown" });
   });
 
+  it("is none where what is saved there cannot be kept, until what is saved next can", async () => {
+    llama.saveFolder = a.staging.path;
+    const faults = [new LocationFault("io", "staging of location a: io (EXDEV of link)")];
+    const { staging } = a;
+    const elsewhere = probe([
+      [
+        "a",
+        {
+          examine: (name) => staging.examine(name),
+          assess: async (name) => faults.pop() ?? staging.assess(name),
+          remove: (name) => staging.remove(name),
+        },
+      ],
+    ]);
+
+    expect(await elsewhere.find(never)).toEqual({
+      kind: "nowhere",
+      why: "what it saves in a cannot be kept: staging of location a: io (EXDEV of link)",
+    });
+    expect(await readdir(staging.path)).toEqual([]);
+    expect(await elsewhere.find(never)).toEqual({ kind: "at", location: "a" });
+  });
+
   it("is none where the server saves elsewhere: it is asked once, and looked for again", async () => {
     llama.saveFolder = await mkdtemp(join(tmpdir(), "moorline-elsewhere-"));
     const elsewhere = probe();
@@ -120,6 +143,7 @@ describe("the location in which a server saves", () => {
     llama.saveFolder = a.staging.path;
     const unreadable: Probed = {
       examine: () => Promise.resolve(new LocationFault("io", "EACCES")),
+      assess: () => Promise.resolve(undefined),
       remove: () => Promise.resolve(false),
     };
 
