@@ -9,6 +9,7 @@ import { ROLES, type Roles } from "../roles.ts";
 import { capacityProblems } from "./capacity.ts";
 import { accept, readConfig } from "./config.ts";
 import type { Config, ConfigReading } from "./config.ts";
+import { tokenizerFiles, turnPools } from "./kv-config.ts";
 import { fileProblems, roleOf } from "./named-files.ts";
 import { configWarnings } from "./warnings.ts";
 
@@ -35,7 +36,9 @@ export interface CheckedConfig {
 export async function checkConfig(path: string, roles?: Roles): Promise<CheckedConfig> {
   const reading = await readWithFiles(path, roles);
   const lists = await readLists(reading);
-  const config = accept(path, { ...reading, problems: [...reading.problems, ...lists.problems] });
+  const told = [...reading.problems, ...lists.problems];
+  const problems = [...told, ...(await tokenizerProblems({ ...reading, problems: told }))];
+  const config = accept(path, { ...reading, problems });
   const all = config.pools.map(({ source }) =>
     source.kind === "static" ? source.endpoints : (lists.byPath.get(source.path) ?? []),
   );
@@ -71,6 +74,24 @@ function roleProblems({ lacksKv, dialects }: ConfigReading, roles: Roles | undef
   // Fail closed: requests to these pools would pass unread, and a forged field reads another user's file.
   const why = "only a process with both removes what clients forge from what it routes to the pool";
   return dialects.map((key) => `${key} needs --roles routing,kv: ${why}`);
+}
+
+/** Of tokenizers whose files are there. What loads them is loaded where there is one alone. */
+async function tokenizerProblems({ config, problems }: ConfigReading): Promise<string[]> {
+  const found: string[] = [];
+  const pools = config?.pools ?? [];
+  for (const pool of turnPools(pools)) {
+    const key = `pools[${pools.indexOf(pool)}].kv.tokenizer`;
+    const files = tokenizerFiles(pool);
+    if (files === undefined || problems.some((problem) => problem.startsWith(key))) continue;
+    const { checkTokenizer } = await import("../kv/tokens/open-prompt-tokens.ts");
+    try {
+      await checkTokenizer(files);
+    } catch (reason) {
+      found.push(`${key}: ${AppError.from(reason).message}`);
+    }
+  }
+  return found;
 }
 
 /** The endpoints files, by path. Their share of the ring is judged where its size is known. */

@@ -6,6 +6,7 @@ import { checkConfig, loadUsableConfig, rolesOf } from "../../src/config/check.t
 import { fileProblems, JSON_FILE_LIMIT_BYTES } from "../../src/config/named-files.ts";
 import { AppError } from "../../src/errors.ts";
 import { kvText, location } from "../support/kv-config.ts";
+import { smallTokenizer } from "../support/small-tokenizer.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -192,7 +193,7 @@ describe("a tokenizer", () => {
   const tokenizer = "tokenizer: { file: t.json, config: c.json, template: t.jinja }";
   const turns = `dialect: sglang-session, ${tokenizer}`;
 
-  it("has files that are there and, but for the template, JSON", async () => {
+  it("has files that are there, and can be used as serve uses them", async () => {
     await mkdir(join(folder, "bytes"));
     const path = await write(
       "tokenizer.yaml",
@@ -213,8 +214,19 @@ describe("a tokenizer", () => {
       `  pools[0].kv.tokenizer.config ${folder}/c.json cannot be read: it is no JSON`,
     ]);
     await write("c.json", "{}");
-    await write("t.jinja", "{{ messages }");
+    await write("t.jinja", "{{ messages }}");
+    const unusable = `  pools[0].kv.tokenizer: tokenizer file ${folder}`;
+    expect(await refusalOf(checkConfig(path))).toEqual([
+      `${path}: 1 problem`,
+      expect.stringContaining(`${unusable}/t.json cannot be used: Tokenizer must contain`),
+    ]);
+    await write("t.json", JSON.stringify(smallTokenizer()));
     expect((await checkConfig(path)).warnings).toEqual([]);
+    await write("t.jinja", '{{ strftime_now("%Y") }}');
+    expect(await refusalOf(checkConfig(path))).toEqual([
+      `${path}: 1 problem`,
+      expect.stringContaining(`${unusable}/t.jinja cannot be used: `),
+    ]);
   });
 
   it("is not read where it is larger than any", async () => {

@@ -42,6 +42,11 @@ const WORKER = new URL(
   import.meta.url,
 );
 
+/** Throws as `openPromptTokens` does for these files, and opens nothing. */
+export async function checkTokenizer(files: TokenizerFiles): Promise<void> {
+  loadTokenizer(await readTokenizerFiles(files), { chars: DEFAULTS.renderedChars });
+}
+
 /** Throws `config_invalid`, with the file and what is wrong with it. */
 export async function openPromptTokens(options: PromptTokensOptions): Promise<TokenizerPrompts> {
   const { files, scheduler, workerLost } = options;
