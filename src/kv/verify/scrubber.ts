@@ -4,7 +4,7 @@
  * except that a round under way or due goes on by one segment after every few of them: where turns settle all the time there is
  * always another, and no round would ever end.
  *
- * It is never in anybody's way: one segment at a time, no faster than `bytesPerSecond` whatever is due, outside the verifier's
+ * It is never in anybody's way: one file at a time, no faster than `bytesPerSecond` whatever is due, outside the verifier's
  * gate, on timers that keep no process alive. So a store that holds more than `bytesPerSecond` x `scrubIntervalMs` is read less
  * often than asked for, and `roundEnded` says so.
  */
@@ -13,7 +13,7 @@ import type { Clock, Scheduler } from "../../clock.ts";
 import { isSameFile, type SegmentId } from "../records.ts";
 import type { CondemnRequest } from "../space.ts";
 import { pause } from "./pause.ts";
-import { recheckSegment } from "./segment-pass.ts";
+import { recheckGroup } from "./group-pass.ts";
 import type { Crc32 } from "./segment-pass.ts";
 import type { DamageReason, Recheck, StoredSegment, UnreadableReason } from "./segment-verifier.ts";
 
@@ -48,6 +48,7 @@ export interface ScrubEnd {
   /** Of one copy. `gone`: it was damaged, and meanwhile nobody's. All other damaged ones are condemned. */
   readonly result: "ok" | "gone" | DamageReason | UnreadableReason;
   readonly bytes: number;
+  /** Together with those of the same file that were read with it. */
   readonly durationMs: number;
 }
 
@@ -73,7 +74,7 @@ export interface ScrubberOptions {
   readonly retryMs: number;
 }
 
-/** To find and open a segment is paid for as if so many bytes were read, so that small ones and lost ones take their time too. */
+/** To find and open a file is paid for as if so many bytes were read, so that small segments and lost ones take their time too. */
 const OPENING_BYTES = 65_536;
 
 /** As many are read out of turn, then one in its turn. */
@@ -148,17 +149,27 @@ export class Scrubber {
   }
 
   async #step(): Promise<void> {
-    const { segments, clock } = this.#options;
-    const [soon] = this.#soon;
+    const { clock } = this.#options;
     const waitMs = this.#round === undefined ? this.#nextRoundMs - clock.now() : 0;
-    if (soon !== undefined && (waitMs > 0 || this.#readSoon < SOON_AT_ONCE)) {
-      this.#soon.delete(soon);
-      this.#readSoon++;
-      return this.#scrubAll(await segments.find(soon));
+    if (this.#soon.size > 0 && (waitMs > 0 || this.#readSoon < SOON_AT_ONCE)) {
+      return this.#scrubFirst();
     }
     if (waitMs > 0) return this.#rest(waitMs);
     this.#readSoon = 0;
     await this.#goOn();
+  }
+
+  /** Those that have waited longest, of which many will be in one file. What a failure leaves of them is read in its turn. */
+  async #scrubFirst(): Promise<void> {
+    const copies: StoredSegment[] = [];
+    let room = SOON_AT_ONCE;
+    for (const id of this.#soon) {
+      this.#soon.delete(id);
+      this.#readSoon++;
+      copies.push(...(await this.#options.segments.find(id)));
+      if (--room === 0) break;
+    }
+    await this.#scrubAll(copies);
   }
 
   /** The next segment of the round; the round's end when there is none. */
@@ -191,23 +202,28 @@ export class Scrubber {
   }
 
   async #scrubAll(copies: readonly StoredSegment[]): Promise<void> {
-    for (const copy of copies) {
+    const nameOf = ({ segment: { file } }: StoredSegment) => `${file.location}\0${file.name}`;
+    for (const group of Map.groupBy(copies, nameOf).values()) {
       if (this.#closing.signal.aborted) return;
-      await this.#scrub(copy);
+      await this.#scrub(group);
     }
   }
 
-  async #scrub(stored: StoredSegment): Promise<void> {
+  /** All in one file. */
+  async #scrub(group: readonly StoredSegment[]): Promise<void> {
     const { clock, crc32, observer } = this.#options;
     await this.#pay(OPENING_BYTES);
     const startMs = clock.now();
-    const found = await recheckSegment(stored, {
+    const rechecked = await recheckGroup(group, {
       crc32,
       signal: this.#closing.signal,
       pace: (bytes) => this.#pay(bytes),
     });
-    const result = await this.#resultOf(stored, found);
-    observer.scrubbed({ result, bytes: stored.segment.bytes, durationMs: clock.now() - startMs });
+    for (const { stored, found } of rechecked) {
+      const result = await this.#resultOf(stored, found);
+      const { bytes } = stored.segment;
+      observer.scrubbed({ result, bytes, durationMs: clock.now() - startMs });
+    }
   }
 
   /** Looks again before it condemns: bytes that were moved or dropped while they were read are no damage. */

@@ -1,3 +1,5 @@
+import { truncate } from "node:fs/promises";
+import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import type { SegmentId } from "../../../src/kv/records.ts";
@@ -65,5 +67,60 @@ describe("segments to be read soon", () => {
     await stand.until(() => stand.rounds.length === 1);
 
     expect(stand.ends).toEqual([]);
+  });
+});
+
+describe("segments of one file that are to be read soon", () => {
+  const BYTES = 384 * 1024;
+  const AT = [0, BYTES, 3 * BYTES];
+
+  /** Together more than a chunk, and the third not right behind the second. */
+  async function inOneFile(): Promise<{ ids: SegmentId[]; reads: () => number }> {
+    const name = "together";
+    const { segment, bytes } = await stand.bytes.durable({
+      name,
+      tokens: (BYTES / 65_536) * 32 * 4,
+    });
+    let reads = 0;
+    const location = hooked(stand.bytes.location, { beforeRead: () => void (reads += 1) });
+    const stored = AT.map((at, index) => {
+      const crc = crc32(bytes.subarray(at, at + BYTES));
+      const kvStart = segment.kvStart + at;
+      return {
+        segment: { ...segment, id: `${name}.${index}` as SegmentId, kvStart, bytes: BYTES, crc },
+        location,
+      };
+    });
+    for (const each of stored) stand.segments.put(each);
+    stand.segments.kept = stored.at(-1)?.segment.id;
+    return { ids: stored.map(idOf), reads: () => reads };
+  }
+
+  it("are read with one opening of it", async () => {
+    const { ids, reads } = await inOneFile();
+    stand.openScrubber().scrubSoon(ids);
+    await stand.until(() => stand.rounds.length === 2);
+    expect(reads()).toBe(1 + 3); // and one for each in the round
+    expect(stand.ends.map(({ result }) => result)).toEqual(Array.from({ length: 6 }, () => "ok"));
+  });
+
+  it.each([0, 1, 2])(
+    "are condemned without the others where a bit is wrong in number %i",
+    async (index) => {
+      const { ids } = await inOneFile();
+      await stand.bytes.flipBit(8 * ((AT[index] ?? 0) + BYTES - 1), "together");
+      stand.openScrubber().scrubSoon(ids);
+      await stand.until(() => stand.ends.length >= 3);
+      expect(stand.segments.condemned).toEqual([ids[index]]);
+    },
+  );
+
+  it("are condemned alone where the file ends before them", async () => {
+    const { ids } = await inOneFile();
+    await truncate(stand.bytes.path("together"), 8_192 + 3 * BYTES);
+    stand.openScrubber().scrubSoon(ids);
+    await stand.until(() => stand.ends.length >= 3);
+    expect(stand.ends.slice(0, 3).map(({ result }) => result)).toEqual(["ok", "ok", "truncated"]);
+    expect(stand.segments.condemned).toEqual([ids[2]]);
   });
 });
