@@ -29,7 +29,7 @@ export class TurnWatch {
   readonly #releasedAtMs: number;
   #isStreamed = false;
   /** Since the release. */
-  #firstByteMs: number | undefined;
+  #firstTokenMs: number | undefined;
 
   /** When the request is released. */
   constructor({ session, shape, isGuessed }: WatchedTurn, options: WatchOptions) {
@@ -46,8 +46,8 @@ export class TurnWatch {
   }
 
   /** Of the answer, each as it comes. */
-  chunk({ byteLength }: Uint8Array): void {
-    if (byteLength > 0) this.#firstByteMs ??= this.#elapsedMs();
+  chunk(chunk: Uint8Array): void {
+    if (this.#firstTokenMs === undefined && hasToken(chunk)) this.#firstTokenMs = this.#elapsedMs();
   }
 
   /** With a whole answer. One that does not count all its tokens, or the prompt's as we do, teaches nothing. */
@@ -56,7 +56,7 @@ export class TurnWatch {
     if (promptTokens !== this.#shape.promptTokens && !this.#isGuessed) return;
     if (cachedTokens === undefined || outputTokens === undefined) return;
     const { pool, predictor, observer } = this.#options;
-    const ttftMs = this.#isStreamed ? this.#firstByteMs : undefined;
+    const ttftMs = this.#isStreamed ? this.#firstTokenMs : undefined;
     const totalMs = this.#elapsedMs();
     const counts = { promptTokens, cachedTokens, outputTokens };
     const turn: ObservedTurn = { ...this.#shape, ...counts, ttftMs, totalMs };
@@ -68,4 +68,12 @@ export class TurnWatch {
   #elapsedMs(): number {
     return this.#options.clock.now() - this.#releasedAtMs;
   }
+}
+
+const COLON = 0x3a;
+
+/** Before its first token, a stream may have comments, which keep it open, and events that tell how much of the prompt is read (`return_progress` of llama.cpp). */
+function hasToken({ buffer, byteOffset, byteLength }: Uint8Array): boolean {
+  const chunk = Buffer.from(buffer, byteOffset, byteLength);
+  return byteLength > 0 && chunk[0] !== COLON && !chunk.includes('"prompt_progress"');
 }
