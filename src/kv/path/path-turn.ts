@@ -146,7 +146,7 @@ function isServedBy({ endpoint }: ServedTurn, { attempts, servedBy }: AnswerHead
 }
 
 function isEncoded({ contentEncoding }: AnswerHead): boolean {
-  return contentEncoding !== "" && contentEncoding !== "identity";
+  return !/^\s*(identity)?\s*$/i.test(contentEncoding);
 }
 
 function formOf({ status, contentType }: AnswerHead): AnswerForm {

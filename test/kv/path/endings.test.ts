@@ -187,6 +187,7 @@ describe("a turn is aborted, its file sealed and the engine's session closed", (
   it("where the answer is encoded, which nobody sees, and whose engine is off from then on", async () => {
     const path = await open();
     const begun = await path.begin("one ");
+    expect(begun.turn.withholds({ ...SERVED, contentEncoding: "Identity" })).toBe(false);
     expect(begun.turn.withholds({ ...SERVED, contentEncoding: "gzip" })).toBe(true);
     await path.ended();
     expect(path.seen).toEqual(["injected 0/4", "encoded"]);
