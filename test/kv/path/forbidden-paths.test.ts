@@ -50,6 +50,7 @@ it.each([
   "/update%5Fweights_from_tensor",
   "//update_weight_version",
   "/unload_lora_adapter",
+  "/weights_checker",
   "/hicache/storage-backend",
 ])("%s of SGLang is for no client", (path) => {
   expect(leadsToAny(path, SGLANG_PATHS)).toBe(true);
