@@ -52,8 +52,8 @@ export class SlotFiller {
     const { watch, settler } = this.#options;
     const look = await watch.look(slot);
     if (look === undefined) return { kind: "lost" };
-    if (look.isBusy) return { kind: "busy" };
     settler.see(slot, look);
+    if (look.isBusy) return { kind: "busy" };
     if (wish.isOver) return { kind: "over" };
     const home = this.#homeFor(slot, wish);
     if (home?.isWhole === true) return resident(home.tokens);

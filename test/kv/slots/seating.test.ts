@@ -202,6 +202,15 @@ describe("a slot that others used", () => {
     expect((await stand.seated("a", A)).slot).toBe(1);
   });
 
+  it("is left to them also by its resident, which is somewhere else then", async () => {
+    const stand = new SlotStand();
+    await stand.turn("a", A);
+    const stranger = stand.server.begin(0, { prompt: B, output: "x", isStrange: true });
+    expect(await stand.seated("a", A2)).toMatchObject({ slot: 1, from: "restored" });
+    expect(stand.displaced).toEqual(["stranger"]);
+    stranger.finish();
+  });
+
   it("is given to who waits for it as soon as they are gone", async () => {
     const stand = new SlotStand({ slots: 1 });
     const stranger = stand.server.begin(0, { prompt: B, output: "x", isStrange: true });
