@@ -141,7 +141,8 @@ export class SlotDesk {
       isSeated = turn !== undefined && (await this.#seatIn(turn.slot, wish, place));
     } finally {
       place.leave();
-      if (turn !== undefined && !isSeated) this.#endTurn(session);
+      if (turn !== undefined && !isSeated) this.#turns.end(session);
+      this.#line.offer(); // also to whom it displaced: another slot may have been free for long
     }
   }
 
@@ -197,11 +198,6 @@ export class SlotDesk {
     if (!this.#turns.begin(session)) return undefined;
     const home = this.#table.homeOf(session);
     return { slot: home === undefined ? undefined : this.#takeFor(session) };
-  }
-
-  #endTurn(session: SessionKey): void {
-    this.#turns.end(session);
-    this.#line.offer();
   }
 
   #takeFor(session: SessionKey): number | undefined {

@@ -130,3 +130,19 @@ it("takes no more turns at once than may wait and its slots", async () => {
   expect(await waits[0]).toMatchObject({ slot: 0 });
   expect(stand.desk.load.waiting).toBe(2);
 });
+
+it("seats a session that loses its slot while it waits for it in another one that is free", async () => {
+  const stand = new SlotStand({ save: "on_evict" });
+  await stand.turn("a", A);
+  const third = await stand.seated("c", text("c", 50));
+  stand.server.delaysMs.save = 700;
+  const taking = stand.seat("b", B);
+  await stand.advance(100);
+  third.leave({ kind: "unsent" });
+  const waiting = stand.seat("a", A2);
+  await stand.advance(600);
+  expect(await taking).toMatchObject({ slot: 0, from: "fresh" });
+  await stand.advance(1);
+  expect(stand.seats.slice(2)).toEqual(["fresh nothing_stored", "restored"]);
+  expect(await waiting).toMatchObject({ slot: 1 });
+});
