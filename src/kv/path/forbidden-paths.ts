@@ -28,6 +28,7 @@ export const SGLANG_PATHS: readonly string[] = [
   "/update_weight_version",
   "/init_weights_update_group",
   "/destroy_weights_update_group",
+  "/post_process_weights",
   "/weights_checker", // its `reset_tensors` fills all of them with noise
   "/load_lora_adapter",
   "/load_lora_adapter_from_tensors",

@@ -51,6 +51,7 @@ it.each([
   "//update_weight_version",
   "/unload_lora_adapter",
   "/weights_checker",
+  "/post_process_weights",
   "/hicache/storage-backend",
 ])("%s of SGLang is for no client", (path) => {
   expect(leadsToAny(path, SGLANG_PATHS)).toBe(true);
