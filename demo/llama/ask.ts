@@ -1,4 +1,6 @@
 /** One streamed request to llama-server's native path, and what its answer tells. */
+import { OWN_CONNECTION } from "./slots.ts";
+
 export interface LlamaAsk {
   /** Of a server, or of Envoy. */
   readonly url: string;
@@ -42,6 +44,7 @@ export async function askLlama(ask: LlamaAsk): Promise<LlamaAnswer> {
     method: "POST",
     headers: {
       "content-type": "application/json",
+      ...OWN_CONNECTION,
       "x-moorline-kv": "1",
       ...(sessionId !== undefined && { "x-session-id": sessionId }),
     },

@@ -6,6 +6,7 @@
  */
 import { askLlama, FRESH } from "./ask.ts";
 import { LlamaServer, type LlamaServerOptions } from "./server.ts";
+import { OWN_CONNECTION } from "./slots.ts";
 
 /** Of their probabilities, at the most. */
 const EXCUSED_GAP = 1e-4;
@@ -79,7 +80,7 @@ export class FreshServer {
   async #post(path: string, body: object): Promise<unknown> {
     const response = await fetch(`${this.url}${path}`, {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", ...OWN_CONNECTION },
       body: JSON.stringify(body),
     });
     if (!response.ok) throw new Error(`status ${response.status}: ${await response.text()}`);

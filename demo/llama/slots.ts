@@ -12,8 +12,11 @@ export interface SlotFileReport {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
+/** For a llama-server: it ends a connection that is silent for a few seconds, perhaps just when the next request is sent on it. */
+export const OWN_CONNECTION = { connection: "close" } as const;
+
 export async function readSlots(url: string): Promise<readonly SlotReport[]> {
-  const response = await fetch(`${url}/slots`);
+  const response = await fetch(`${url}/slots`, { headers: OWN_CONNECTION });
   if (!response.ok) throw new Error(`status ${response.status}: ${await response.text()}`);
   return (await response.json()) as readonly SlotReport[];
 }
@@ -31,7 +34,7 @@ export async function actOnSlot(
 ): Promise<SlotFileReport> {
   const response = await fetch(`${url}/slots/${slot}?action=${action}`, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", ...OWN_CONNECTION },
     body: JSON.stringify(filename === undefined ? {} : { filename }),
   });
   return { status: response.status, body: (await response.json()) as SlotFileReport["body"] };
