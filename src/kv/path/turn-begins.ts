@@ -18,7 +18,7 @@ export interface TurnBeginsOptions<P> {
   readonly prefetcher: Pick<Prefetcher, "prefetch">;
   readonly observer: Pick<PathObserver, "begun" | "failed">;
   readonly clock: Clock & Scheduler;
-  /** Why nothing is planned, or the plan. Rejects for a bug only. */
+  /** Why nothing is planned, or the plan. Its signal is aborted as soon as nobody waits for it any more. Rejects for a bug only. */
   readonly plan: (request: TurnRequest) => Promise<P | PassReason>;
   /** What was planned is sent to nobody: it came too late, or there was a bug. */
   readonly discard: (planned: P) => void;
@@ -94,13 +94,16 @@ export class TurnBegins<P extends object> {
   async #planInTime(request: TurnRequest): Promise<P | PassReason> {
     const { bodies, clock, observer, plan, discard } = this.#options;
     if (this.#late.size >= LATE_LIMIT) return "late";
-    const planning = plan(request).catch((reason: unknown): PassReason => {
+    const over = new AbortController();
+    const signal = AbortSignal.any([request.signal, over.signal]);
+    const planning = plan({ ...request, signal }).catch((reason: unknown): PassReason => {
       observer.failed("begin", reason);
       return "failed";
     });
     const leftMs = bodies.untilMs(request.body) - clock.now();
     const planned = await inTime(planning, Math.max(0, leftMs), clock);
     if (planned !== undefined) return planned;
+    over.abort();
     const late = planning.then((found) => {
       if (typeof found !== "string") discard(found);
       this.#late.delete(late);

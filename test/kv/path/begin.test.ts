@@ -3,7 +3,6 @@ import { afterEach, describe, expect, it } from "vitest";
 
 import { CatalogFault } from "../../../src/kv/catalog-fault.ts";
 import { createDialect } from "../../../src/kv/dialects/dialects.ts";
-import { LATE_LIMIT } from "../../../src/kv/path/turn-begins.ts";
 import type { EngineState } from "../../../src/kv/path/engine-directory.ts";
 import { PLENTY } from "../../support/kv-desk.ts";
 import {
@@ -16,7 +15,7 @@ import {
   PathBench,
   SERVED,
 } from "../../support/path-bench.ts";
-import { session, turnOf } from "../../support/turn-bench.ts";
+import { session } from "../../support/turn-bench.ts";
 import { until } from "../../support/until.ts";
 import { Benches, CATALOGS } from "../turns/catalogs.ts";
 
@@ -266,67 +265,6 @@ describe("a body passes as it came, less what clients may not send", () => {
     expect(begun.status).toBe("failed");
     expect(bodyOf(begun)).toEqual(generate("one "));
     expect(path.failures).toEqual([bug]);
-  });
-
-  it("where the plan takes as long as the request may be held, and nothing stays reserved", async () => {
-    const path = new PathBench(await benches.open({ policy: { waitMs: 60_000 } }), {
-      holdMs: 1_000,
-    });
-    await path.bench.create("a");
-    const other = await path.bench.plan("a", "one ");
-    const waiting = path.begin("one ");
-    await path.idle();
-    await path.bench.clock.advance(799);
-    expect(path.seen).toEqual([]);
-    await path.bench.clock.advance(1);
-    expect((await waiting).status).toBe("late");
-    expect(path.heldMs).toEqual([800]);
-
-    await path.bench.desk.abort(turnOf(other), "client_gone");
-    await until(() => path.bench.seen.includes("aborted unsent"));
-    expect((await path.bench.catalog.session(session("a")))?.turns).toEqual([]);
-  });
-
-  it("at once where what many others wait for hangs, until that has ended", async () => {
-    const { promise: hanging, resolve: end } = Promise.withResolvers<void>();
-    const tokens = {
-      ...letterTokens,
-      encode: async (prompt: Parameters<typeof letterTokens.encode>[0]) => {
-        await hanging;
-        return letterTokens.encode(prompt);
-      },
-    };
-    const path = new PathBench(await benches.open(), { tokens, holdMs: 1_000 });
-    const waiting = Array.from({ length: LATE_LIMIT }, (_, at) =>
-      path.begin("one ", { session: session(`s${at}`) }),
-    );
-    await path.idle();
-    await path.bench.clock.advance(800);
-    await Promise.all(waiting);
-    expect((await path.begin("one ")).status).toBe("late");
-    expect(path.heldMs.at(-1)).toBe(0);
-
-    end();
-    const unsent = () => path.bench.seen.filter((line) => line === "aborted unsent");
-    await until(() => unsent().length === LATE_LIMIT);
-    expect((await path.begin("one ")).status).toBe("reused=0");
-  });
-
-  it("where the body took so long to be read and weighed that too little is left for the plan", async () => {
-    const path = new PathBench(await benches.open({ policy: { waitMs: 60_000 } }), {
-      holdMs: 1_000,
-    });
-    await path.bench.create("a");
-    await path.bench.plan("a", "one ");
-    const body = path.pool.readBody("/generate", Buffer.from(JSON.stringify(generate("one "))));
-    if (!("kind" in body) || body.kind !== "body") return expect.unreachable();
-    await path.bench.clock.advance(300);
-    const waiting = path.begin("", { body });
-    await path.idle();
-    await path.bench.clock.advance(499);
-    expect(path.seen).toEqual([]);
-    await path.bench.clock.advance(1);
-    expect((await waiting).status).toBe("late");
   });
 
   it("where the engine became another while the turn was planned, and nothing stays reserved", async () => {
