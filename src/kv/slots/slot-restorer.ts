@@ -10,7 +10,7 @@ import type { SeatWish } from "./seat-wish.ts";
 import type { RestoreOutcome, SlotObserver } from "./slot-observer.ts";
 import { RefusedSnapshots } from "./refused-snapshots.ts";
 import { RestorePace } from "./restore-pace.ts";
-import { SlotFault, type SlotFile, type SlotLook, type SlotServer } from "./slot-server.ts";
+import { SlotFault, type SlotLook, type SlotServer } from "./slot-server.ts";
 import { unlessOver } from "./unless-over.ts";
 
 export interface RestorerOptions {
@@ -26,6 +26,13 @@ export interface RestorerOptions {
 }
 
 type RestoredSlot = Pick<SlotLook, "id" | "guesses">;
+
+interface StagedSnapshot {
+  readonly found: FoundSnapshot;
+  readonly name: StagedName;
+  /** When it was begun to be staged. */
+  readonly fromMs: number;
+}
 
 export type Restored =
   | { readonly kind: "restored"; readonly tokens: number; readonly reusedTokens: number }
@@ -66,11 +73,31 @@ export class SlotRestorer {
   async restore(slot: RestoredSlot, found: FoundSnapshot, wish: SeatWish): Promise<Restored> {
     const why = this.#unworthy(found, wish);
     if (why !== undefined) return { kind: "left", why };
-    const { snapshots, server, clock, observer } = this.#options;
-    const fromMs = clock.now();
+    const { snapshots, server } = this.#options;
+    const fromMs = this.#options.clock.now();
     const name = await this.#stageInTime(found, wish);
     if (isReason(name)) return { kind: "left", why: name };
-    const file = await this.#restoreStaged(slot, name);
+    const restored =
+      (await this.#unerased(slot)) ?? (await this.#restoreStaged(slot, { found, name, fromMs }));
+    await snapshots.unstage(server.location, name);
+    return restored;
+  }
+
+  /** A server that guesses with KV of what was in the slot before ends each answer there, and all others, with an error: it has to be empty. Undefined: it is, or need not be. */
+  async #unerased({ id, guesses }: RestoredSlot): Promise<Restored | undefined> {
+    const { server, over, observer } = this.#options;
+    const fault = guesses ? await server.erase(id, over) : undefined;
+    if (fault === undefined) return undefined;
+    observer.failed("erase", fault);
+    return { kind: fault.code === "lost" ? "lost" : "failed" };
+  }
+
+  async #restoreStaged(
+    { id }: RestoredSlot,
+    { found, name, fromMs }: StagedSnapshot,
+  ): Promise<Restored> {
+    const { server, clock, over, observer } = this.#options;
+    const file = await server.restore(id, name, over);
     const { tokenLength, bytes } = found.segment;
     const isWhole =
       !(file instanceof SlotFault) && file.tokens === tokenLength && file.bytes === bytes;
@@ -79,20 +106,9 @@ export class SlotRestorer {
     if (file instanceof SlotFault) observer.failed("restore", file);
     else this.#pace.took(bytes, elapsedMs);
     observer.restored({ outcome, elapsedMs, bytes });
-    await snapshots.unstage(server.location, name);
     const restored = restoredAs(outcome, found);
     if (restored.kind === "failed") this.#refused.add(found.segment.id);
     return restored;
-  }
-
-  /** A server that guesses with KV of what was in the slot before ends each answer there, and all others, with an error: it has to be empty. */
-  async #restoreStaged(
-    { id, guesses }: RestoredSlot,
-    name: StagedName,
-  ): Promise<SlotFile | SlotFault> {
-    const { server, over } = this.#options;
-    const fault = guesses ? await server.erase(id, over) : undefined;
-    return fault ?? (await server.restore(id, name, over));
   }
 
   #unworthy({ segment, commonTokens }: FoundSnapshot, wish: SeatWish): FreshReason | undefined {

@@ -141,11 +141,16 @@ describe("a slot", () => {
     expect(stand.server.calls).toEqual(calls);
   });
 
-  it("that such a server does not erase has nothing restored", async () => {
+  it("that such a server does not erase has nothing restored, for which the snapshot is not to blame", async () => {
     stand.server.guesses = true;
     stand.server.faults.erase.push("refused");
-    expect((await stand.seated("a", A2)).from).toBe("fresh");
-    expect(stand.seats).toEqual(["fresh restore_failed"]);
+    (await stand.seated("a", A2)).leave({ kind: "unsent" });
+    expect([stand.seats, stand.failed, stand.restores]).toEqual([
+      ["fresh restore_failed"],
+      ["erase"],
+      [],
+    ]);
+    expect((await stand.seated("a", A2)).from).toBe("restored");
   });
 });
 
