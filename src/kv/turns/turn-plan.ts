@@ -65,7 +65,7 @@ export type UnplannedReason =
   | "unknown_tenant"
   | "other_model" // than the engine's
   | "contended"
-  | "client_gone" // or nobody waits any more, while it was held, or waited for another turn
+  | "client_gone" // nobody waits any more: it was held, or waited for another turn
   | "catalog_failed";
 
 /** Why a plan lists no more. */
