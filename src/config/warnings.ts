@@ -57,7 +57,7 @@ function turnWarnings({ kv, pools }: Config): readonly string[] {
 
 function holdWarnings(key: string, { holdMs }: PoolKvConfig, waitMs: number): readonly string[] {
   const longer = `${key} is above ${REFERENCE_HOLD_LIMIT_MS}, the max_message_timeout of the bootstraps in envoy/: where Envoy's is not raised, it answers each turn 504`;
-  const planMs = holdMs * PLANNING_SHARE;
+  const planMs = Math.floor(holdMs * PLANNING_SHARE);
   const shorter = `${key} leaves ${planMs} ms to plan in, not more than kv.turns.waitMs ${waitMs}: a turn that waits so long for another of its session goes on without its KV`;
   return [
     ...(holdMs > REFERENCE_HOLD_LIMIT_MS ? [longer] : []),

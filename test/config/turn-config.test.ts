@@ -142,6 +142,7 @@ describe("the time that a turn may be held", () => {
         /^pools\[0\]\.kv\.holdMs 2000 leaves 1600 ms to plan in, not more than kv\.turns\.waitMs 1600: /,
       ),
     ]);
+    expect(warningsWith(1203, "turns: { waitMs: 1000 }").join()).toContain(" leaves 962 ms ");
   });
 
   it("is no matter where no turn is held", () => {
