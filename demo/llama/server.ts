@@ -1,6 +1,7 @@
 /** A llama-server as a process of its own, one that can be killed and comes back at the same address. */
 import { join } from "node:path";
 import { type Child, startChild, waitUntilReady } from "../stack/child.ts";
+import { freePort } from "../stack/ports.ts";
 import { llamaPython } from "./fetch.ts";
 
 const main = join(import.meta.dirname, "server.py");
@@ -28,7 +29,8 @@ export interface LlamaServerOptions {
 export class LlamaServer {
   readonly name: string;
   readonly #options: LlamaServerOptions;
-  #port = 0;
+  /** Kept over restarts. */
+  #port: number | undefined;
   #child: Child | undefined;
 
   constructor(options: LlamaServerOptions) {
@@ -56,15 +58,13 @@ export class LlamaServer {
   /** Resolves when it answers; after a `kill`, at the same port and with empty slots. What is given takes the place of what it was made with. */
   async start(changed: Partial<LlamaServerOptions> = {}): Promise<void> {
     const { command, env } = await llamaPython();
+    this.#port ??= await freePort();
     const args = [main, ...this.#flags({ ...this.#options, ...changed })];
     const child = startChild({ label: `llama-server ${this.name}`, command, args, env });
     this.#child = child;
     let isListening = false;
     child.onLine((line) => {
-      const port = /^listening on (\d+)$/.exec(line)?.[1];
-      if (port === undefined) return;
-      this.#port = Number(port);
-      isListening = true;
+      if (line === `listening on ${this.#port}`) isListening = true;
     });
     await waitUntilReady(child, {
       deadlineMs: readyDeadlineMs,

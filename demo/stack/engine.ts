@@ -2,6 +2,7 @@
 import { join, resolve } from "node:path";
 import { startChild, waitUntilReady } from "./child.ts";
 import type { Child } from "./child.ts";
+import { freePort } from "./ports.ts";
 
 const mains = {
   simulated: join(resolve(import.meta.dirname, ".."), "simulated-engine", "main.ts"),
@@ -13,8 +14,6 @@ export interface EngineProcessOptions {
   readonly name: string;
   /** Simulated ones only take the time; computing ones have a model. Simulated unless given. */
   readonly kind?: keyof typeof mains;
-  /** 0 or absent takes a free one, and keeps it over restarts. */
-  readonly port?: number;
   /** Further options of its main.ts, without the dashes: `{ "prefill-us": 400, stateless: true }`. */
   readonly settings?: Readonly<Record<string, number | string | true>>;
 }
@@ -23,12 +22,12 @@ export class EngineProcess {
   readonly name: string;
   readonly #main: string;
   readonly #settings: readonly string[];
-  #port: number;
+  /** Kept over restarts. */
+  #port: number | undefined;
   #child: Child | undefined;
 
   constructor(options: EngineProcessOptions) {
     this.name = options.name;
-    this.#port = options.port ?? 0;
     this.#main = mains[options.kind ?? "simulated"];
     this.#settings = Object.entries(options.settings ?? {}).map(([name, value]) =>
       value === true ? `--${name}` : `--${name}=${value}`,
@@ -54,6 +53,7 @@ export class EngineProcess {
 
   /** Resolves when it listens; after a `kill`, at the same port and with an empty cache. */
   async start(): Promise<void> {
+    this.#port ??= await freePort();
     const child = startChild({
       label: `engine ${this.name}`,
       command: process.execPath,
@@ -62,10 +62,7 @@ export class EngineProcess {
     this.#child = child;
     let isListening = false;
     child.onLine((line) => {
-      const port = /^listening on (\d+)$/.exec(line)?.[1];
-      if (port === undefined) return;
-      this.#port = Number(port);
-      isListening = true;
+      if (line === `listening on ${this.#port}`) isListening = true;
     });
     await waitUntilReady(child, {
       deadlineMs: readyDeadlineMs,
